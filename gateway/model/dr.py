@@ -1,0 +1,226 @@
+"""Demand response: programs, events, the timeline they make, and the report rows that answer them.
+
+Nothing here knows a wire format: adapters translate OpenADR 3.1 (later 3.0.1 and 2.0b) into these nouns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from gateway.model.authority import Authority
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """An ISO 8601 duration: calendar months and days apart from seconds; `infinite` for P9999Y and its kin."""
+
+    months: int = 0
+    days: int = 0
+    seconds: float = 0.0
+    infinite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalPeriod:
+    """When something happens; every part may be absent. `start_now` is the 0001-01-01 sentinel: "now"."""
+
+    start: datetime | None = None
+    start_now: bool = False
+    duration: Duration | None = None
+    randomize_start: Duration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One typed list of values, e.g. ("SIMPLE", (2,)); the type is kept as received, known or not."""
+
+    type: str
+    values: tuple[float | str | bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DrInterval:
+    """One interval of an event, in the event's own order."""
+
+    id: int
+    payloads: tuple[Payload, ...]
+    period: IntervalPeriod | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDescriptor:
+    """What report an event asks for, with the defaults of OpenADR 3.1 (-1 = not stated)."""
+
+    payload_type: str
+    reading_type: str = ""
+    units: str = ""
+    aggregate: bool = False
+    start_interval: int = -1
+    num_intervals: int = -1
+    historical: bool = True
+    frequency: int = -1
+    repeat: int = 1
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DrProgram:
+    """A utility's program; `binding` when the utility says so (BINDING_EVENTS), consent is the owner's."""
+
+    id: str
+    server: str
+    name: str
+    binding: bool = False
+    units: dict[str, str] = field(default_factory=dict)
+    """Payload type -> units or currency, from the program's payload descriptors."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrEvent:
+    """One event as the server states it.
+
+    `priority`: 0 is the highest, None the lowest (normalised at the adapter's edge). `modified` is the server's own
+    mark, kept as text because it may not be a time; `fingerprint` is a hash of the content and tells a real change.
+    """
+
+    id: str
+    server: str
+    program: str
+    name: str
+    intervals: tuple[DrInterval, ...]
+    period: IntervalPeriod | None = None
+    duration: Duration | None = None
+    """The event's own duration: truncates or loops the intervals."""
+    priority: int | None = None
+    targets: tuple[str, ...] = ()
+    units: dict[str, str] = field(default_factory=dict)
+    """Payload type -> units or currency, from the event's payload descriptors."""
+    reports: tuple[ReportDescriptor, ...] = ()
+    test: bool = False
+    modified: str = ""
+    fingerprint: str = ""
+
+
+class OptState(StrEnum):
+    """Where the home stands on an event."""
+
+    UNDECIDED = "undecided"
+    """Waits for the owner (policy "ask")."""
+    JOINED = "joined"
+    SKIPPED = "skipped"
+    BINDING = "binding"
+    """Not the owner's choice any more: consented to as binding."""
+
+
+class EventPhase(StrEnum):
+    """Where an event stands in time."""
+
+    UPCOMING = "upcoming"
+    ACTIVE = "active"
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event with everything a restart must keep: first receipt, the drawn start shift, the opt state."""
+
+    event: DrEvent
+    first_seen: datetime
+    """Anchor of "now" starts."""
+    shifts_s: tuple[float, ...] = ()
+    """The randomised shift drawn for each interval, s; drawn once, kept over restarts."""
+    opt: OptState = OptState.UNDECIDED
+    opt_reason: str = ""
+    cancelled_at: datetime | None = None
+    overridden_at: datetime | None = None
+    reported: tuple[str, ...] = ()
+    """Keys of the report windows already handed to the outbox."""
+    delivered_wh: float | None = None
+    delivered_low_wh: float | None = None
+    """Lower end of the 80 % interval of `delivered_wh`."""
+    delivered_high_wh: float | None = None
+    earned_micro: int | None = None
+
+    def with_opt(self, opt: OptState, reason: str) -> EventRecord:
+        """The same record with another opt state."""
+        return replace(self, opt=opt, opt_reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One value of one kind over the half-open [start, end), after priorities are resolved; aware UTC.
+
+    `kind` is the payload type ("SIMPLE", "PRICE", "IMPORT_CAPACITY_LIMIT", ...); `values` as sent; `unit` the
+    descriptor's. `end` is None for an open end.
+    """
+
+    kind: str
+    values: tuple[float | str | bool, ...]
+    unit: str
+    start: datetime
+    end: datetime | None
+    event: str
+    program: str
+    interval: int
+    priority: int | None
+    authority: Authority
+    targets: tuple[str, ...] = ()
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Signals without overlap within a kind and target, sorted by start."""
+
+    signals: tuple[Signal, ...] = ()
+
+    def at(self, now: datetime) -> tuple[Signal, ...]:
+        """The signals in force at `now`."""
+        return tuple(s for s in self.signals if s.start <= now and (s.end is None or now < s.end))
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """The first start or end after `now`, or None."""
+        edges = [edge for s in self.signals for edge in (s.start, s.end) if edge is not None and edge > now]
+        return min(edges, default=None)
+
+    def span(self, event: str) -> tuple[datetime, datetime | None] | None:
+        """First start and last end of one event's signals (end None = open); None when it has none."""
+        mine = [s for s in self.signals if s.event == event]
+        if not mine:
+            return None
+        ends = [s.end for s in mine]
+        last = None if None in ends else max(end for end in ends if end is not None)
+        return min(s.start for s in mine), last
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One value of a report: [start, start + duration_s), in `unit`, with its data quality (OK, ESTIMATED, MISSING, BAD).
+
+    `interval` is the id of the event's interval it belongs to.
+    """
+
+    interval: int
+    start: datetime
+    duration_s: float
+    value: float | str | None
+    quality: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrReport:
+    """One report to one server; `key` makes it unique: the outbox sends each key once."""
+
+    key: str
+    server: str
+    program: str
+    event: str
+    name: str
+    payload_type: str
+    reading_type: str
+    unit: str
+    resource: str
+    rows: tuple[ReportRow, ...]

@@ -1,0 +1,117 @@
+"""The site and its devices, as far as decisions need to know them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+
+class Role(StrEnum):
+    """What a device is to the home."""
+
+    MAIN_METER = "main_meter"
+    SUB_METER = "sub_meter"
+    PV = "pv"
+    BATTERY = "battery"
+    HYBRID_INVERTER = "hybrid_inverter"
+    EV_CHARGER = "ev_charger"
+    WATER_HEATER = "water_heater"
+    HEAT_PUMP = "heat_pump"
+    POOL_PUMP = "pool_pump"
+    APPLIANCE = "appliance"
+
+
+@dataclass(frozen=True, slots=True)
+class BatterySpec:
+    """A battery as the plan sees it, AC side; powers are magnitudes in W."""
+
+    capacity_wh: float
+    max_charge_w: float
+    max_discharge_w: float
+    charge_efficiency: float = 0.95
+    discharge_efficiency: float = 0.95
+    wear_cost_micro_per_wh: float = 0.0
+    """Money lost per Wh discharged, micro-units of the currency."""
+    min_soc_percent: float = 5.0
+    max_soc_percent: float = 100.0
+    grid_charge: bool = True
+    grid_export: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChargerSpec:
+    """One charge point with one connector."""
+
+    phases: tuple[int, ...] = (1, 2, 3)
+    """Which grid phases it loads, e.g. (1, 2, 3) or (2,)."""
+    min_current_a: float = 6.0
+    max_current_a: float = 16.0
+    safe_current_a: float = 6.0
+    """What it may draw when nothing is known: 0, or at least `min_current_a`."""
+    ev_battery_wh: float = 60_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class WaterHeaterSpec:
+    """An electric tank on a relay."""
+
+    power_w: float
+    volume_l: float
+    min_temperature_c: float = 45.0
+    max_temperature_c: float = 65.0
+    loss_w_per_k: float = 1.5
+    phase: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HeatPumpSpec:
+    """A heat pump or thermostat heating one zone; first-order RC model."""
+
+    max_power_w: float
+    cop: float = 3.0
+    resistance_k_per_w: float = 0.006
+    """Steady-state K of inside over outside per W of heat."""
+    capacitance_wh_per_k: float = 4000.0
+    phase: int = 1
+
+
+Spec = BatterySpec | ChargerSpec | WaterHeaterSpec | HeatPumpSpec | None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One configured device: `id` is stable and unique, `name` is what the owner reads."""
+
+    id: str
+    name: str
+    role: Role
+    spec: Spec = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The home: where it is, its connection to the grid, and its devices."""
+
+    name: str
+    timezone: ZoneInfo
+    latitude: float
+    longitude: float
+    currency: str
+    phases: int
+    main_fuse_a: float
+    """Rating of the main fuse per phase, A."""
+    devices: tuple[Device, ...]
+    nominal_voltage_v: float = 230.0
+    import_limit_w: float | None = None
+    export_limit_w: float | None = None
+    co2_g_per_kwh: float = 300.0
+    """Carbon intensity of grid energy used when no source tells better."""
+
+    def of_role(self, *roles: Role) -> tuple[Device, ...]:
+        """The devices with one of these roles, in the order of the site file."""
+        return tuple(device for device in self.devices if device.role in roles)
+
+    def device(self, device_id: str) -> Device | None:
+        """The device with this id, or None."""
+        return next((device for device in self.devices if device.id == device_id), None)

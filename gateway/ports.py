@@ -1,0 +1,269 @@
+"""Ports: what the gateway needs of the world, as Protocols of one to three methods each.
+
+Adapters implement them; tests/fakes.py has a fake of each. Numbers carry their unit in the name and follow the
+one sign rule (positive is consumption, import, charging).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+from gateway.model.audit import AuditRow, Notification
+from gateway.model.dr import DrEvent, DrProgram, DrReport, EventRecord
+from gateway.model.learned import DayShape
+from gateway.model.plan import Plan
+from gateway.model.reading import Interval, Reading, Rollup
+from gateway.model.session import EvSession
+from gateway.model.setpoint import Setpoint
+from gateway.model.snapshot import ChargerStatus
+
+
+class Clock(Protocol):
+    """The only source of time. At speed > 1 home time runs faster than the world's."""
+
+    def now(self) -> datetime:
+        """Home time, aware UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds of home time that never jump: for ageing and timeouts in home time."""
+        ...
+
+    async def sleep(self, seconds: float, *, real_floor: float = 0.0) -> None:
+        """Sleep `seconds` of home time, but at least `real_floor` seconds of the world's.
+
+        Loops at the mercy of hardware or network pass a floor: a 1 s tick at speed 150 passes 0.1.
+        """
+        ...
+
+    @property
+    def speed(self) -> float:
+        """Home seconds per second of the world; 1.0 in a real home."""
+        ...
+
+
+class Connection(Protocol):
+    """One physical connection with one owner task: a Modbus bus, a broker, the CSMS."""
+
+    name: str
+
+    async def run(self) -> None:
+        """Open, serve and re-open the connection until cancelled; never raises for an absent peer."""
+        ...
+
+
+class Meter(Protocol):
+    """Something that measures: one device."""
+
+    id: str
+    period_s: float
+    """How often to ask, s of home time; 0 when the device speaks by itself and `read` waits for it."""
+
+    async def read(self) -> list[Reading]:
+        """The device's next readings (signs already ours); raises DeviceError. Never invents a value."""
+        ...
+
+
+class EvCharger(Protocol):
+    """One charge point of the local CSMS."""
+
+    id: str
+
+    def status(self) -> ChargerStatus:
+        """What is known now, without asking the charger."""
+        ...
+
+    async def apply(self, setpoint: Setpoint) -> None:
+        """Set a CURRENT setpoint (A per phase; 0 pauses); returns once accepted, raises DeviceError."""
+        ...
+
+    async def next_rung(self) -> str:
+        """Accepted but not honoured: go to the next way of limiting and name it; raises CommandRefused at the last."""
+        ...
+
+
+class Actuator(Protocol):
+    """A battery, relay, thermostat or inverter that takes setpoints of the kinds it names."""
+
+    id: str
+
+    async def apply(self, setpoint: Setpoint) -> None:
+        """Send one setpoint and return once the device accepted it; raises DeviceError."""
+        ...
+
+    async def release(self) -> None:
+        """Hand control back: the device's own safe behaviour; raises DeviceError."""
+        ...
+
+
+class DrServer(Protocol):
+    """A utility's server (VTN)."""
+
+    name: str
+
+    async def programs(self) -> list[DrProgram]:
+        """All programs the account may see; raises ServerError."""
+        ...
+
+    async def events(self) -> list[DrEvent]:
+        """The complete listing of events (absence means cancelled); raises ServerError, never a partial list."""
+        ...
+
+    async def send(self, report: DrReport) -> None:
+        """Deliver one report, once; raises ServerError."""
+        ...
+
+
+@runtime_checkable
+class DrWakeUp(Protocol):
+    """A server that can say "look now" (webhook, MQTT); only ever a hint."""
+
+    async def wait(self) -> None:
+        """Return when the server hinted at a change."""
+        ...
+
+
+class ReadingStore(Protocol):
+    """One-minute roll-ups."""
+
+    async def save_rollups(self, rollups: Sequence[Rollup]) -> None:
+        """Store roll-ups of closed minutes in one transaction; raises StoreError."""
+        ...
+
+    async def rollups(self, device: str, quantity: str, start: datetime, end: datetime) -> list[Rollup]:
+        """Roll-ups of one series with start in [start, end), in order."""
+        ...
+
+
+class IntervalStore(Protocol):
+    """15-minute interval data, the truth for bills and reports."""
+
+    async def save_intervals(self, intervals: Sequence[Interval]) -> None:
+        """Store intervals in one transaction; a later row for the same (device, start) supersedes, raises StoreError."""
+        ...
+
+    async def intervals(self, device: str, start: datetime, end: datetime) -> list[Interval]:
+        """The intervals in force of one device with start in [start, end), in order."""
+        ...
+
+
+class SessionStore(Protocol):
+    """EV charging sessions; every write is committed before it returns."""
+
+    async def next_transaction(self) -> int:
+        """A transaction id that was never given before and never will be again, >= 1."""
+        ...
+
+    async def save_session(self, session: EvSession) -> None:
+        """Insert or replace one session, committed."""
+        ...
+
+    async def sessions(self, start: datetime, end: datetime, *, charger: str = "") -> list[EvSession]:
+        """Sessions that overlap [start, end), open ones included, in order of start."""
+        ...
+
+
+class EventStore(Protocol):
+    """DR events with their opt state and drawn starts; every write is committed before it returns."""
+
+    async def save_event(self, record: EventRecord) -> None:
+        """Insert or replace one event record, committed."""
+        ...
+
+    async def event_records(self) -> list[EventRecord]:
+        """All event records kept, in order of first receipt."""
+        ...
+
+
+class Outbox(Protocol):
+    """Reports on their way to a server, store-and-forward."""
+
+    async def enqueue(self, report: DrReport, at: datetime) -> bool:
+        """Keep a report until it is delivered, committed; False when its key was kept before."""
+        ...
+
+    async def pending(self, server: str) -> list[DrReport]:
+        """Reports not yet delivered to `server`, oldest first."""
+        ...
+
+    async def delivered(self, key: str, at: datetime) -> None:
+        """Mark one report as delivered, committed."""
+        ...
+
+
+class FactStore(Protocol):
+    """Small named documents: preferences, overrides, facts about chargers, sessions of people; committed writes."""
+
+    async def put(self, key: str, document: dict[str, Any]) -> None:
+        """Keep a JSON document under `key`."""
+        ...
+
+    async def get(self, key: str) -> dict[str, Any] | None:
+        """The document under `key`, or None."""
+        ...
+
+    async def keys(self, prefix: str) -> list[str]:
+        """The keys that start with `prefix`, sorted."""
+        ...
+
+
+class AuditStore(Protocol):
+    """What was asked, decided, commanded, confirmed, released; and the notifications."""
+
+    async def append(self, row: AuditRow) -> None:
+        """Append one row, committed."""
+        ...
+
+    async def audit(self, start: datetime, end: datetime, *, limit: int = 500) -> list[AuditRow]:
+        """Rows with time in [start, end), newest first."""
+        ...
+
+    async def notify(self, notification: Notification) -> None:
+        """Insert or replace the notification of this cause, committed."""
+        ...
+
+    async def notifications(self, *, limit: int = 100) -> list[Notification]:
+        """Notifications, newest first."""
+        ...
+
+
+class LearnedStore(Protocol):
+    """What was learned and planned."""
+
+    async def save_day_shapes(self, shapes: Sequence[DayShape]) -> None:
+        """Store day shapes; a later one for the same day replaces."""
+        ...
+
+    async def day_shapes(self, *, limit: int = 400) -> list[DayShape]:
+        """The latest day shapes, oldest first."""
+        ...
+
+    async def save_plan(self, plan: Plan) -> None:
+        """Archive a plan (compactly; old ones are thinned)."""
+        ...
+
+
+class Store(
+    ReadingStore,
+    IntervalStore,
+    SessionStore,
+    EventStore,
+    Outbox,
+    FactStore,
+    AuditStore,
+    LearnedStore,
+    Protocol,
+):
+    """Everything the hub keeps on disk; adapters/sqlite implements all of it."""
+
+    async def close(self) -> None:
+        """Finish what is under way and close."""
+        ...
+
+
+OnChange = Callable[[str, str], None]
+"""Called by an adapter as on_change(device_id, what) when something happened that the plan should know at once."""
+
+Sleeper = Callable[[float], Awaitable[None]]
