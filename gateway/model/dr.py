@@ -74,7 +74,9 @@ class DrProgram:
     name: str
     binding: bool = False
     units: dict[str, str] = field(default_factory=dict)
-    """Payload type -> units or currency, from the program's payload descriptors."""
+    """Payload type -> units ("KWH", "KW"), from the program's payload descriptors."""
+    currencies: dict[str, str] = field(default_factory=dict)
+    """Payload type -> currency of a price, from the program's payload descriptors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ class DrEvent:
     priority: int | None = None
     targets: tuple[str, ...] = ()
     units: dict[str, str] = field(default_factory=dict)
-    """Payload type -> units or currency, from the event's payload descriptors."""
+    """Payload type -> units ("KWH", "KW"), from the event's payload descriptors."""
+    currencies: dict[str, str] = field(default_factory=dict)
+    """Payload type -> currency of a price, from the event's payload descriptors."""
     reports: tuple[ReportDescriptor, ...] = ()
     test: bool = False
     modified: str = ""
@@ -136,6 +140,8 @@ class EventRecord:
     opt_reason: str = ""
     cancelled_at: datetime | None = None
     overridden_at: datetime | None = None
+    overridden_devices: tuple[str, ...] = ()
+    """Devices the owner took out of the event; the others go on."""
     reported: tuple[str, ...] = ()
     """Keys of the report windows already handed to the outbox."""
     delivered_wh: float | None = None
@@ -169,6 +175,26 @@ class Signal:
     authority: Authority
     targets: tuple[str, ...] = ()
     test: bool = False
+    currency: str = ""
+    released: tuple[str, ...] = ()
+    """Devices the owner took out of the event."""
+    name: str = ""
+    """The event's name, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class PricePoint:
+    """A price or carbon intensity over the half-open [start, end); `end` None for an open end.
+
+    `kind` "PRICE" and "EXPORT_PRICE" carry micro-units of `currency` per kWh, "GHG" g CO2 per kWh.
+    """
+
+    kind: str
+    value: float
+    start: datetime
+    end: datetime | None
+    currency: str = ""
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,68 @@
+"""Registers to values: pure, no socket, no clock."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SIZES = {
+    "int16": 1, "uint16": 1, "acc16": 1, "int32": 2, "uint32": 2, "acc32": 2, "float32": 2,
+    "int64": 4, "uint64": 4, "acc64": 4,
+}  # fmt: skip
+"""Length of each type in registers of 16 bits; acc* are SunSpec accumulators, unsigned, 0 = not supported."""
+
+_CODES = {
+    "int16": ">h", "uint16": ">H", "acc16": ">H", "int32": ">i", "uint32": ">I", "acc32": ">I", "float32": ">f",
+    "int64": ">q", "uint64": ">Q", "acc64": ">Q",
+}  # fmt: skip
+
+SCALE_UNIMPLEMENTED = -0x8000
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A value, or None with the reason in words."""
+
+    value: float | None
+    reason: str = ""
+
+
+def raw_bytes(registers: Sequence[int], word_order: str) -> bytes:
+    """The registers' bytes, most significant word first; `word_order` says how they came: big or little."""
+    words = registers if word_order == "big" else list(reversed(registers))
+    return struct.pack(f">{len(words)}H", *words)
+
+
+def decode(registers: Sequence[int], kind: str, *, word_order: str = "big", nan: Sequence[int] = ()) -> Decoded:
+    """The number in `registers`; markers in `nan` (raw, unsigned) and float NaN or infinity mean missing."""
+    if len(registers) != SIZES[kind]:
+        return Decoded(None, f"{len(registers)} registers instead of {SIZES[kind]}")
+    raw = raw_bytes(registers, word_order)
+    if int.from_bytes(raw) in nan:
+        return Decoded(None, f"the device says not available (0x{raw.hex().upper()})")
+    value = float(struct.unpack(_CODES[kind], raw)[0])
+    if not math.isfinite(value):
+        return Decoded(None, "the device says not a number")
+    return Decoded(value)
+
+
+def scale_factor(register: int) -> Decoded:
+    """10 to the power of a SunSpec scale factor (sunssf: -10..10, 0x8000 = unimplemented)."""
+    exponent = register - 0x10000 if register >= 0x8000 else register
+    if exponent == SCALE_UNIMPLEMENTED:
+        return Decoded(None, "the device has no scale factor for it")
+    if not -10 <= exponent <= 10:
+        return Decoded(None, f"scale factor {exponent} is outside -10..10")
+    return Decoded(10.0**exponent)
+
+
+def text(registers: Sequence[int]) -> str:
+    """A SunSpec string: two characters a register, padded with zero bytes."""
+    return raw_bytes(registers, "big").split(b"\0")[0].decode("utf-8", "replace").strip()
+
+
+def encode_int16(value: float) -> int:
+    """A signed number as one register, rounded and held inside int16 without the "unimplemented" marker."""
+    return max(-0x7FFF, min(0x7FFF, round(value))) & 0xFFFF

@@ -1,0 +1,110 @@
+"""Payloads to values, wishes to payloads: pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.model.quantity import Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a quantity stands: `path` of keys and indices into the JSON of messages on `topic`; empty for all of it.
+
+    A `partial` topic carries only what changed, so none of its messages may be skipped.
+    """
+
+    topic: str
+    quantity: Quantity
+    path: tuple[str, ...]
+    scale: float = 1.0
+    words: Mapping[str, float] | None = None
+    """What words mean as numbers, e.g. ON -> 1."""
+    low: float | None = None
+    high: float | None = None
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value, or None with the reason in words."""
+
+    value: float | None
+    reason: str = ""
+
+
+class BadPayload(ValueError):
+    """A payload that cannot be read at all."""
+
+
+def parse(payload: bytes) -> Any:
+    """The payload as JSON, or as plain text when it is none; raises BadPayload for an empty or undecodable one."""
+    try:
+        text = payload.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise BadPayload("it is not text") from error
+    if not text:
+        raise BadPayload("it is empty")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if text[0] in "{[":
+            raise BadPayload("it is broken JSON") from error
+        return text
+
+
+def find(document: Any, state: State) -> Found | None:
+    """The state's value in a parsed payload; None when the message does not speak of it."""
+    node = document
+    for key in state.path:
+        if isinstance(node, dict) and key in node:
+            node = node[key]
+        elif isinstance(node, list) and key.isdigit() and int(key) < len(node):
+            node = node[int(key)]
+        else:
+            return None
+    value = _number(node, state.words or {})
+    if value is None:
+        return Found(None, f"the device says {_short(node)}")
+    value = value * state.scale + 0.0  # + 0.0: production of nothing is 0, not -0
+    if (state.low is not None and value < state.low) or (state.high is not None and value > state.high):
+        return Found(None, f"{value:g} {state.quantity.unit} is outside its range")
+    return Found(value)
+
+
+def fill(template: Any, value: float, seconds: int) -> Any:
+    """A command's payload: {value}, {on} (true or false) and {seconds} in `template` replaced by the wish."""
+    named: dict[str, Any] = {"{value}": value, "{on}": value >= 0.5, "{seconds}": seconds}
+    if isinstance(template, dict):
+        return {key: fill(part, value, seconds) for key, part in template.items()}
+    if isinstance(template, list):
+        return [fill(part, value, seconds) for part in template]
+    return named.get(template, template) if isinstance(template, str) else template
+
+
+def _number(node: Any, words: Mapping[str, float]) -> float | None:
+    """A finite number out of what devices send: numbers, numbers as strings, words, channels in a list (summed)."""
+    if isinstance(node, bool):
+        return float(node)
+    if isinstance(node, list):
+        parts = [_number(part, words) for part in node]
+        known = [part for part in parts if part is not None]
+        return sum(known) if known and len(known) == len(parts) else None
+    if isinstance(node, str) and node in words:
+        return words[node]
+    if not isinstance(node, int | float | str):
+        return None
+    try:
+        value = float(node)
+    except (ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _short(node: Any) -> str:
+    text = json.dumps(node)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,45 @@
+"""What the site file says about the CSMS and its chargers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class OcppSettings(BaseModel):
+    """The local CSMS: one listening port for every charger of the home."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["ocpp"] = Field(description="The protocol of this connection.")
+    host: str = Field("0.0.0.0", min_length=1, description="Address to listen on; 0.0.0.0 is every network interface.")
+    port: int = Field(8887, ge=0, le=65535, description="TCP port to listen on; 0 lets the system choose one.")
+    max_connections: int = Field(
+        50, ge=1, le=1000, description="At most so many connections; configured chargers always find a place."
+    )
+    ping_interval_s: float = Field(
+        20, ge=1, le=300, description="Seconds between WebSocket pings; a dead line is noticed within two of them."
+    )
+    path: str = Field(
+        "/ocpp", pattern=r"^/[^?#]*$", description="Path before the charge point's identity in the URL it dials."
+    )
+
+
+class OcppDeviceSettings(BaseModel):
+    """One charger of the CSMS."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    charge_point_id: str = Field(
+        min_length=1, max_length=48, description="Identity of the charger: the last part of the URL it dials."
+    )
+    password: SecretStr | None = Field(
+        None, description="Password of its Basic authentication; absent: none is asked (trusted home network only)."
+    )
+    version: Literal["1.6"] | None = Field(
+        None, description="Pin the OCPP version for firmware that claims more than it can; absent: what it offers."
+    )
+    sample_interval_s: int = Field(
+        10, ge=1, le=900, description="Seconds between the meter values the charger is asked to send."
+    )

@@ -1,0 +1,84 @@
+"""Memory, start time, CPU and bytes written of the gateway beside the simulated home, at speed 1.
+
+    python benchmarks/footprint.py [--seconds 300]
+
+Prints a table; asserts nothing. Memory is PSS (shared pages counted once) of the gateway's process, sampled each 2 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from gateway.demo import Demo, _free_port
+
+
+def field(path: str, name: str) -> float:
+    for line in Path(path).read_text().splitlines():
+        if line.startswith(name):
+            return float(line.split()[1])
+    return 0.0
+
+
+def cpu_s(pid: int) -> float:
+    parts = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(parts[11]) + int(parts[12])) / 100
+
+
+def metric(port: int, name: str) -> float:
+    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+    return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(name + " ")), 0.0)
+
+
+def measure(seconds: float) -> list[tuple[str, str, str]]:
+    port = _free_port()
+    started = time.monotonic()
+    demo = Demo(port, 1.0, lambda text: print(f"  {text}", file=sys.stderr))
+    rows: list[tuple[str, str, str]] = []
+
+    def sample(gateway: object, duration_s: float | None) -> None:
+        live = time.monotonic() - started
+        pid = next(child.process.pid for child in demo.children if child.name == "gateway")
+        stream = urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/stream", timeout=30)
+        time.sleep(20)
+        begin, cpu, written = time.monotonic(), cpu_s(pid), field(f"/proc/{pid}/io", "write_bytes:")
+        memory = []
+        while time.monotonic() - begin < seconds:
+            stream.readline()
+            memory.append(field(f"/proc/{pid}/smaps_rollup", "Pss:") / 1024)
+            time.sleep(2)
+        spent = time.monotonic() - begin
+        day = 86400 / spent
+        rows.extend(
+            [
+                ("demo command to live page", f"{live:.1f} s", "<= 60 s"),
+                ("process start to first tick", f"{metric(port, 'hearth_first_tick_seconds'):.2f} s", "<= 2.5 s"),
+                ("memory, PSS median", f"{statistics.median(memory):.0f} MB", "<= 100 MB"),
+                ("memory, PSS peak", f"{max(memory):.0f} MB", "<= 180 MB"),
+                ("CPU of a core", f"{100 * (cpu_s(pid) - cpu) / spent:.1f} %", "<= 3 %"),
+                ("written per day", f"{(field(f'/proc/{pid}/io', 'write_bytes:') - written) * day / 1e6:.0f} MB", "<= 50 MB"),
+            ]
+        )
+
+    demo._wait = sample  # type: ignore[method-assign]
+    demo.run(None)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=300.0)
+    rows = measure(parser.parse_args().seconds)
+    print("| promise | measured | target |\n|---|---|---|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""The command line: `hearth demo`, `run`, `check`, `probe`, `sim`, `import`, `export`, `backup`, `restore`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ROOT = Path(__file__).resolve().parent.parent
+app = typer.Typer(
+    name="hearth",
+    help="Hearth, the home energy gateway. Start with: hearth demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+probe_app = typer.Typer(help="Find out what answers at an address.", no_args_is_help=True)
+app.add_typer(probe_app, name="probe")
+
+SiteOption = Annotated[Path, typer.Option("--site", help="The site file (YAML); see config/site/example.yaml")]
+DataOption = Annotated[Path, typer.Option("--data", help="Folder of the database and what the hub keeps")]
+DATA = Path("data")
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal; on stderr, so that stdout stays for data."""
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[dim]hearth:[/] {text}")
+
+
+@app.command()
+def demo(
+    speed: Annotated[float, typer.Option(help="Home seconds per real second", min=1, max=1000)] = 10.0,
+    port: Annotated[int, typer.Option(help="Port of the pages on 127.0.0.1", min=1, max=65535)] = 8080,
+    duration: Annotated[float | None, typer.Option(help="Stop by itself after so many real seconds")] = None,
+) -> None:
+    """A simulated home with the gateway and its pages; nothing to configure. Opens at 17:30 home time."""
+    import signal
+
+    from gateway.demo import Demo, DemoError
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        Demo(port, speed, say).run(duration)
+    except DemoError as error:
+        say(f"[red]{error}[/]")
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt:
+        say("stopped")
+
+
+@app.command()
+def run(
+    site: SiteOption,
+    data: DataOption = DATA,
+    speed: Annotated[float, typer.Option(hidden=True)] = 1.0,
+    home_epoch: Annotated[str | None, typer.Option(hidden=True)] = None,
+    real_epoch: Annotated[float | None, typer.Option(hidden=True)] = None,
+    demo_home: Annotated[bool, typer.Option("--demo", hidden=True)] = False,
+) -> None:
+    """Run the gateway of a real home until it is stopped (SIGTERM, Ctrl-C)."""
+    from gateway.app import run_gateway
+    from gateway.model.errors import HearthError, SiteFileError
+    from gateway.runtime.system_clock import SystemClock
+
+    epoch = datetime.fromisoformat(home_epoch).astimezone(UTC) if home_epoch else None
+    clock = SystemClock(speed=speed, home_epoch=epoch, real_epoch=real_epoch)
+    try:
+        asyncio.run(run_gateway(site, data, clock, simulated=demo_home))
+    except SiteFileError as error:
+        for finding in error.findings:
+            say(f"[red]{finding}[/]")
+        raise typer.Exit(2) from error
+    except HearthError as error:
+        say(f"[red]{error}[/]")
+        raise typer.Exit(2) from error
+
+
+@app.command()
+def check(
+    site: SiteOption,
+    level: Annotated[str, typer.Option(help="syntax, or devices (reads every device once)")] = "syntax",
+    as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON")] = False,
+) -> None:
+    """Check a site file. Exit code 0: good, 1: findings, 2: unusable."""
+    from gateway.app import check_site
+    from gateway.model.errors import SiteFileError
+
+    if level not in ("syntax", "devices"):
+        say(f"[red]unknown level '{level}'[/]. Known: syntax, devices")
+        raise typer.Exit(2)
+    try:
+        findings, code = asyncio.run(check_site(site, devices=level == "devices")), 0
+    except SiteFileError as error:
+        findings, code = error.findings, 2
+    if as_json:
+        rows = [{"where": f.where, "what": f.what, "remedy": f.remedy, "severity": f.severity} for f in findings]
+        print(json.dumps(rows, indent=2))
+    else:
+        for finding in findings:
+            print(finding)
+        if not findings:
+            print(f"{site}: good")
+    raise typer.Exit(code or (1 if findings else 0))
+
+
+@probe_app.command("modbus")
+def probe_modbus(
+    host: str,
+    port: Annotated[int, typer.Option(help="TCP port")] = 502,
+    units: Annotated[str, typer.Option(help="Unit ids, e.g. 1-10 or 1,126")] = "1-10",
+) -> None:
+    """Name the Modbus TCP devices at HOST, one connection, one unit after another."""
+    from gateway.app import probe_modbus_host
+
+    results = asyncio.run(probe_modbus_host(host, port, _numbers(units)))
+    for line in results:
+        print(line)
+    if not results:
+        say(
+            f"nothing answered at {host}:{port} on units {units}. Check address, port and that no other client holds it."
+        )
+        raise typer.Exit(1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def sim(context: typer.Context) -> None:
+    """Run one simulated device (house, meter, inverter, relay, thermostat, chargepoint, vtn); all options are its own."""
+    import os
+
+    os.execv(sys.executable, [sys.executable, "-m", "firmware_sim", *context.args])
+
+
+@app.command("import")
+def import_csv(
+    file: Annotated[Path, typer.Argument(help="CSV with columns start,device,import_wh,export_wh (15-minute rows)")],
+    data: DataOption = DATA,
+) -> None:
+    """Bring interval history in; a bad row is named with its line, the others come in."""
+    from gateway.app import import_history
+
+    if not file.is_file():
+        say(f"[red]{file}: no such file[/]")
+        raise typer.Exit(2)
+    rows, findings = asyncio.run(import_history(file, data, say))
+    for finding in findings[:20]:
+        print(finding)
+    if len(findings) > 20:
+        print(f"... and {len(findings) - 20} more rows")
+    say(f"{rows} intervals imported, {len(findings)} rows refused")
+    raise typer.Exit(1 if findings else 0)
+
+
+@app.command()
+def export(
+    device: Annotated[str, typer.Argument(help="Device id, or house, solar")],
+    data: DataOption = DATA,
+    start: Annotated[str, typer.Option(help="First day, YYYY-MM-DD")] = "1970-01-01",
+    end: Annotated[str, typer.Option(help="Day after the last, YYYY-MM-DD")] = "9999-01-01",
+) -> None:
+    """Write interval data as CSV to standard output, in the form that `import` reads."""
+    from gateway.app import export_intervals
+
+    first, last = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (start, end))
+    for line in asyncio.run(export_intervals(device, data, first, last)):
+        print(line)
+
+
+@app.command()
+def backup(target: Path, data: DataOption = DATA) -> None:
+    """Copy the database to TARGET while the gateway runs."""
+    from gateway.app import backup_data
+
+    asyncio.run(backup_data(data, target))
+    say(f"backup written to {target}")
+
+
+@app.command()
+def restore(source: Path, data: DataOption = DATA) -> None:
+    """Put a backup in place of the database (the gateway must be stopped); the old one is kept beside it."""
+    from gateway.app import restore_data
+    from gateway.model.errors import HearthError
+
+    try:
+        kept = restore_data(source, data)
+    except HearthError as error:
+        say(f"[red]{error}[/]")
+        raise typer.Exit(2) from error
+    say(f"{source} restored" + (f"; the former database is kept as {kept}" if kept else ""))
+
+
+def _numbers(text: str) -> list[int]:
+    result: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.strip().isdigit() or (last and not last.strip().isdigit()):
+            raise typer.BadParameter(f"'{text}' is not a list of unit ids; write 1-10 or 1,126")
+        result += range(int(first), int(last or first) + 1)
+    return result
+
+
+def main() -> None:
+    """Entry point of the `hearth` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,404 @@
+"""The only reader of the site file: one commented YAML, strict keys, every mistake named with place and remedy.
+
+A mistake in one connection or device leaves that one out and keeps the rest; a mistake in the site itself, or a file
+that is not YAML, raises SiteFileError.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from gateway.model.errors import Finding, SiteFileError
+from gateway.model.site import (
+    BatterySpec,
+    ChargerSpec,
+    Device,
+    HeatPumpSpec,
+    Role,
+    Site,
+    Spec,
+    WaterHeaterSpec,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of connection: the settings of the connection and of each device on it (None: it carries no devices)."""
+
+    connection: type[BaseModel]
+    device: type[BaseModel] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEntry:
+    """One sound device of the site file with the name of its connection and its settings there."""
+
+    device: Device
+    connection: str
+    settings: BaseModel
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFile:
+    """The sound part of a site file; `findings` name what was left out."""
+
+    path: Path
+    site: Site
+    tariff: str
+    strategies: str
+    connections: Mapping[str, BaseModel]
+    devices: tuple[DeviceEntry, ...]
+    web: BaseModel
+    findings: tuple[Finding, ...] = field(default=())
+
+    def site_tariff_path(self, config: Path) -> Path:
+        """The tariff's file below the folder of configuration data."""
+        return config / "tariffs" / f"{self.tariff}.yaml"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SiteSection(_Strict):
+    """The home itself."""
+
+    name: str = Field(description="What the owner calls the home")
+    timezone: str = Field(description="IANA time zone, e.g. Europe/Brussels")
+    latitude: float = Field(ge=-90, le=90, description="Degrees north")
+    longitude: float = Field(ge=-180, le=180, description="Degrees east")
+    currency: str = Field(default="EUR", pattern="^[A-Z]{3}$", description="ISO 4217 code of the tariff's currency")
+    phases: int = Field(default=3, ge=1, le=3, description="Phases of the grid connection")
+    main_fuse_a: float = Field(gt=0, le=400, description="Rating of the main fuse per phase, A")
+    nominal_voltage_v: float = Field(default=230.0, gt=80, lt=300, description="Voltage of one phase, V")
+    import_limit_w: float | None = Field(default=None, ge=0, description="Contracted import limit, W; none by default")
+    export_limit_w: float | None = Field(default=None, ge=0, description="Contracted export limit, W; none by default")
+    co2_g_per_kwh: float = Field(default=300.0, ge=0, description="Carbon intensity of grid energy, g per kWh")
+    tariff: str = Field(description="Name of a file in config/tariffs, without .yaml")
+    dr_strategies: str = Field(default="default", description="Name of a file in config/dr, without .yaml")
+
+
+class BatterySection(_Strict):
+    """A battery as the plan sees it."""
+
+    capacity_wh: float = Field(gt=0, description="Usable capacity, Wh")
+    max_charge_w: float = Field(gt=0, description="Greatest charging power, W")
+    max_discharge_w: float = Field(gt=0, description="Greatest discharging power, W")
+    charge_efficiency: float = Field(default=0.95, gt=0.3, le=1, description="Stored over taken")
+    discharge_efficiency: float = Field(default=0.95, gt=0.3, le=1, description="Given over taken from store")
+    wear_cost_per_kwh: float = Field(default=0.0, ge=0, description="Money lost per kWh discharged, currency units")
+    min_soc_percent: float = Field(default=5.0, ge=0, le=100, description="Never discharged below, %")
+    max_soc_percent: float = Field(default=100.0, ge=0, le=100, description="Never charged above, %")
+    grid_charge: bool = Field(default=True, description="May charge from the grid")
+    grid_export: bool = Field(default=False, description="May discharge into the grid")
+
+    def spec(self) -> BatterySpec:
+        """The frozen noun of it."""
+        values = self.model_dump()
+        wear = values.pop("wear_cost_per_kwh") * 1000.0
+        return BatterySpec(**values, wear_cost_micro_per_wh=wear)
+
+
+class ChargerSection(_Strict):
+    """One charge point with one connector."""
+
+    phases: tuple[int, ...] = Field(default=(1, 2, 3), description="Grid phases it loads, e.g. [1, 2, 3] or [2]")
+    min_current_a: float = Field(default=6.0, ge=6, le=32, description="Least current of a charging car, A")
+    max_current_a: float = Field(default=16.0, ge=6, le=80, description="Greatest current per phase, A")
+    safe_current_a: float = Field(default=6.0, ge=0, le=32, description="Current when nothing is known, A: 0 or >= 6")
+    ev_battery_wh: float = Field(default=60_000.0, gt=0, description="Battery of the usual car, Wh")
+
+    def spec(self) -> ChargerSpec:
+        """The frozen noun of it."""
+        return ChargerSpec(**self.model_dump())
+
+
+class WaterHeaterSection(_Strict):
+    """An electric tank on a relay."""
+
+    power_w: float = Field(gt=0, description="Heating element, W")
+    volume_l: float = Field(gt=0, description="Tank, litres")
+    min_temperature_c: float = Field(default=45.0, ge=5, le=90, description="Least comfortable water, degC")
+    max_temperature_c: float = Field(default=65.0, ge=20, le=95, description="The tank's own thermostat, degC")
+    loss_w_per_k: float = Field(default=1.5, ge=0, description="Standing loss, W per K over the room")
+    phase: int = Field(default=1, ge=1, le=3, description="Grid phase it hangs on")
+
+    def spec(self) -> WaterHeaterSpec:
+        """The frozen noun of it."""
+        return WaterHeaterSpec(**self.model_dump())
+
+
+class HeatPumpSection(_Strict):
+    """A heat pump heating one zone."""
+
+    max_power_w: float = Field(gt=0, description="Electric power while running, W")
+    cop: float = Field(default=3.0, ge=1, le=8, description="Heat out over power in")
+    resistance_k_per_w: float = Field(default=0.006, gt=0, description="K of inside over outside per W of heat")
+    capacitance_wh_per_k: float = Field(default=4000.0, gt=0, description="Heat the home holds, Wh per K")
+    phase: int = Field(default=1, ge=1, le=3, description="Grid phase it hangs on")
+
+    def spec(self) -> HeatPumpSpec:
+        """The frozen noun of it."""
+        return HeatPumpSpec(**self.model_dump())
+
+
+_SPECS: dict[str, tuple[type[_Strict], tuple[Role, ...]]] = {
+    "battery": (BatterySection, (Role.BATTERY, Role.HYBRID_INVERTER)),
+    "charger": (ChargerSection, (Role.EV_CHARGER,)),
+    "water_heater": (WaterHeaterSection, (Role.WATER_HEATER,)),
+    "heat_pump": (HeatPumpSection, (Role.HEAT_PUMP,)),
+}
+_TOP = ("site", "connections", "devices", "web")
+_COMMON = ("name", "role", "connection", *_SPECS)
+
+
+def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> SiteFile:
+    """Read a site file; raises SiteFileError when the site itself cannot be used."""
+    document = _parse(path)
+    findings: list[Finding] = []
+    for key in document:
+        if key not in _TOP:
+            findings.append(_unknown(_place(path, document, key), str(key), _TOP))
+    site_map = document.get("site")
+    if not isinstance(site_map, dict):
+        raise SiteFileError(
+            [Finding(str(path), "the section 'site' is missing", "Add it: see config/site/example.yaml.")]
+        )
+    section, problems = _validate(SiteSection, site_map, path, "site")
+    zone = _zone(section.timezone, path, site_map, problems) if isinstance(section, SiteSection) else None
+    if not isinstance(section, SiteSection) or zone is None:
+        raise SiteFileError(problems)
+    connections = _connections(document.get("connections") or {}, kinds, path, findings)
+    entries = _devices(document.get("devices") or {}, connections, kinds, path, findings)
+    web_settings, problems = _validate(web, document.get("web") or {}, path, "web")
+    findings += problems
+    site = _site(section, zone, tuple(entry.device for entry in entries))
+    return SiteFile(
+        path=path,
+        site=site,
+        tariff=section.tariff,
+        strategies=section.dr_strategies,
+        connections={name: settings for name, (_, settings) in connections.items()},
+        devices=tuple(entries),
+        web=web_settings or web(),
+        findings=tuple(findings),
+    )
+
+
+def _site(section: SiteSection, zone: ZoneInfo, devices: tuple[Device, ...]) -> Site:
+    values = section.model_dump(exclude={"timezone", "tariff", "dr_strategies"})
+    return Site(**values, timezone=zone, devices=devices)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    yaml = YAML(typ="rt")
+    yaml.constructor.add_constructor("!secret", lambda loader, node: _secret(path, node.value))
+    try:
+        document = yaml.load(path)
+    except OSError as error:
+        raise SiteFileError(
+            [Finding(str(path), f"cannot be read ({error.strerror})", "Check the path given with --site.")]
+        ) from error
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
+        what = getattr(error, "problem", None) or "is not YAML"
+        remedy = "Mend the line; indentation is by spaces and every key ends with a colon."
+        raise SiteFileError([Finding(where, str(what), remedy)]) from error
+    except UnicodeDecodeError as error:
+        raise SiteFileError([Finding(str(path), "is not UTF-8 text", "Save it as UTF-8.")]) from error
+    if not isinstance(document, dict):
+        raise SiteFileError([Finding(str(path), "holds no sections", "Start from config/site/example.yaml.")])
+    return document
+
+
+def _secret(path: Path, name: str) -> str:
+    """A secret by name: from the service manager's credentials, else from secrets.yaml (mode 0600) beside the file."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder and (Path(folder) / name).is_file():
+        return (Path(folder) / name).read_text().strip()
+    store = path.with_name("secrets.yaml")
+    if not store.is_file():
+        raise SiteFileError(
+            [Finding(str(path), f"!secret {name}: there is no {store}", f"Write '{name}: ...' into it, mode 0600.")]
+        )
+    if stat.S_IMODE(store.stat().st_mode) & 0o077:
+        raise SiteFileError([Finding(str(store), "others may read it", f"chmod 600 {store}")])
+    from ruamel.yaml import YAML
+
+    secrets = YAML(typ="safe").load(store) or {}
+    if name not in secrets:
+        raise SiteFileError([Finding(str(store), f"holds no secret '{name}'", f"Add a line '{name}: ...'.")])
+    return str(secrets[name])
+
+
+def _connections(
+    section: Any, kinds: Mapping[str, Kind], path: Path, findings: list[Finding]
+) -> dict[str, tuple[Kind, BaseModel]]:
+    result: dict[str, tuple[Kind, BaseModel]] = {}
+    if not isinstance(section, dict):
+        findings.append(Finding(f"{path}: connections", "is not a map of names", "See config/site/example.yaml."))
+        return result
+    for name, entry in section.items():
+        where = f"connections.{name}"
+        kind_name = str(entry.get("kind")) if isinstance(entry, dict) else ""
+        if kind_name not in kinds:
+            place = f"{_place(path, section, name)}: {where}.kind"
+            findings.append(_unknown(place, kind_name, tuple(kinds), what="kind of connection"))
+            continue
+        settings, problems = _validate(kinds[kind_name].connection, entry, path, where)
+        findings += problems
+        if settings is not None:
+            result[str(name)] = (kinds[kind_name], settings)
+    return result
+
+
+def _devices(
+    section: Any,
+    connections: Mapping[str, tuple[Kind, BaseModel]],
+    kinds: Mapping[str, Kind],
+    path: Path,
+    findings: list[Finding],
+) -> list[DeviceEntry]:
+    result: list[DeviceEntry] = []
+    if not isinstance(section, dict):
+        findings.append(Finding(f"{path}: devices", "is not a map of ids", "See config/site/example.yaml."))
+        return result
+    for device_id, entry in section.items():
+        where = f"devices.{device_id}"
+        if not isinstance(entry, dict):
+            findings.append(Finding(f"{_place(path, section, device_id)}: {where}", "is empty", "Give it its keys."))
+            continue
+        made = _device(str(device_id), entry, connections, path, where, _line(section, device_id), findings)
+        if made is not None:
+            result.append(made)
+    return result
+
+
+def _device(
+    device_id: str,
+    entry: dict[str, Any],
+    connections: Mapping[str, tuple[Kind, BaseModel]],
+    path: Path,
+    where: str,
+    line: int,
+    findings: list[Finding],
+) -> DeviceEntry | None:
+    place = f"{path}:{line}: {where}"
+    role = entry.get("role")
+    if role not in [r.value for r in Role]:
+        findings.append(_unknown(f"{place}.role", str(role), tuple(r.value for r in Role), what="role"))
+        return None
+    connection = str(entry.get("connection"))
+    if connection not in connections:
+        findings.append(_unknown(f"{place}.connection", connection, tuple(connections), what="connection"))
+        return None
+    kind, _ = connections[connection]
+    if kind.device is None:
+        findings.append(Finding(f"{place}.connection", f"'{connection}' carries no devices", "Name another one."))
+        return None
+    spec, problems = _spec(entry, Role(role), path, where)
+    rest = {key: value for key, value in entry.items() if key not in _COMMON}
+    settings, more = _validate(kind.device, rest, path, where, lines=entry, also=_COMMON)
+    findings += problems + more
+    if settings is None or problems:
+        return None
+    device = Device(device_id, str(entry.get("name", device_id)), Role(role), spec)
+    return DeviceEntry(device, connection, settings, line)
+
+
+def _spec(entry: dict[str, Any], role: Role, path: Path, where: str) -> tuple[Spec, list[Finding]]:
+    for key, (section, roles) in _SPECS.items():
+        if key not in entry and role not in roles:
+            continue
+        if role not in roles:
+            place = f"{_place(path, entry, key)}: {where}.{key}"
+            return None, [Finding(place, f"does not fit the role {role.value}", "Remove it or change the role.")]
+        made, problems = _validate(section, entry.get(key) or {}, path, f"{where}.{key}")
+        return (made.spec() if made is not None else None), problems
+    return None, []
+
+
+def _validate(
+    model: type[BaseModel],
+    values: Any,
+    path: Path,
+    where: str,
+    *,
+    lines: Any = None,
+    also: tuple[str, ...] = (),
+) -> tuple[Any, list[Finding]]:
+    try:
+        return model.model_validate(_plain(values)), []
+    except ValidationError as error:
+        return None, [
+            _finding(item, model, lines if lines is not None else values, path, where, also) for item in error.errors()
+        ]
+
+
+def _plain(value: Any) -> Any:
+    """Plain Python types of what the YAML reader made (its numbers and strings carry their layout)."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool) or value is None or isinstance(value, SecretStr):
+        return value
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def _finding(item: Any, model: type[BaseModel], values: Any, path: Path, where: str, also: tuple[str, ...]) -> Finding:
+    steps = [str(step) for step in item["loc"]]
+    key = steps[0] if steps else ""
+    place = f"{_place(path, values, key)}: {'.'.join([where, *steps])}"
+    if item["type"] == "extra_forbidden":
+        return _unknown(place, key, (*model.model_fields, *also))
+    if item["type"] == "missing":
+        about = model.model_fields[key].description if key in model.model_fields else ""
+        return Finding(place, "is missing", f"Add it: {about or 'it is required'}.")
+    given = str(item.get("input"))[:60] if "secret" not in key and "password" not in key else "the given value"
+    about = model.model_fields[key].description if key in model.model_fields else None
+    return Finding(place, f"{item['msg']} (given: {given})", f"{key}: {about}." if about else "Correct the value.")
+
+
+def _unknown(place: str, given: str, known: tuple[str, ...], *, what: str = "key") -> Finding:
+    close = difflib.get_close_matches(given, known, n=1)
+    remedy = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known) or 'none'}."
+    return Finding(place, f"unknown {what} '{given}'", remedy)
+
+
+def _zone(name: str, path: Path, values: Any, problems: list[Finding]) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        place = f"{_place(path, values, 'timezone')}: site.timezone"
+        problems.append(Finding(place, f"unknown time zone '{name}'", "Use an IANA name such as Europe/Brussels."))
+        return None
+
+
+def _line(values: Any, key: Any) -> int:
+    position = getattr(values, "lc", None)
+    data = getattr(position, "data", None) or {}
+    if key in data:
+        return int(data[key][0]) + 1
+    return int(position.line) + 1 if position is not None else 1
+
+
+def _place(path: Path, values: Any, key: Any) -> str:
+    return f"{path}:{_line(values, key)}"

@@ -1,0 +1,215 @@
+"""The guard: what the fuse, a silent meter and a limit at the grid connection leave for cars and battery.
+
+The car's true current at the instant of the meter's sample is known only within bounds: for some seconds after
+a command it may draw anything between the old and the new limit, and its own report is up to one sampling
+interval old. So the guard reckons with both ends:
+
+    room for the car = car's draw + (fuse - measured current)
+
+    raising uses the least the car may be drawing   -> never raises into an overload
+    reducing uses the most it may be drawing        -> never cuts a car twice for one overload
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gateway.core.control.timing import ControlTiming
+from gateway.model.quantity import CURRENTS, POWERS, VOLTAGES, Quantity
+from gateway.model.setpoint import LimitKind, SetpointKind
+from gateway.model.site import ChargerSpec, Device, Role, Site
+from gateway.model.snapshot import ChargerStatus, DeviceState, Snapshot
+
+FUSE_MARGIN_A = 0.5
+"""Kept free below the fuse's rating, A: a meter's error and a car's tolerance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What a car may be drawing per phase right now, A: at least `low`, at most `high`."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one charger may be given, A per phase: raise to at most `low`; reduce when above `high`.
+
+    `reason` names the narrowest bound in words; it is empty when nothing binds below the charger's maximum.
+    """
+
+    low: float
+    high: float
+    reason: str = ""
+    binding: bool = False
+    """Whether a utility's limit, not the fuse, is the narrowest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """The guard's verdict for one tick; `spent` gives what is left after one charger was granted its current."""
+
+    site: Site
+    meter_ok: bool
+    draws: Mapping[str, Draw]
+    headroom_a: tuple[float, ...] = ()
+    """Per phase, what may still be added under the fuse, A; negative: overload."""
+    site_w: float = float("inf")
+    """What may still be added under the import limit, W."""
+    site_reason: str = ""
+    alarms: tuple[tuple[str, str], ...] = ()
+    """(cause, sentence) of what a person must know."""
+
+    def room(self, charger: Device) -> Room:
+        """What this charger may be given now; its safe current while the main meter is silent."""
+        spec = _spec(charger.spec)
+        if not self.meter_ok:
+            safe = spec.safe_current_a
+            return Room(safe, safe, "the main meter is silent, so the car gets its safe current only")
+        return _room(spec, self.draws[charger.id], self.headroom_a, self.site_w, self.site_reason, self.site)
+
+    def spent(self, charger: Device, granted_a: float) -> Guarded:
+        """The verdict that is left for the next charger and the battery once this one has `granted_a` A."""
+        if not self.meter_ok:
+            return self
+        spec = _spec(charger.spec)
+        more = max(0.0, granted_a - self.draws[charger.id].low)
+        left = tuple(h - more if index + 1 in spec.phases else h for index, h in enumerate(self.headroom_a))
+        return replace(
+            self, headroom_a=left, site_w=self.site_w - more * self.site.nominal_voltage_v * len(spec.phases)
+        )
+
+    def battery_room_w(self) -> float | None:
+        """How much more the battery may take from the grid, W; None when the meter is silent (it rests)."""
+        if not self.meter_ok:
+            return None
+        per_phase = self.site.nominal_voltage_v * self.site.phases
+        return min([h * per_phase for h in self.headroom_a[: self.site.phases]] + [self.site_w])
+
+
+def guard(site: Site, snapshot: Snapshot, timing: ControlTiming, sent_at: Mapping[str, float], mono: float) -> Guarded:
+    """What is left for each charger and the battery under the main fuse and the import limit.
+
+    `sent_at` holds, per charger, when its limit was last changed (monotonic home s). A silent main meter gives
+    every charger its safe current and holds the battery.
+    """
+    meter = snapshot.main_meter()
+    if meter is None or meter.age_s is None or meter.age_s > timing.meter_stale_s:
+        return Guarded(site, False, {}, alarms=(("meter", _meter_words(meter)),))
+    currents = phase_currents(meter, site)
+    chargers = site.of_role(Role.EV_CHARGER)
+    draws = {c.id: draw(snapshot, c.id, _spec(c.spec), timing, sent_at.get(c.id), mono) for c in chargers}
+    kept = _disobedient_reserve(site, snapshot, draws)
+    headroom = tuple(site.main_fuse_a - FUSE_MARGIN_A - i - k for i, k in zip(currents, kept, strict=True))
+    site_w, site_reason = _site_headroom(site, snapshot)
+    return Guarded(site, True, draws, headroom, site_w, site_reason, tuple(_alarms(site, currents, snapshot)))
+
+
+def phase_currents(meter: DeviceState, site: Site) -> list[float]:
+    """Signed current per phase, A, import positive; from power and voltage when the meter gives no current.
+
+    A phase nobody measured takes its share of the total power.
+    """
+    result = []
+    total = meter.get(Quantity.POWER) or 0.0
+    for index in range(3):
+        power, current = meter.get(POWERS[index]), meter.get(CURRENTS[index])
+        voltage = meter.get(VOLTAGES[index]) or site.nominal_voltage_v
+        if current is not None:
+            result.append(-current if power is not None and power < 0 else current)
+        elif power is not None:
+            result.append(power / voltage)
+        else:
+            result.append(total / site.phases / voltage if index < site.phases else 0.0)
+    return result
+
+
+def draw(
+    snapshot: Snapshot, charger: str, spec: ChargerSpec, timing: ControlTiming, sent_at: float | None, mono: float
+) -> Draw:
+    """What the charger's car may be drawing now, A per phase (see the module's note)."""
+    status = snapshot.chargers.get(charger)
+    if status is None or not status.connected:
+        return Draw(0.0, 0.0)  # not ours to move: what it draws is in the meter's base
+    measured = _measured(status)
+    setpoint = snapshot.commanded.get(charger)
+    limit = setpoint.value if setpoint is not None and setpoint.kind is SetpointKind.CURRENT else spec.max_current_a
+    since = mono - sent_at if sent_at is not None else float("inf")
+    fresh = (
+        status.meter_age_s is not None and measured is not None and status.meter_age_s <= 2 * status.sample_interval_s
+    )
+    if fresh and measured is not None and status.meter_age_s is not None:
+        if since > timing.settle_s and status.meter_age_s < since - timing.settle_s / 2:
+            return Draw(measured, measured)
+        return Draw(
+            min(measured, limit),
+            max(measured, limit) if since <= timing.settle_s else max(measured, min(limit, measured + 1)),
+        )
+    if not status.transaction:
+        return Draw(0.0, 0.0)
+    return Draw(0.0, limit)
+
+
+def _measured(status: ChargerStatus) -> float | None:
+    known = [current for current in status.current_a if current is not None]
+    return max(known) if known else None
+
+
+def _room(
+    spec: ChargerSpec, drawn: Draw, headroom: tuple[float, ...], site_w: float, site_reason: str, site: Site
+) -> Room:
+    fuse = min(headroom[phase - 1] for phase in spec.phases)
+    by_site = site_w / (site.nominal_voltage_v * len(spec.phases))
+    free, binding = (by_site, True) if by_site < fuse else (fuse, False)
+    low, high = max(0.0, drawn.low + free), max(0.0, drawn.high + free)
+    reason = ""
+    if low < spec.max_current_a:
+        reason = site_reason if binding else "the main fuse leaves no more"
+    return Room(min(low, spec.max_current_a), min(high, spec.max_current_a), reason, binding)
+
+
+def _site_headroom(site: Site, snapshot: Snapshot) -> tuple[float, str]:
+    """How much more the site may import, W, and which limit says so."""
+    caps = [(limit.value, limit.reason) for limit in snapshot.limits if limit.kind is LimitKind.SITE_IMPORT]
+    if site.import_limit_w is not None:
+        caps.append((site.import_limit_w, "the site's import limit"))
+    grid = snapshot.grid_w()
+    if not caps or grid is None:
+        return float("inf"), ""
+    value, reason = min(caps)
+    return value - grid, reason
+
+
+def _disobedient_reserve(site: Site, snapshot: Snapshot, draws: Mapping[str, Draw]) -> list[float]:
+    """Per phase, what chargers that do not obey could still add: they count at their maximum."""
+    kept = [0.0, 0.0, 0.0]
+    for charger in site.of_role(Role.EV_CHARGER):
+        if charger.id in snapshot.disobeying:
+            spec = _spec(charger.spec)
+            for phase in spec.phases:
+                kept[phase - 1] += max(0.0, spec.max_current_a - draws[charger.id].high)
+    return kept
+
+
+def _alarms(site: Site, currents: list[float], snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Overload by loads nobody controls: chargers and battery already at their least."""
+    over = [(index + 1, current) for index, current in enumerate(currents) if current > site.main_fuse_a]
+    moving = any((status.power_w or 0.0) > 100 for status in snapshot.chargers.values())
+    if not over or moving:
+        return []
+    phase, current = over[0]
+    words = f"Phase L{phase} draws {current:.0f} A, above the {site.main_fuse_a:.0f} A fuse, by loads Hearth does not control."
+    return [("fuse", words)]
+
+
+def _meter_words(meter: DeviceState | None) -> str:
+    if meter is None:
+        return "No main meter is configured: cars charge at their safe current only."
+    age = "has not answered yet" if meter.age_s is None else f"is silent for {meter.age_s:.0f} s"
+    return f"The main meter {age}: cars charge at their safe current and the battery rests until it is back."
+
+
+def _spec(spec: object) -> ChargerSpec:
+    return spec if isinstance(spec, ChargerSpec) else ChargerSpec()

@@ -1,0 +1,113 @@
+"""Dispatch for the water heater's relay and the heat pump's thermostat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.core.control.wish import Wish
+from gateway.model.authority import Authority
+from gateway.model.plan import IntentKind
+from gateway.model.quantity import Quantity
+from gateway.model.setpoint import Limit, LimitKind
+from gateway.model.site import Device, WaterHeaterSpec
+from gateway.model.snapshot import Snapshot
+
+HYSTERESIS_K = 3.0
+FROST_C = 12.0
+"""No limit lets the room fall below this."""
+VACATION_C = 15.0
+
+
+def tank_wish(snapshot: Snapshot, device: Device) -> Wish:
+    """Relay of the water heater: 1 heats, 0 does not.
+
+    Plan (7), then a joined event (6), the owner's minimum (5), an override (4), a binding limit (2). The tank's own
+    thermostat keeps it below its maximum.
+    """
+    spec = device.spec if isinstance(device.spec, WaterHeaterSpec) else WaterHeaterSpec(0.0, 0.0)
+    state = snapshot.devices.get(device.id)
+    water = state.get(Quantity.TEMPERATURE) if state else None
+    heating = bool(state and state.get(Quantity.ON))
+    wish = _tank_plan(snapshot, device, spec, water, heating)
+    sheds = [x for x in snapshot.limits if x.device in ("", device.id) and x.kind in _TANK_KINDS]
+    for limit in (x for x in sheds if x.authority >= Authority.DEMAND_RESPONSE):
+        wish = _shed(wish, limit)
+    floor = max(snapshot.preferences.water_min_c, spec.min_temperature_c)
+    if water is not None and water < floor + (HYSTERESIS_K if heating else 0.0):
+        wish = wish.raised(1.0, Authority.OWNER_FLOOR, f"The water is below your minimum of {floor:.0f} °C.")
+    wish = _override(wish, snapshot, device.id, 1.0, 0.0)
+    for limit in (x for x in sheds if x.authority < Authority.DEMAND_RESPONSE):
+        wish = _shed(wish, limit)
+    if water is not None and water >= spec.max_temperature_c and wish.value:
+        return replace(wish, value=0.0, reason="The tank is hot.")
+    return wish
+
+
+_TANK_KINDS = (LimitKind.TANK_SHED, LimitKind.TANK_LOAD_UP, LimitKind.DEVICE_POWER)
+
+
+def _tank_plan(snapshot: Snapshot, device: Device, spec: WaterHeaterSpec, water: float | None, heating: bool) -> Wish:
+    block = snapshot.plan.block(device.id, snapshot.now) if snapshot.plan else None
+    if block is not None:
+        return Wish(1.0 if block.kind is IntentKind.RUN else 0.0, Authority.PLAN, block.reason)
+    if water is None:
+        return Wish(1.0, Authority.DEFAULT, "There is no plan yet, so the tank keeps itself warm.")
+    keep = (spec.min_temperature_c + spec.max_temperature_c) / 2
+    on = water < keep + (HYSTERESIS_K if heating else -HYSTERESIS_K)
+    return Wish(float(on), Authority.DEFAULT, f"There is no plan yet, so the tank keeps {keep:.0f} °C.")
+
+
+def _shed(wish: Wish, limit: Limit) -> Wish:
+    if limit.kind is LimitKind.TANK_LOAD_UP:
+        return wish.raised(1.0, limit.authority, limit.reason, limit.source)
+    off = limit.kind is LimitKind.TANK_SHED or limit.value <= 0
+    return wish.capped(0.0, limit.authority, limit.reason, limit.source) if off else wish
+
+
+def thermostat_wish(snapshot: Snapshot, device: Device) -> Wish:
+    """Target of the heat pump's thermostat, degC; offsets of events apply to the normal target and never add up."""
+    preferences = snapshot.preferences
+    if preferences.vacation_until is not None and snapshot.now < preferences.vacation_until:
+        wish = Wish(VACATION_C, Authority.PLAN, "You are away: the home keeps 15 °C.")
+    else:
+        wish = _room_plan(snapshot, device)
+    offsets = [x for x in snapshot.limits if x.kind is LimitKind.TEMPERATURE_OFFSET and x.device in ("", device.id)]
+    joined = [x for x in offsets if x.authority >= Authority.DEMAND_RESPONSE]
+    binding = [x for x in offsets if x.authority < Authority.DEMAND_RESPONSE]
+    if joined:
+        wish = _offset(wish, min(joined, key=lambda x: x.value))
+        away = preferences.vacation_until is not None and snapshot.now < preferences.vacation_until
+        if not away:
+            words = f"Your comfort band starts at {preferences.comfort_low_c:.1f} °C."
+            wish = wish.raised(preferences.comfort_low_c, Authority.OWNER_FLOOR, words)
+    wish = _override(wish, snapshot, device.id, preferences.comfort_high_c, preferences.comfort_low_c)
+    if binding:
+        wish = _offset(wish, min(binding, key=lambda x: x.value))
+    return wish.raised(FROST_C, Authority.PROTECTION, "Frost protection.") if wish.value < FROST_C else wish
+
+
+def _room_plan(snapshot: Snapshot, device: Device) -> Wish:
+    low, high = snapshot.preferences.comfort_low_c, snapshot.preferences.comfort_high_c
+    block = snapshot.plan.block(device.id, snapshot.now) if snapshot.plan else None
+    if block is None:
+        return Wish(
+            round((low + high) / 2, 1), Authority.DEFAULT, "There is no plan yet: the middle of your comfort band."
+        )
+    return Wish(high if block.kind is IntentKind.RUN else low, Authority.PLAN, block.reason)
+
+
+def _offset(wish: Wish, limit: Limit) -> Wish:
+    if not limit.authority.may_undo(wish.authority):
+        return wish
+    return replace(
+        wish, value=wish.value + limit.value, authority=limit.authority, reason=limit.reason, source=limit.source
+    )
+
+
+def _override(wish: Wish, snapshot: Snapshot, device: str, run: float, pause: float) -> Wish:
+    for override in snapshot.overrides:
+        if override.device == device and override.action == "run":
+            return wish.replaced(Wish(run, Authority.OWNER_OVERRIDE, "You asked for it now.", override.id))
+        if override.device == device and override.action == "pause":
+            return wish.replaced(Wish(pause, Authority.OWNER_OVERRIDE, "You paused it.", override.id))
+    return wish

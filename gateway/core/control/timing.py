@@ -1,0 +1,41 @@
+"""The times that control keeps, in seconds of home time, at any speed of the home's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTiming:
+    """All times in s of home time. At speed > 1 nothing is shorter than what the world needs (2 s real for staleness)."""
+
+    meter_stale_s: float = 10.0
+    """Main meter older than this: safe currents."""
+    raise_age_s: float = 3.0
+    """No limit is raised on a meter value older than this."""
+    settle_s: float = 7.0
+    """A car may take 5 s to follow, the meter 2 s to show it."""
+    raise_pause_s: float = 10.0
+    """A limit is raised at most this often (spares the charger; never delays a reduction)."""
+    resume_pause_s: float = 60.0
+    """A car paused for lack of room starts again no sooner."""
+    command_life_s: float = 120.0
+    """Every command ends by itself after this; it is refreshed at half of it."""
+    verify_s: float = 15.0
+    """A limit not seen working after max(this, two sampling intervals) is not honoured."""
+
+    @classmethod
+    def at_speed(cls, speed: float) -> ControlTiming:
+        """The times for a home whose clock runs `speed` times faster than the world's."""
+        if speed <= 1:
+            return cls()
+        real = cls()
+        return cls(
+            meter_stale_s=max(real.meter_stale_s, 2 * speed),
+            raise_age_s=max(real.raise_age_s, 0.5 * speed),
+            settle_s=max(real.settle_s, 0.5 * speed),
+            raise_pause_s=max(real.raise_pause_s, 0.3 * speed),
+            resume_pause_s=max(real.resume_pause_s, 0.5 * speed),
+            command_life_s=max(real.command_life_s, 6 * speed),
+            verify_s=max(real.verify_s, 2 * speed),
+        )

@@ -1,0 +1,276 @@
+"""The home as pages and API see it: read what is live and stored, hand wishes to the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gateway.model.audit import AuditRow, Notification
+from gateway.model.dr import EventRecord, OptState, Timeline
+from gateway.model.errors import WishRefused
+from gateway.model.learned import DayShape
+from gateway.model.plan import Block, Forecast, IntentKind, Plan
+from gateway.model.preferences import Preferences
+from gateway.model.reading import Interval, Rollup
+from gateway.model.session import EvSession
+from gateway.model.setpoint import Setpoint
+from gateway.model.site import Role, Site
+from gateway.model.snapshot import Snapshot
+from gateway.model.tariff import Rate, Tariff
+from gateway.ports import Clock, FactStore, Store
+from gateway.runtime.demand_response import DemandResponse
+from gateway.runtime.learn import Learn
+from gateway.runtime.live import Changes
+from gateway.runtime.meters import Intake
+from gateway.runtime.notices import Notices
+from gateway.runtime.planning import PlanLoop
+from gateway.runtime.process import usage
+from gateway.runtime.tick import Tick
+from gateway.runtime.wishes import OwnerWishes
+from gateway.runtime.words import change_sentence, headline, local_time, next_block
+
+
+@dataclass(frozen=True, slots=True)
+class NextChange:
+    """The next thing that will happen, what it saves, and how to refuse it."""
+
+    at: datetime
+    text: str
+    device: str
+    saves_micro: int | None
+    saves_co2_g: float | None
+    refuse: str
+    """Override action that refuses it: "run" or "pause"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the home is fully in control, and if not, why."""
+
+    ready: bool
+    reasons: list[str]
+
+
+@dataclass(slots=True)
+class Home:
+    """Everything web needs; wiring only, the work is done by the loops it names."""
+
+    site: Site
+    clock: Clock
+    store: Store
+    changes: Changes
+    tick: Tick
+    plans: PlanLoop
+    learn: Learn
+    dr: DemandResponse
+    wishes: OwnerWishes
+    notices: Notices
+    intake: Intake
+    site_tariff: Tariff
+    price_at: Callable[[Tariff, datetime], Rate]
+    shapes: Callable[[], dict[str, tuple[float, ...]]]
+    task_errors: Callable[[], dict[str, str]]
+    simulated: bool = False
+    unknown_stations: Callable[[], list[str]] = field(default=list)
+
+    @property
+    def facts(self) -> FactStore:
+        """Small documents for the login."""
+        return self.store
+
+    @property
+    def tick_s(self) -> float:
+        """Length of a tick, s of home time."""
+        return self.tick.period_s
+
+    def snapshot(self) -> Snapshot | None:
+        """The newest frozen state."""
+        return self.tick.last
+
+    def setpoints(self) -> dict[str, Setpoint]:
+        """The whole wish of the last tick, by device."""
+        return self.tick.setpoints
+
+    def plan(self) -> Plan | None:
+        """The newest plan."""
+        return self.plans.plan
+
+    def tariff(self) -> Tariff | None:
+        """The site's tariff."""
+        return self.site_tariff
+
+    def rate(self) -> Rate | None:
+        """The rate in force now."""
+        return self.price_at(self.site_tariff, self.clock.now())
+
+    def headline(self) -> str:
+        """One sentence: what happens and why."""
+        return headline(self.site, self.snapshot(), self.setpoints(), list(self.notices.open.values()))
+
+    def next_change(self) -> NextChange | None:
+        """What happens next: while a car waits, the end of its wait with what waiting saves."""
+        now, plan = self.clock.now(), self.plan()
+        if plan is None:
+            return None
+        waiting = self._waiting_car(plan, now)
+        if waiting is not None:
+            return waiting
+        found = next_block(self.site, plan, now)
+        if found is None:
+            return None
+        device, block = found
+        refuse = "pause" if block.kind in (IntentKind.CHARGE_AT, IntentKind.RUN) else "run"
+        text = change_sentence(device, block, now, self.site.timezone)
+        return NextChange(
+            block.start, text, device.id, block.alternative_cost_micro, block.alternative_co2_g, refuse
+        )  # fmt: skip
+
+    def _waiting_car(self, plan: Plan, now: datetime) -> NextChange | None:
+        for device in self.site.of_role(Role.EV_CHARGER):
+            snapshot = self.snapshot()
+            status = snapshot.chargers.get(device.id) if snapshot else None
+            block, later = plan.block(device.id, now), plan.next_block(device.id, now)
+            plugged = status is not None and bool(status.transaction)
+            if plugged and block is not None and block.kind is IntentKind.HOLD and later is not None:
+                when = local_time(later.start, now, self.site.timezone)
+                text = f"{device.name} starts charging at {when}. {block.reason}"
+                return NextChange(
+                    later.start, text, device.id, block.alternative_cost_micro, block.alternative_co2_g, "run"
+                )
+        return None
+
+    def event_records(self) -> list[EventRecord]:
+        """All events known, newest first receipt last."""
+        return list(self.dr.records.values())
+
+    def timeline(self) -> Timeline:
+        """The resolved signals."""
+        return self.dr.timeline
+
+    def program_name(self, program: str) -> str:
+        """A program's name as the utility wrote it."""
+        known = self.dr.programs.get(program)
+        return known.name if known else program
+
+    def day_shapes(self) -> list[DayShape]:
+        """The classes of past days, oldest first."""
+        return self.learn.shapes
+
+    def typical_shapes(self) -> dict[str, tuple[float, ...]]:
+        """The dictionary of named shapes: 24 hourly shares each."""
+        return self.shapes()
+
+    def load_forecast(self) -> Forecast | None:
+        """The house's uncontrolled load."""
+        return self.learn.load
+
+    def solar_forecast(self) -> Forecast | None:
+        """Solar power, negative."""
+        return self.learn.solar
+
+    async def intervals(self, device: str, start: datetime, end: datetime) -> list[Interval]:
+        """Interval data of one device (or "house", "solar")."""
+        return await self.store.intervals(device, start, end)
+
+    async def rollups(self, device: str, quantity: str, start: datetime, end: datetime) -> list[Rollup]:
+        """One-minute roll-ups of one series."""
+        return await self.store.rollups(device, quantity, start, end)
+
+    async def sessions(self, start: datetime, end: datetime) -> list[EvSession]:
+        """Charging sessions."""
+        return await self.store.sessions(start, end)
+
+    async def notifications(self) -> list[Notification]:
+        """Notifications, open ones first, newest first."""
+        kept = {(n.time, n.cause): n for n in await self.store.notifications()}
+        kept |= {(n.time, n.cause): n for n in self.notices.open.values()}
+        return sorted(kept.values(), key=lambda n: (n.ended is not None, -n.time.timestamp()))
+
+    async def audit(self, start: datetime, end: datetime) -> list[AuditRow]:
+        """The chain asked -> decided -> commanded -> confirmed -> released."""
+        return await self.store.audit(start, end)
+
+    def preferences(self) -> Preferences:
+        """The owner's preferences."""
+        return self.wishes.preferences
+
+    async def set_preferences(self, preferences: Preferences, who: str) -> None:
+        """Keep new preferences and re-plan; raises WishRefused."""
+        await self.wishes.set_preferences(preferences, who)
+
+    async def override(self, device: str, action: str, minutes: float, who: str, event: str = "") -> str:
+        """The owner's word about one device, at once; raises WishRefused. Returns what will happen."""
+        made = await self.wishes.override(device, action, minutes, who, event)
+        found = self.site.device(device)
+        name = found.name if found else device
+        if made is None:
+            return f"{name} follows the plan again."
+        if made.action == "run":
+            for record in self._events_now():
+                await self.dr.overridden(record.event.id)
+        until = local_time(made.end, self.clock.now(), self.site.timezone)
+        return f"{name} {'runs' if action == 'run' else 'pauses'} until {until}, then follows the plan again."
+
+    def _events_now(self) -> list[EventRecord]:
+        now = self.clock.now()
+        active = {signal.event for signal in self.dr.timeline.at(now)}
+        return [r for r in self.event_records() if r.event.id in active and r.opt is OptState.JOINED]
+
+    async def opt(self, event_id: str, choice: str, who: str) -> str:
+        """Join or skip an event; raises WishRefused. Returns what will happen."""
+        record = await self.dr.opt(event_id, choice, who)
+        name = record.event.name or "The event"
+        return f"{name}: joined." if record.opt is not OptState.SKIPPED else f"{name}: skipped, nothing will change."
+
+    async def counterfactual(self, device: str, start: datetime) -> tuple[int, float, str]:
+        """What the alternative to one block would cost more (micro-units) and emit more (g CO2), in words."""
+        found = await self.plans.counterfactual(device, start)
+        if found is None:
+            raise WishRefused("This part of the plan has changed; look at the newest plan.")
+        block, micro, co2_g = found
+        return micro, co2_g, _alternative(block, micro, co2_g, self.site.currency)
+
+    def health(self) -> Health:
+        """Ready when it ticks, the main meter is heard and no loop is failing."""
+        reasons = [f"{name}: {error}" for name, error in self.task_errors().items()]
+        snapshot = self.snapshot()
+        if snapshot is None:
+            reasons.append("no tick yet")
+        elif snapshot.now < self.clock.now() - timedelta(seconds=10 * self.tick_s):
+            reasons.append("the control loop is late")
+        meter = snapshot.main_meter() if snapshot else None
+        if snapshot is not None and (meter is None or not meter.online):
+            reasons.append("the main meter is silent")
+        return Health(not reasons, reasons)
+
+    async def wait_change(self, version: int) -> int:
+        """Return as soon as something changed after `version`."""
+        return await self.changes.after(version)
+
+    def metrics(self) -> list[tuple[str, str, str, dict[str, str], float]]:
+        """(name, help, type, labels, value) rows for Prometheus."""
+        rss, cpu, written = usage()
+        rows: list[tuple[str, str, str, dict[str, str], float]] = [
+            ("hearth_ticks_total", "Control ticks since the start", "counter", {}, float(self.tick.count)),
+            ("hearth_first_tick_seconds", "Process start to first tick", "gauge", {}, self.tick.first_after_s or 0.0),
+            ("hearth_readings_total", "Readings taken", "counter", {}, float(self.intake.taken)),
+            ("hearth_resident_bytes", "Resident memory", "gauge", {}, rss),
+            ("hearth_cpu_seconds_total", "Processor time", "counter", {}, cpu),
+            ("hearth_written_bytes_total", "Bytes written to storage", "counter", {}, written),
+        ]
+        for device, count in self.intake.refused.items():
+            rows.append(
+                ("hearth_readings_refused_total", "Readings not valid", "counter", {"device": device}, float(count))
+            )
+        snapshot = self.snapshot()
+        for state in snapshot.devices.values() if snapshot else ():
+            rows.append(("hearth_device_online", "1 when heard", "gauge", {"device": state.id}, float(state.online)))
+        return rows
+
+
+def _alternative(block: Block, micro: int, co2_g: float, currency: str) -> str:
+    money = f"{abs(micro) / 1e6:.2f} {currency} {'more' if micro >= 0 else 'less'}"
+    co2 = f"{abs(co2_g) / 1000:.1f} kg CO2 {'more' if co2_g >= 0 else 'less'}"
+    what = block.alternative or "The alternative"
+    return f"{what[:1].upper()}{what[1:]} would cost {money} and emit {co2}."

@@ -1,0 +1,84 @@
+"""HomeState: the newest valid value of every series, between the meters and the tick."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.core.metering.freeze import Latest, Wishes, freeze
+from gateway.model.quantity import Quantity
+from gateway.model.reading import Quality, Reading
+from gateway.model.setpoint import Setpoint
+from gateway.model.site import Site
+from gateway.model.snapshot import ChargerStatus, Snapshot
+from gateway.ports import Clock, EvCharger
+
+
+@dataclass(slots=True)
+class Changes:
+    """A version that rises whenever something a person looks at has changed."""
+
+    version: int = 0
+    _waiters: set[asyncio.Future[None]] = field(default_factory=set)
+
+    def touch(self) -> None:
+        """Wake everybody who waits for a newer version."""
+        self.version += 1
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def after(self, version: int) -> int:
+        """Return the version as soon as it is newer than `version`."""
+        while self.version <= version:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.discard(waiter)
+        return self.version
+
+
+@dataclass(slots=True)
+class HomeState:
+    """What is known now. Only valid readings enter; a device that fails is noted as silent with the reason."""
+
+    site: Site
+    clock: Clock
+    stale_after_s: dict[str, float] = field(default_factory=dict)
+    chargers: dict[str, EvCharger] = field(default_factory=dict)
+    latest: dict[str, dict[Quantity, Latest]] = field(default_factory=dict)
+    silent: dict[str, str] = field(default_factory=dict)
+    suspect: dict[str, str] = field(default_factory=dict)
+    """Device id -> why its last refused reading was refused."""
+
+    def take(self, reading: Reading) -> None:
+        """Keep a reading if it is valid; a valid one ends the device's silence."""
+        if reading.quality is Quality.VALID and reading.value is not None:
+            series = self.latest.setdefault(reading.device, {})
+            series[reading.quantity] = Latest(reading.value, self.clock.monotonic())
+            self.silent.pop(reading.device, None)
+        elif reading.quality is Quality.SUSPECT:
+            self.suspect[reading.device] = f"{reading.quantity.value}: {reading.reason}"
+
+    def statuses(self) -> dict[str, ChargerStatus]:
+        """What the CSMS knows of each charge point."""
+        return {charger_id: charger.status() for charger_id, charger in self.chargers.items()}
+
+    def freeze(self, wishes: Wishes, commanded: Mapping[str, Setpoint], disobeying: frozenset[str]) -> Snapshot:
+        """The home at this instant."""
+        return freeze(
+            self.site,
+            self.latest,
+            self.silent,
+            self.statuses(),
+            self.stale_after_s,
+            wishes,
+            commanded,
+            disobeying,
+            self.clock.now(),
+            self.clock.monotonic(),
+        )

@@ -1,0 +1,109 @@
+"""The plan loop: at each slot boundary and on each cause, in one worker thread with a time limit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.core.planning.request import PlanRequest
+from gateway.model.plan import Block, Plan
+from gateway.model.snapshot import Snapshot
+from gateway.ports import Clock, LearnedStore
+
+log = logging.getLogger(__name__)
+
+SLOT_S = 300.0
+SETTLE_S = 0.1
+"""Causes that come together make one plan (real s)."""
+
+
+@dataclass(slots=True)
+class PlanLoop:
+    """Keeps the newest plan; `cause` asks for another one at once."""
+
+    clock: Clock
+    store: LearnedStore
+    request: Callable[[str], PlanRequest | None]
+    on_plan: Callable[[Plan], None]
+    plan: Plan | None = None
+    durations_ms: list[float] = field(default_factory=list)
+    _based_on: PlanRequest | None = None
+    _cause: str = "start"
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="plan"))
+
+    def cause(self, what: str) -> None:
+        """Ask for a new plan because of `what`."""
+        self._cause = what
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Plan until cancelled."""
+        while True:
+            await self.clock.sleep(0, real_floor=SETTLE_S)
+            self._wake.clear()
+            cause, self._cause = self._cause, "time"
+            await self.once(cause)
+            await self._until_next()
+
+    async def once(self, cause: str) -> None:
+        """Make one plan now; without a snapshot there is nothing to plan yet."""
+        request = self.request(cause)
+        if request is None:
+            return
+        started = self.clock.monotonic()
+        plan = await asyncio.get_running_loop().run_in_executor(self._thread, _plan, request)
+        self.durations_ms = [*self.durations_ms[-199:], (self.clock.monotonic() - started) / self.clock.speed * 1000]
+        before, self.plan, self._based_on = self.plan, plan, request
+        if before is None or before.method != plan.method:
+            log.info("plan: %s, because of %s", plan.method, cause)
+        self.on_plan(plan)
+        await self.store.save_plan(plan)
+
+    async def counterfactual(self, device: str, start: datetime) -> tuple[Block, int, float] | None:
+        """The exact cost of the alternative to one block (micro-units, g CO2); None when there is no such block."""
+        if self.plan is None or self._based_on is None:
+            return None
+        block = next((b for b in self.plan.blocks if b.device == device and b.start == start), None)
+        if block is None:
+            return None
+        run = asyncio.get_running_loop().run_in_executor
+        micro, co2_g = await run(self._thread, _counterfactual, self._based_on, self.plan, block)
+        return block, micro, co2_g
+
+    async def _until_next(self) -> None:
+        now = self.clock.now()
+        left = SLOT_S - now.timestamp() % SLOT_S
+        floor = 2.0 if self.clock.speed > 1 else 0.0
+        wake = asyncio.ensure_future(self._wake.wait())
+        pause = asyncio.ensure_future(self.clock.sleep(left, real_floor=floor))
+        try:
+            await asyncio.wait({wake, pause}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            wake.cancel()
+            pause.cancel()
+
+
+def surprise(snapshot: Snapshot, plan: Plan | None, threshold_w: float = 1500.0) -> bool:
+    """Whether the house draws so much more or less than planned that a new plan is worth it."""
+    if plan is None or not plan.slots:
+        return False
+    house = snapshot.house_w()
+    slot = next((s for s in reversed(plan.slots) if s.start <= snapshot.now), None)
+    return house is not None and slot is not None and abs(house - slot.power_w.get("house", house)) > threshold_w
+
+
+def _plan(request: PlanRequest) -> Plan:
+    from gateway.core.planning.scheduler import make_plan
+
+    return make_plan(request)
+
+
+def _counterfactual(request: PlanRequest, plan: Plan, block: Block) -> tuple[int, float]:
+    from gateway.core.planning.scheduler import counterfactual
+
+    return counterfactual(request, plan, block)

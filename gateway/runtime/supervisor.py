@@ -1,0 +1,69 @@
+"""The supervisor: every loop a named task that is started again when it fails; one mad part never stops the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from gateway.ports import Clock
+
+log = logging.getLogger(__name__)
+
+RESTART_S = 1.0
+RESTART_MAX_S = 30.0
+
+
+@dataclass(slots=True)
+class TaskHealth:
+    """How one loop fares."""
+
+    failures: int = 0
+    last_error: str = ""
+    running: bool = False
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs loops until cancelled; a loop that raises is logged once per cause and restarted with a growing pause."""
+
+    clock: Clock
+    health: dict[str, TaskHealth] = field(default_factory=dict)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def start(self, name: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """Start a loop under a name; it runs until `stop`."""
+        self.health[name] = TaskHealth()
+        task = asyncio.create_task(self._keep(name, loop), name=name)
+        self._tasks.append(task)
+        return task
+
+    async def _keep(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        health, pause = self.health[name], RESTART_S
+        while True:
+            health.running = True
+            try:
+                await loop()
+                return
+            except Exception as error:
+                health.failures += 1
+                words = f"{type(error).__name__}: {error}"
+                if words != health.last_error:
+                    log.exception("%s failed and is started again", name)
+                health.last_error = words
+            finally:
+                health.running = False
+            await self.clock.sleep(pause, real_floor=pause)
+            pause = min(2 * pause, RESTART_MAX_S)
+
+    def tasks(self, name: str) -> list[asyncio.Task[None]]:
+        """The running tasks of this name."""
+        return [task for task in self._tasks if task.get_name() == name]
+
+    async def stop(self) -> None:
+        """Cancel all loops and wait for them to finish."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()

@@ -1,0 +1,261 @@
+"""Guard and dispatch: who may command whom, and never above the fuse."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.control.dispatch import ControlMemory, decide
+from gateway.core.control.timing import ControlTiming
+from gateway.core.control.verification import honours
+from gateway.model.authority import Authority
+from gateway.model.plan import IntentKind
+from gateway.model.preferences import ChargeMode, ChargingPreference, Preferences
+from gateway.model.setpoint import Limit, LimitKind, Override, Setpoint, SetpointKind
+from tests.core.homes import SITE, block, car, plan, snapshot
+from tests.fakes import START
+
+TIMING = ControlTiming()
+HOUR = timedelta(hours=1)
+
+
+def commanded(amps: float) -> dict[str, Setpoint]:
+    return {"car": Setpoint("car", SetpointKind.CURRENT, amps, START + HOUR, Authority.PLAN, "")}
+
+
+def decided(snap, memory=ControlMemory(), mono=1000.0):
+    return {s.device: s for s in decide(SITE, snap, memory, TIMING, mono).setpoints}
+
+
+def pause(authority: Authority, *, device: str = "") -> Limit:
+    return Limit(LimitKind.DEVICE_POWER, 0.0, START, START + HOUR, authority, "event-1", "The utility asks", device)
+
+
+def override(action: str, device: str = "car") -> Override:
+    return Override("o1", device, action, START, START + HOUR, "owner")
+
+
+@pytest.mark.parametrize(
+    ("name", "snap", "amps", "authority"),
+    [
+        ("mode now charges at full", snapshot(commanded=commanded(6)), 16.0, Authority.PLAN),
+        ("mode off pauses", snapshot(mode=ChargeMode.OFF, commanded=commanded(6)), 0.0, Authority.PLAN),
+        (
+            "smart follows the plan",
+            snapshot(
+                mode=ChargeMode.SMART, planned=plan(block("car", IntentKind.CHARGE_AT, 6900)), commanded=commanded(6)
+            ),
+            10.0,
+            Authority.PLAN,
+        ),
+        (
+            "smart waits when planned",
+            snapshot(mode=ChargeMode.SMART, planned=plan(block("car", IntentKind.HOLD))),
+            0.0,
+            Authority.PLAN,
+        ),
+        (
+            "without a plan the car charges at its minimum",
+            snapshot(mode=ChargeMode.SMART, commanded=commanded(6)),
+            6.0,
+            Authority.DEFAULT,
+        ),
+        (
+            "a joined event pauses",
+            snapshot(limits=(pause(Authority.DEMAND_RESPONSE),), commanded=commanded(16)),
+            0.0,
+            Authority.DEMAND_RESPONSE,
+        ),
+        (
+            "an override beats a joined event",
+            snapshot(limits=(pause(Authority.DEMAND_RESPONSE),), overrides=(override("run"),), commanded=commanded(0)),
+            16.0,
+            Authority.OWNER_OVERRIDE,
+        ),
+        (
+            "a binding limit beats an override",
+            snapshot(limits=(pause(Authority.BINDING_LIMIT),), overrides=(override("run"),), commanded=commanded(0)),
+            0.0,
+            Authority.BINDING_LIMIT,
+        ),
+        (
+            "a limit for another device does not bind the car",
+            snapshot(limits=(pause(Authority.BINDING_LIMIT, device="tank"),), commanded=commanded(6)),
+            16.0,
+            Authority.PLAN,
+        ),
+        (
+            "the fuse beats everything",
+            snapshot((24, 5, 5), overrides=(override("run"),), commanded=commanded(0)),
+            0.0,
+            Authority.ELECTRICAL_SAFETY,
+        ),
+        (
+            "a silent meter gives the safe current",
+            snapshot(meter_age_s=11, charger=car(16), commanded=commanded(16)),
+            6.0,
+            Authority.ELECTRICAL_SAFETY,
+        ),
+        (
+            "no limit is raised on an old value",
+            snapshot(meter_age_s=5, commanded=commanded(8)),
+            8.0,
+            Authority.ELECTRICAL_SAFETY,
+        ),
+    ],
+)
+def test_the_car_gets(name, snap, amps, authority):
+    setpoint = decided(snap)["car"]
+    assert setpoint.value == pytest.approx(amps), name
+    assert setpoint.authority is authority, name
+
+
+def test_a_departure_that_would_be_missed_holds_against_a_joined_event_but_not_against_a_binding_one():
+    # 17:30 local; ready by 18:30 with more energy than fits: the car must charge now.
+    wish = Preferences(
+        charging={"car": ChargingPreference(ChargeMode.SMART, (START + HOUR).astimezone(SITE.timezone).time(), 30_000)}
+    )
+    planned = plan(block("car", IntentKind.HOLD))
+    joined = snapshot(
+        preferences=wish, planned=planned, limits=(pause(Authority.DEMAND_RESPONSE),), commanded=commanded(0)
+    )
+    binding = snapshot(
+        preferences=wish, planned=planned, limits=(pause(Authority.BINDING_LIMIT),), commanded=commanded(0)
+    )
+    assert decided(joined)["car"].value == 16.0
+    assert decided(joined)["car"].authority is Authority.OWNER_FLOOR
+    assert decided(binding)["car"].value == 0.0
+
+
+def test_an_overload_is_cut_in_the_same_tick_to_what_the_fuse_leaves():
+    # The car draws 16 A of 30 A: 5.5 A too many with the margin.
+    snap = snapshot((30, 20, 20), charger=car(16), commanded=commanded(16))
+    assert decided(snap)["car"].value == pytest.approx(10.5)
+
+
+def test_one_overload_does_not_cut_a_car_twice_while_it_follows():
+    # The limit went from 16 A to 10.5 A two seconds ago; the meter still shows 30 A, the car's sample is old.
+    memory = ControlMemory(changed_at={"car": 998.0})
+    snap = snapshot((30, 20, 20), charger=car(16, age_s=4.0), commanded=commanded(10.5))
+    assert decided(snap, memory)["car"].value == pytest.approx(10.5)
+
+
+def test_a_paused_car_waits_a_minute_before_it_starts_again():
+    memory = ControlMemory(paused_at={"car": 970.0})
+    assert decided(snapshot((5, 5, 5), commanded=commanded(0)), memory)["car"].value == 0.0
+    assert decided(snapshot((5, 5, 5), commanded=commanded(0)), memory, mono=1031.0)["car"].value == 16.0
+
+
+def test_chargers_that_do_not_obey_are_counted_at_their_maximum():
+    # A disobeying car at 6 A may take 10 A more at any time, so the battery may not take that room.
+    planned = plan(block("inverter", IntentKind.CHARGE_AT, 5000))
+    calm = snapshot((15, 15, 15), charger=car(6), planned=planned, commanded=commanded(6), mode=ChargeMode.OFF)
+    odd = snapshot(
+        (15, 15, 15),
+        charger=car(6),
+        planned=planned,
+        commanded=commanded(6),
+        mode=ChargeMode.OFF,
+        disobeying=frozenset({"car"}),
+    )
+    assert decided(calm)["inverter"].low == pytest.approx(5000)
+    assert decided(odd)["inverter"].low < 1000
+
+
+def test_the_site_import_limit_binds_the_car():
+    cap = Limit(LimitKind.SITE_IMPORT, 8000, START, START + HOUR, Authority.BINDING_LIMIT, "cap", "Capacity limit")
+    snap = snapshot((18, 18, 18), charger=car(12), commanded=commanded(12), limits=(cap,))
+    setpoint = decided(snap)["car"]
+    # 12 420 W are imported, 4 420 W too many: 12 A - 6.4 A leaves less than the car's minimum.
+    assert setpoint.value == 0.0
+    assert setpoint.authority is Authority.BINDING_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("name", "snap", "band"),
+    [
+        ("self-consumption without a plan", snapshot(), (-5000, 5000)),
+        ("hold keeps the sun", snapshot(planned=plan(block("inverter", IntentKind.HOLD))), (0, 5000)),
+        (
+            "charge at",
+            snapshot(mode=ChargeMode.OFF, planned=plan(block("inverter", IntentKind.CHARGE_AT, 3000))),
+            (3000, 5000),
+        ),
+        ("discharge at", snapshot(planned=plan(block("inverter", IntentKind.DISCHARGE_AT, 3000))), (-3000, -3000)),
+        ("reserve is kept", snapshot(soc=9), (0, 5000)),
+        ("silent meter rests", snapshot(meter_age_s=12), (0, 0)),
+        ("not drained into the car", snapshot((17, 17, 17), charger=car(16)), (-700, 5000)),
+    ],
+)
+def test_the_battery_band_is(name, snap, band):
+    setpoint = decided(snap)["inverter"]
+    assert (setpoint.low, setpoint.value) == pytest.approx(band, abs=50), name
+
+
+@pytest.mark.parametrize(
+    ("name", "water", "kind", "authority", "on"),
+    [
+        ("sheds in a joined event", 55, LimitKind.TANK_SHED, Authority.DEMAND_RESPONSE, 0),
+        ("but not below the owner's minimum", 43, LimitKind.TANK_SHED, Authority.DEMAND_RESPONSE, 1),
+        ("a binding event sheds below it", 43, LimitKind.TANK_SHED, Authority.BINDING_LIMIT, 0),
+        ("loads up", 55, LimitKind.TANK_LOAD_UP, Authority.DEMAND_RESPONSE, 1),
+    ],
+)
+def test_the_tank(name, water, kind, authority, on):
+    limit = Limit(kind, 1, START, START + HOUR, authority, "event-1", "The utility asks")
+    planned = plan(block("tank", IntentKind.IDLE if kind is LimitKind.TANK_LOAD_UP else IntentKind.RUN))
+    assert decided(snapshot(water_c=water, planned=planned, limits=(limit,)))["tank"].value == on, name
+
+
+def test_thermostat_offsets_do_not_add_up_and_stop_at_the_comfort_band():
+    def offset(kelvin):
+        return Limit(LimitKind.TEMPERATURE_OFFSET, kelvin, START, START + HOUR, Authority.DEMAND_RESPONSE, "e", "asks")
+
+    planned = plan(block("heat_pump", IntentKind.RUN))
+    snap = snapshot(planned=planned, limits=(offset(-1), offset(-2)))
+    assert decided(snap)["heat_pump"].value == pytest.approx(20.0)
+    low = snapshot(planned=plan(block("heat_pump", IntentKind.IDLE)), limits=(offset(-2),))
+    assert decided(low)["heat_pump"].value == pytest.approx(19.5)
+
+
+amps = st.floats(-30, 40)
+
+
+@given(
+    currents=st.tuples(amps, amps, amps),
+    drawn=st.one_of(st.none(), st.floats(0, 16)),
+    before=st.sampled_from([0.0, 6.0, 8.3, 11.0, 16.0]),
+    age=st.floats(0, 60),
+    meter_age=st.floats(0, 20),
+    since=st.floats(0, 60),
+    mode=st.sampled_from(list(ChargeMode)),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_raise_never_exceeds_what_the_fuse_leaves(currents, drawn, before, age, meter_age, since, mode):
+    """Whatever the car draws within its bounds, base load + new limit stays below the fuse when the limit rose."""
+    snap = snapshot(
+        currents, charger=car(drawn, age_s=age), commanded=commanded(before), meter_age_s=meter_age, mode=mode
+    )
+    result = decided(snap, ControlMemory(changed_at={"car": 1000 - since}))["car"].value
+    assert result == 0 or 6 <= result <= 16
+    if result > before:
+        least_drawn = 0.0 if drawn is None else min(drawn, before) if since <= 7 or age > 20 else drawn
+        assert meter_age <= TIMING.raise_age_s
+        assert max(currents) - least_drawn + result <= 25 + 1e-6 or result <= before
+
+
+@pytest.mark.parametrize(
+    ("name", "amps", "age", "since", "verdict"),
+    [
+        ("too early", 16, 1, 10, None),
+        ("obeys", 6.2, 1, 30, True),
+        ("does not obey", 16, 1, 30, False),
+        ("sample is too old to tell", 16, 40, 60, None),
+    ],
+)
+def test_verification(name, amps, age, since, verdict):
+    setpoint = commanded(6)["car"]
+    assert honours(car(amps, age_s=age), setpoint, since, TIMING) is verdict, name
