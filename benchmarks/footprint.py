@@ -62,7 +62,11 @@ def measure(seconds: float) -> list[tuple[str, str, str]]:
                 ("memory, PSS median", f"{statistics.median(memory):.0f} MB", "<= 100 MB"),
                 ("memory, PSS peak", f"{max(memory):.0f} MB", "<= 180 MB"),
                 ("CPU of a core", f"{100 * (cpu_s(pid) - cpu) / spent:.1f} %", "<= 3 %"),
-                ("written per day", f"{(field(f'/proc/{pid}/io', 'write_bytes:') - written) * day / 1e6:.0f} MB", "<= 50 MB"),
+                (
+                    "written per day",
+                    f"{(field(f'/proc/{pid}/io', 'write_bytes:') - written) * day / 1e6:.0f} MB",
+                    "<= 50 MB",
+                ),
             ]
         )
 

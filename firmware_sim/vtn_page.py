@@ -75,7 +75,8 @@ def _planned(entry: Object) -> str:
     for verb in ("cancel", "modify"):
         if verb in entry:
             return f"{verb} {entry[verb]}"
-    return f"publish {entry.get('event', entry.get('program', {})).get('eventName', 'a program')}"
+    event: Object = entry.get("event") or {}
+    return f"publish {event.get('eventName', 'a program')}"
 
 
 def _values(payloads: list[dict[str, Any]]) -> str:

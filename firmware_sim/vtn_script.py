@@ -59,10 +59,12 @@ class Script:
             for event in self._named(entry["modify"]):
                 self._store.update(KINDS["events"], event["id"], _body({**event, **entry["event"]}), UTILITY)
         else:
-            program_id = self._program(entry.get("program"))
-            event = entry.get("event")
-            if event and not (late and span(event)[1] <= now and "intervalPeriod" in event):
-                self._store.create(KINDS["events"], {"programID": program_id, **event}, UTILITY)
+            self._publish(self._program(entry.get("program")), entry.get("event"), late, now)
+
+    def _publish(self, program_id: str, event: Object | None, late: bool, now: datetime) -> None:
+        ended = late and event is not None and "intervalPeriod" in event and span(event)[1] <= now
+        if event is not None and not ended:
+            self._store.create(KINDS["events"], {"programID": program_id, **event}, UTILITY)
 
     def _program(self, wanted: Object | None) -> str:
         programs = self._store.items["programs"]

@@ -133,10 +133,9 @@ class Store:
                 raise Problem(400, f"{key} {body[key]} does not exist")
         _check_shapes(body)
         names = [body.get(key) for key in kind.unique]
-        for other in self.items[kind.path].values():
-            if names and None not in names and other["id"] != object_id:
-                if names == [other.get(key) for key in kind.unique]:
-                    raise Problem(409, f"{kind.type.lower()} {names[-1]} exists already")
+        others = [item for item in self.items[kind.path].values() if item["id"] != object_id]
+        if names and None not in names and names in [[item.get(key) for key in kind.unique] for item in others]:
+            raise Problem(409, f"{kind.type.lower()} {names[-1]} exists already")
 
     def _granted(self, client: Client) -> set[str]:
         own = [*self.items["vens"].values(), *self.items["resources"].values()]

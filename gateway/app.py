@@ -14,14 +14,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from adapters.sqlite.store import SqliteStore
+
 from adapters.modbus.settings import ModbusDeviceSettings, ModbusRtuSettings, ModbusTcpSettings
 from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
 from adapters.openadr.settings import OpenAdrSettings
-from adapters.sqlite.store import SqliteStore
 from gateway.config import DeviceEntry, Kind, SiteFile, load_site
 from gateway.core.control.timing import ControlTiming
-from gateway.core.demand_response.response import parse_strategies
+from gateway.core.demand_response.strategies import parse_strategies
 from gateway.core.learning.shapes import typical_shapes
 from gateway.core.metering.csv_rows import parse_interval_csv
 from gateway.core.metering.freeze import Wishes
@@ -119,7 +120,9 @@ class Gateway:
             parse_strategies(read_yaml(CONFIG / "dr" / f"{site_file.strategies}.yaml")),
             lambda: self.wishes.preferences,
             self._wish_changed,
-            poll_s=min((s.poll_s for s in site_file.connections.values() if isinstance(s, OpenAdrSettings)), default=60),
+            poll_s=min(
+                (s.poll_s for s in site_file.connections.values() if isinstance(s, OpenAdrSettings)), default=60
+            ),
             servers=self.wired.servers,
         )
         self.tick = Tick(
@@ -135,7 +138,7 @@ class Gateway:
         )
         requests = Requests(site, clock, tariff, self.tick, self.learn, self.dr, self.wishes)
         self.plans = PlanLoop(clock, store, requests.make, lambda plan: self.tick.hurry())
-        self.reporting = Reporting(site, clock, store, self.dr, self.tick)
+        self.reporting = Reporting(site, clock, store, self.dr, self.tick, lambda: self.plans.plan)
         self.home = Home(
             site,
             clock,
@@ -233,7 +236,9 @@ class Gateway:
 def wire(site_file: SiteFile, store: SqliteStore, clock: Clock, on_change: Callable[[str, str], None]) -> Wired:
     """Build the adapters; a device whose profile cannot be used is left out with a finding."""
     wired = Wired()
-    owners = {name: _connection(name, settings, store, clock, on_change) for name, settings in site_file.connections.items()}
+    owners = {
+        name: _connection(name, settings, store, clock, on_change) for name, settings in site_file.connections.items()
+    }
     for name, owner in owners.items():
         if isinstance(site_file.connections[name], OpenAdrSettings):
             wired.servers[name] = owner
@@ -250,7 +255,9 @@ def wire(site_file: SiteFile, store: SqliteStore, clock: Clock, on_change: Calla
     return wired
 
 
-def _connection(name: str, settings: Any, store: SqliteStore, clock: Clock, on_change: Callable[[str, str], None]) -> Any:
+def _connection(
+    name: str, settings: Any, store: SqliteStore, clock: Clock, on_change: Callable[[str, str], None]
+) -> Any:
     """The owner of one connection; each protocol library is imported only when the site uses it."""
     if isinstance(settings, ModbusTcpSettings | ModbusRtuSettings):
         from adapters.modbus.bus import Bus
@@ -368,7 +375,7 @@ async def probe_modbus_host(host: str, port: int, units: Sequence[int]) -> list[
     """One line per Modbus device found."""
     from adapters.modbus.probe import probe_modbus
 
-    return [str(result) for result in await probe_modbus(host, port, units)]
+    return [str(result) for result in await probe_modbus(host, port, units, SystemClock())]
 
 
 async def import_history(file: Path, data: Path, say: Callable[[str], None]) -> tuple[int, list[Finding]]:
@@ -431,4 +438,3 @@ def restore_data(source: Path, data: Path) -> Path | None:
             target.with_name(DATABASE + suffix).unlink(missing_ok=True)
     shutil.copyfile(source, target)
     return kept
-

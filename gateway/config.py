@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.site import (
@@ -102,6 +103,12 @@ class BatterySection(_Strict):
     grid_charge: bool = Field(default=True, description="May charge from the grid")
     grid_export: bool = Field(default=False, description="May discharge into the grid")
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min_soc_percent >= self.max_soc_percent:
+            raise ValueError("min_soc_percent must be below max_soc_percent")
+        return self
+
     def spec(self) -> BatterySpec:
         """The frozen noun of it."""
         values = self.model_dump()
@@ -112,11 +119,23 @@ class BatterySection(_Strict):
 class ChargerSection(_Strict):
     """One charge point with one connector."""
 
-    phases: tuple[int, ...] = Field(default=(1, 2, 3), description="Grid phases it loads, e.g. [1, 2, 3] or [2]")
+    phases: tuple[Annotated[int, Field(ge=1, le=3)], ...] = Field(
+        default=(1, 2, 3), min_length=1, max_length=3, description="Grid phases it loads, e.g. [1, 2, 3] or [2]"
+    )
     min_current_a: float = Field(default=6.0, ge=6, le=32, description="Least current of a charging car, A")
     max_current_a: float = Field(default=16.0, ge=6, le=80, description="Greatest current per phase, A")
     safe_current_a: float = Field(default=6.0, ge=0, le=32, description="Current when nothing is known, A: 0 or >= 6")
     ev_battery_wh: float = Field(default=60_000.0, gt=0, description="Battery of the usual car, Wh")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if len(set(self.phases)) < len(self.phases):
+            raise ValueError("phases names a phase twice")
+        if self.min_current_a > self.max_current_a:
+            raise ValueError("min_current_a must not be above max_current_a")
+        if self.safe_current_a and not self.min_current_a <= self.safe_current_a <= self.max_current_a:
+            raise ValueError("safe_current_a must be 0, or between min_current_a and max_current_a")
+        return self
 
     def spec(self) -> ChargerSpec:
         """The frozen noun of it."""
@@ -132,6 +151,12 @@ class WaterHeaterSection(_Strict):
     max_temperature_c: float = Field(default=65.0, ge=20, le=95, description="The tank's own thermostat, degC")
     loss_w_per_k: float = Field(default=1.5, ge=0, description="Standing loss, W per K over the room")
     phase: int = Field(default=1, ge=1, le=3, description="Grid phase it hangs on")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.min_temperature_c >= self.max_temperature_c:
+            raise ValueError("min_temperature_c must be below max_temperature_c")
+        return self
 
     def spec(self) -> WaterHeaterSpec:
         """The frozen noun of it."""
@@ -158,6 +183,9 @@ _SPECS: dict[str, tuple[type[_Strict], tuple[Role, ...]]] = {
     "water_heater": (WaterHeaterSection, (Role.WATER_HEATER,)),
     "heat_pump": (HeatPumpSection, (Role.HEAT_PUMP,)),
 }
+PSEUDO_DEVICES = ("house", "solar", "grid")
+"""Names that intervals and plans use for what is no device."""
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _TOP = ("site", "connections", "devices", "web")
 _COMMON = ("name", "role", "connection", *_SPECS)
 
@@ -171,13 +199,12 @@ def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> Si
             findings.append(_unknown(_place(path, document, key), str(key), _TOP))
     site_map = document.get("site")
     if not isinstance(site_map, dict):
-        raise SiteFileError(
-            [Finding(str(path), "the section 'site' is missing", "Add it: see config/site/example.yaml.")]
-        )
+        missing = Finding(str(path), "the section 'site' is missing", "Add it: see config/site/example.yaml.")
+        raise SiteFileError([*findings, missing])
     section, problems = _validate(SiteSection, site_map, path, "site")
     zone = _zone(section.timezone, path, site_map, problems) if isinstance(section, SiteSection) else None
     if not isinstance(section, SiteSection) or zone is None:
-        raise SiteFileError(problems)
+        raise SiteFileError(findings + problems)
     connections = _connections(document.get("connections") or {}, kinds, path, findings)
     entries = _devices(document.get("devices") or {}, connections, kinds, path, findings)
     web_settings, problems = _validate(web, document.get("web") or {}, path, "web")
@@ -202,10 +229,15 @@ def _site(section: SiteSection, zone: ZoneInfo, devices: tuple[Device, ...]) -> 
 
 def _parse(path: Path) -> dict[str, Any]:
     from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import RoundTripConstructor
     from ruamel.yaml.error import YAMLError
 
     yaml = YAML(typ="rt")
-    yaml.constructor.add_constructor("!secret", lambda loader, node: _secret(path, node.value))
+    # ruamel keeps constructors on the class: a class of our own, so that no other reader finds this one.
+    yaml.Constructor = type("SiteConstructor", (RoundTripConstructor,), {})
+    yaml.constructor.add_constructor(
+        "!secret", lambda _, node: _secret(path, node.start_mark.line + 1, str(node.value))
+    )
     try:
         document = yaml.load(path)
     except OSError as error:
@@ -225,24 +257,36 @@ def _parse(path: Path) -> dict[str, Any]:
     return document
 
 
-def _secret(path: Path, name: str) -> str:
+def _secret(path: Path, line: int, name: str) -> str:
     """A secret by name: from the service manager's credentials, else from secrets.yaml (mode 0600) beside the file."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if folder and (Path(folder) / name).is_file():
         return (Path(folder) / name).read_text().strip()
     store = path.with_name("secrets.yaml")
     if not store.is_file():
-        raise SiteFileError(
-            [Finding(str(path), f"!secret {name}: there is no {store}", f"Write '{name}: ...' into it, mode 0600.")]
-        )
+        what, remedy = f"!secret {name}: there is no {store}", f"Write '{name}: ...' into it, mode 0600."
+        raise SiteFileError([Finding(f"{path}:{line}", what, remedy)])
     if stat.S_IMODE(store.stat().st_mode) & 0o077:
         raise SiteFileError([Finding(str(store), "others may read it", f"chmod 600 {store}")])
-    from ruamel.yaml import YAML
-
-    secrets = YAML(typ="safe").load(store) or {}
+    secrets = _secrets(store)
     if name not in secrets:
         raise SiteFileError([Finding(str(store), f"holds no secret '{name}'", f"Add a line '{name}: ...'.")])
     return str(secrets[name])
+
+
+def _secrets(store: Path) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        secrets = YAML(typ="safe").load(store) or {}
+    except (OSError, YAMLError, UnicodeDecodeError) as error:
+        # The reader's own words would quote the line, and with it a secret.
+        why = error.strerror if isinstance(error, OSError) else "is not YAML"
+        raise SiteFileError([Finding(str(store), f"cannot be read ({why})", "Each line reads 'name: ...'.")]) from None
+    if not isinstance(secrets, dict):
+        raise SiteFileError([Finding(str(store), "holds no names", "Each line reads 'name: ...'.")])
+    return secrets
 
 
 def _connections(
@@ -279,11 +323,19 @@ def _devices(
         return result
     for device_id, entry in section.items():
         where = f"devices.{device_id}"
+        place = f"{_place(path, section, device_id)}: {where}"
         if not isinstance(entry, dict):
-            findings.append(Finding(f"{_place(path, section, device_id)}: {where}", "is empty", "Give it its keys."))
+            findings.append(Finding(place, "is empty", "Give it its keys."))
+            continue
+        if not _ID.fullmatch(str(device_id)) or device_id in PSEUDO_DEVICES:
+            remedy = f"Use letters, digits, _ and -, and none of {', '.join(PSEUDO_DEVICES)}."
+            findings.append(Finding(place, "cannot be a device's id", remedy))
             continue
         made = _device(str(device_id), entry, connections, path, where, _line(section, device_id), findings)
-        if made is not None:
+        first = next((e.device for e in result if e.device.role is Role.MAIN_METER), None)
+        if made is not None and made.device.role is Role.MAIN_METER and first is not None:
+            findings.append(Finding(f"{place}.role", f"'{first.id}' is the main meter already", "Make it a sub_meter."))
+        elif made is not None:
             result.append(made)
     return result
 
@@ -316,7 +368,7 @@ def _device(
     findings += problems + more
     if settings is None or problems:
         return None
-    device = Device(device_id, str(entry.get("name", device_id)), Role(role), spec)
+    device = Device(device_id, str(entry.get("name") or device_id), Role(role), spec)
     return DeviceEntry(device, connection, settings, line)
 
 
@@ -327,7 +379,8 @@ def _spec(entry: dict[str, Any], role: Role, path: Path, where: str) -> tuple[Sp
         if role not in roles:
             place = f"{_place(path, entry, key)}: {where}.{key}"
             return None, [Finding(place, f"does not fit the role {role.value}", "Remove it or change the role.")]
-        made, problems = _validate(section, entry.get(key) or {}, path, f"{where}.{key}")
+        values = entry.get(key) or {}
+        made, problems = _validate(section, values, path, f"{where}.{key}", lines=values if values else entry)
         return (made.spec() if made is not None else None), problems
     return None, []
 
@@ -366,13 +419,17 @@ def _plain(value: Any) -> Any:
 def _finding(item: Any, model: type[BaseModel], values: Any, path: Path, where: str, also: tuple[str, ...]) -> Finding:
     steps = [str(step) for step in item["loc"]]
     key = steps[0] if steps else ""
+    if not steps:
+        # The rule is about the whole section; what was given would be all of it, secrets included.
+        return Finding(f"{_place(path, values, key)}: {where}", str(item["msg"]), "Correct the values.")
     place = f"{_place(path, values, key)}: {'.'.join([where, *steps])}"
     if item["type"] == "extra_forbidden":
         return _unknown(place, key, (*model.model_fields, *also))
     if item["type"] == "missing":
         about = model.model_fields[key].description if key in model.model_fields else ""
         return Finding(place, "is missing", f"Add it: {about or 'it is required'}.")
-    given = str(item.get("input"))[:60] if "secret" not in key and "password" not in key else "the given value"
+    field_type = str(model.model_fields[key].annotation) if key in model.model_fields else ""
+    given = str(item.get("input"))[:60] if "SecretStr" not in field_type else "the given value"
     about = model.model_fields[key].description if key in model.model_fields else None
     return Finding(place, f"{item['msg']} (given: {given})", f"{key}: {about}." if about else "Correct the value.")
 
@@ -386,7 +443,7 @@ def _unknown(place: str, given: str, known: tuple[str, ...], *, what: str = "key
 def _zone(name: str, path: Path, values: Any, problems: list[Finding]) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         place = f"{_place(path, values, 'timezone')}: site.timezone"
         problems.append(Finding(place, f"unknown time zone '{name}'", "Use an IANA name such as Europe/Brussels."))
         return None

@@ -102,7 +102,7 @@ class Demo:
         if broker is not None:
             mqtt = ("--hub", str(ports["hub"]), "--broker-port", str(broker))
             self._sim("relay", *mqtt, server=False)
-            self._sim("thermostat", *mqtt, server=False)
+            self._sim("thermostat", *mqtt, "--name", "living_room", server=False)
         return ports
 
     def _charger(self, ports: dict[str, int]) -> None:

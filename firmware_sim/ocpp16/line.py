@@ -76,6 +76,7 @@ class Line:
         self._queue: deque[Queued] = deque(maxlen=QUEUE_LIMIT)
         self._queued = asyncio.Event()
         self._stay_down_until = 0.0
+        self._down_since: float | None = None
         self._awake = asyncio.Event()
         self._awake.set()
         self.ping_interval_s: float | None = None
@@ -84,6 +85,11 @@ class Line:
     def up(self) -> bool:
         """True while a connection is open."""
         return self._ws is not None
+
+    @property
+    def down_s(self) -> float:
+        """For how many real seconds there has been no connection, 0 while there is one."""
+        return 0.0 if self._down_since is None else _loop_time() - self._down_since
 
     @property
     def waiting(self) -> int:
@@ -97,6 +103,7 @@ class Line:
 
     async def run(self) -> None:
         """Dial, serve, dial again after 0.5 to 2 s of real time; returns only by cancellation."""
+        self._down_since = _loop_time()
         while True:
             with contextlib.suppress(OSError, websockets.WebSocketException, asyncio.TimeoutError, TimeoutError):
                 await self._serve_once()
@@ -147,12 +154,12 @@ class Line:
             close_timeout=1,
             proxy=None,
         ) as ws:
-            self._ws = ws
+            self._ws, self._down_since = ws, None
             workers = [asyncio.create_task(self._open_and_drain()), asyncio.create_task(self._read(ws))]
             try:
                 await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                self._ws = None
+                self._ws, self._down_since = None, _loop_time()
                 self._fail_pending()
                 await _cancelled(workers)
 

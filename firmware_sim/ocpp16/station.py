@@ -20,6 +20,8 @@ MIN_A = 6.0
 SULKING_S = 15.0
 """Offered current unused for this long means SuspendedEV."""
 REBOOT_S = 8.0
+ALONE_AFTER_S = 4.0
+"""Real seconds without a line after which a plugged car is served offline (section 3.5)."""
 UNREACHABLE = (LineDown, Refused, TimeoutError)
 
 
@@ -117,7 +119,7 @@ class Station:
     def tick(self, now: datetime) -> None:
         """Follow the car, the limit and the meter once."""
         self._follow_car(now)
-        self._follow_limit(now)
+        self._follow_limit(self.clock.now())  # a transaction begun just now is newer than `now`
         self._follow_status(now)
         self._measure(now)
 
@@ -134,9 +136,13 @@ class Station:
             tag, profile, _ = self.remote_start
             self.remote_start = None
             self.begin(tag, profile)
-        elif not self._finished and not self.options.wait_for_remote_start and (self.booted or not self.line.up):
+        elif not self._finished and not self.options.wait_for_remote_start and self._may_ask():
             self._authorizing = True
             self.later(self._authorize_and_begin())
+
+    def _may_ask(self) -> bool:
+        """Ask the central system when it is there; go on alone once it has been away for a while."""
+        return (self.booted and self.line.up) or self.line.down_s > ALONE_AFTER_S
 
     def _follow_limit(self, now: datetime) -> None:
         if quirks.LIE in self.quirks and self.transaction:

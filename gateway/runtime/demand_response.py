@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from gateway.core.demand_response.response import Strategies, decide_opt, to_limits
+from gateway.core.demand_response.response import decide_opt, to_limits
+from gateway.core.demand_response.strategies import Strategies
 from gateway.core.demand_response.timeline import build_timeline, draw_shifts
 from gateway.model.audit import AuditRow
 from gateway.model.dr import DrEvent, DrProgram, EventRecord, OptState, Timeline

@@ -19,6 +19,7 @@ class Notices:
     changes: Changes
     open: dict[str, Notification] = field(default_factory=dict)
     _queue: asyncio.Queue[Notification] = field(default_factory=asyncio.Queue)
+    _writing: Notification | None = None
 
     async def resume(self) -> None:
         """Take up the notifications that were open before a restart."""
@@ -27,7 +28,7 @@ class Notices:
                 self.open[notification.cause] = notification
 
     def later_raise(self, cause: str, level: str, text: str) -> None:
-        """Raise (or reword) a notification; stored by the writer task."""
+        """Raise a notification unless one of this cause is open; stored by the writer task."""
         known = self.open.get(cause)
         if known is not None:
             return
@@ -56,11 +57,12 @@ class Notices:
         self.later_end(cause)
 
     async def run(self) -> None:
-        """Write notifications to the store until cancelled; one that fails to be written is tried again."""
+        """Write notifications to the store until cancelled; raises StoreError and then goes on with the same one.
+
+        The order is kept: an end written before its beginning would leave the notification open for ever.
+        """
         while True:
-            notification = await self._queue.get()
-            try:
-                await self.store.notify(notification)
-            except BaseException:
-                self._queue.put_nowait(notification)
-                raise
+            if self._writing is None:
+                self._writing = await self._queue.get()
+            await self.store.notify(self._writing)
+            self._writing = None

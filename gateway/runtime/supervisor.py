@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 RESTART_S = 1.0
 RESTART_MAX_S = 30.0
+SOUND_S = 60.0
+"""A loop that ran this long was sound: its next failure is a new story, with a short pause and a line in the log."""
 
 
 @dataclass(slots=True)
@@ -43,19 +45,29 @@ class Supervisor:
         health, pause = self.health[name], RESTART_S
         while True:
             health.running = True
+            started = self.clock.monotonic()
             try:
                 await loop()
                 return
-            except Exception as error:
-                health.failures += 1
-                words = f"{type(error).__name__}: {error}"
-                if words != health.last_error:
-                    log.exception("%s failed and is started again", name)
-                health.last_error = words
+            except (Exception, asyncio.CancelledError) as error:
+                # A library may let the cancellation of its own inner task escape: only ours ends the loop.
+                if isinstance(error, asyncio.CancelledError) and _being_cancelled():
+                    raise
+                if self.clock.monotonic() - started > SOUND_S * self.clock.speed:
+                    pause, health.last_error = RESTART_S, ""
+                self._note(name, error)
             finally:
                 health.running = False
             await self.clock.sleep(pause, real_floor=pause)
             pause = min(2 * pause, RESTART_MAX_S)
+
+    def _note(self, name: str, error: BaseException) -> None:
+        health = self.health[name]
+        health.failures += 1
+        words = f"{type(error).__name__}: {error}"
+        if words != health.last_error:
+            log.error("%s failed and is started again", name, exc_info=error)
+        health.last_error = words
 
     def tasks(self, name: str) -> list[asyncio.Task[None]]:
         """The running tasks of this name."""
@@ -67,3 +79,8 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

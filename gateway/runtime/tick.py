@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from gateway.core.control.verification import honours
 from gateway.core.metering.freeze import Wishes
 from gateway.model.audit import AuditRow
 from gateway.model.authority import Authority
-from gateway.model.errors import DeviceError
+from gateway.model.errors import CommandRefused, DeviceError, StoreError
 from gateway.model.setpoint import Setpoint, SetpointKind
 from gateway.model.snapshot import Snapshot
 from gateway.ports import Actuator, AuditStore, Clock, EvCharger
@@ -24,6 +25,8 @@ from gateway.runtime.process import age_s
 log = logging.getLogger(__name__)
 
 RETRY_S = 2.0
+RELEASE_S = 3.0
+"""An orderly end takes at most this long (real s), a third of it for commands under way."""
 
 
 @dataclass(slots=True)
@@ -33,11 +36,20 @@ class Sent:
     accepted: Setpoint | None = None
     accepted_at: float = 0.0
     """Monotonic home s at which the present value was first accepted."""
+    sent_at: float = -math.inf
+    """Monotonic home s at which the newest accepted command went out: its life counts from here."""
     wanted: Setpoint | None = None
     task: asyncio.Task[None] | None = None
     failing: str = ""
     retry_at: float = 0.0
-    rung_at: float = 0.0
+    rung_at: float = -math.inf
+
+    def in_force(self, now: float, life_s: float) -> Setpoint | None:
+        """The accepted setpoint until its end; after that the device stands at its own safe value.
+
+        By the monotonic clock: a step of the system's time neither ends a command nor keeps a dead one.
+        """
+        return self.accepted if now - self.sent_at < life_s else None
 
 
 @dataclass(slots=True)
@@ -61,6 +73,7 @@ class Tick:
     """Real seconds from the start of the process to the first tick."""
     count: int = 0
     _memory: ControlMemory = field(default_factory=ControlMemory)
+    _papers: set[asyncio.Task[None]] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -76,9 +89,11 @@ class Tick:
         """Tick until cancelled."""
         due = self.clock.monotonic()
         while True:
-            self.step()
-            due = max(due + self.period_s, self.clock.monotonic())
             self._wake.clear()
+            self.step()
+            # A hurried tick comes on top: it never puts the next one off.
+            if self.clock.monotonic() >= due:
+                due = max(due + self.period_s, self.clock.monotonic())
             wake = asyncio.ensure_future(self._wake.wait())
             pause = asyncio.ensure_future(self.clock.sleep(due - self.clock.monotonic()))
             try:
@@ -89,9 +104,9 @@ class Tick:
 
     def step(self) -> None:
         """One tick: snapshot -> decide -> send; sending goes on in the background, one task per device."""
-        accepted = {device: sent.accepted for device, sent in self.sent.items() if sent.accepted is not None}
+        now, life_s = self.clock.monotonic(), self.timing.command_life_s
+        accepted = {id_: held for id_, sent in self.sent.items() if (held := sent.in_force(now, life_s)) is not None}
         snapshot = self.state.freeze(self.wishes(), accepted, frozenset(self.disobeying))
-        now = self.clock.monotonic()
         decision = decide(self.state.site, snapshot, self._memory, self.timing, now)
         self._memory = decision.memory
         self.last, self.setpoints = snapshot, {s.device: s for s in decision.setpoints}
@@ -110,23 +125,19 @@ class Tick:
             return
         sent = self.sent.setdefault(setpoint.device, Sent())
         sent.wanted = setpoint
-        if sent.task is not None or (
-            now < sent.retry_at and setpoint.same_wish(sent.accepted) is False and sent.failing
-        ):
+        if sent.task is not None or (sent.failing and now < sent.retry_at):
             return
-        if self._due(sent, setpoint):
+        if self._due(sent, setpoint, now):
             sent.task = asyncio.create_task(self._apply(sent, setpoint), name=f"command {setpoint.device}")
 
-    def _due(self, sent: Sent, setpoint: Setpoint) -> bool:
+    def _due(self, sent: Sent, setpoint: Setpoint, now: float) -> bool:
         """Whether a command must go out: the wish changed, or the last one is at half of its life."""
-        if sent.accepted is None or not setpoint.same_wish(sent.accepted):
-            return True
-        left = (sent.accepted.until - self.clock.now()).total_seconds()
-        return left < self.timing.command_life_s / 2
+        return not setpoint.same_wish(sent.accepted) or now - sent.sent_at >= self.timing.command_life_s / 2
 
     async def _apply(self, sent: Sent, setpoint: Setpoint) -> None:
         device = setpoint.device
         target = self.chargers.get(device) or self.actuators[device]
+        sent_at = self.clock.monotonic()
         try:
             await target.apply(setpoint)
         except DeviceError as error:
@@ -135,53 +146,58 @@ class Tick:
             log.exception("%s: command failed", device)
             await self._refused(sent, setpoint, DeviceError(device, "command", f"{type(error).__name__}: {error}"))
         else:
-            await self._accepted(sent, setpoint)
+            await self._accepted(sent, setpoint, sent_at)
         finally:
             sent.task = None
 
-    async def _accepted(self, sent: Sent, setpoint: Setpoint) -> None:
-        changed = not setpoint.same_wish(sent.accepted)
-        before, sent.accepted = sent.accepted, setpoint
+    async def _accepted(self, sent: Sent, setpoint: Setpoint, sent_at: float) -> None:
+        before = sent.in_force(self.clock.monotonic(), self.timing.command_life_s)
+        sent.accepted, sent.sent_at = setpoint, sent_at
         if sent.failing:
             log.info("%s accepts commands again", setpoint.device)
-            await self.notices.end(f"command {setpoint.device}")
         sent.failing = ""
-        if not changed:
+        await self.notices.end(f"command {setpoint.device}")
+        if setpoint.same_wish(before):
             return
         sent.accepted_at = self.clock.monotonic()
-        if setpoint.device in self.disobeying and setpoint.device in self.chargers:
-            sent.rung_at = self.clock.monotonic()
         if _worth_a_row(setpoint, before):
-            await self.audit.append(
-                AuditRow(
-                    self.clock.now(),
-                    "commanded",
-                    setpoint.device,
-                    describe(setpoint),
-                    setpoint.authority,
-                    setpoint.source,
-                )
-            )
+            self._write(setpoint)
+
+    def _write(self, setpoint: Setpoint) -> None:
+        """Keep the row beside the control: a slow or full disk never delays the device's next command."""
+        words, device = describe(setpoint), setpoint.device
+        row = AuditRow(self.clock.now(), "commanded", device, words, setpoint.authority, setpoint.source)
+        task = asyncio.create_task(self._append(row), name=f"audit {device}")
+        self._papers.add(task)
+        task.add_done_callback(self._papers.discard)
+
+    async def _append(self, row: AuditRow) -> None:
+        try:
+            await self.audit.append(row)
+        except StoreError as error:
+            log.error("%s: %s; a row of the audit is lost: %s", row.subject, error, row.text)
 
     async def _refused(self, sent: Sent, setpoint: Setpoint, error: DeviceError) -> None:
         sent.retry_at = self.clock.monotonic() + max(RETRY_S, 0.5 * self.clock.speed)
-        if sent.failing != error.reason:
+        reason = error.reason or type(error).__name__
+        if sent.failing != reason:
             log.warning("%s", error)
-            sent.failing = error.reason
+            sent.failing = reason
             name = self._name(setpoint.device)
             await self.notices.raise_(
                 f"command {setpoint.device}",
                 "warning",
-                f"{name} did not take a command: {error.reason}. {error.remedy}".strip(),
+                f"{name} did not take a command: {reason}. {error.remedy}".strip(),
             )
 
     def _verify(self, snapshot: Snapshot, now: float) -> None:
         for device, charger in self.chargers.items():
             sent = self.sent.get(device)
-            if sent is None or sent.accepted is None:
+            held = snapshot.commanded.get(device)
+            if sent is None or held is None:
                 continue
-            verdict = honours(snapshot.chargers[device], sent.accepted, now - sent.accepted_at, self.timing)
-            if verdict is True and device in self.disobeying:
+            verdict = honours(snapshot.chargers[device], held, now - sent.accepted_at, self.timing)
+            if verdict is True:
                 self.disobeying.discard(device)
                 self.notices.later_end(f"disobeys {device}")
             elif verdict is False:
@@ -194,15 +210,21 @@ class Tick:
         name = self._name(charger.id)
         try:
             rung = await charger.next_rung()
-            if sent.wanted is not None:
-                await charger.apply(sent.wanted)
-                sent.accepted, sent.accepted_at = sent.wanted, self.clock.monotonic()
             words = f"{name} accepted a limit but did not honour it; trying another way: {rung}."
-        except DeviceError as error:
+            if sent.wanted is not None:
+                wanted = sent.wanted
+                sent_at = self.clock.monotonic()
+                await charger.apply(wanted)
+                sent.accepted, sent.sent_at, sent.accepted_at = wanted, sent_at, self.clock.monotonic()
+        except CommandRefused as error:
             words = f"{name} does not honour its limit and no other way is left: {error.reason}."
+        except DeviceError as error:
+            words = f"{name} does not honour its limit and cannot be told another way now: {error.reason}."
         finally:
             sent.task = None
-        log.warning("%s", words)
+        known = self.notices.open.get(f"disobeys {charger.id}")
+        if known is None or known.text != words:
+            log.warning("%s", words)
         await self.notices.raise_(f"disobeys {charger.id}", "warning", words)
 
     def _alarm(self, decision: Decision) -> None:
@@ -217,12 +239,19 @@ class Tick:
         return found.name if found else device
 
     async def release_all(self) -> None:
-        """Orderly end: hand every device back to its own safe behaviour, at most 3 s for all."""
+        """Orderly end: hand every device back to its own safe behaviour, at most RELEASE_S for all.
+
+        A command that hangs is given up after a third of it, so that one dead device never costs the others theirs.
+        """
         pending = [sent.task for sent in self.sent.values() if sent.task is not None]
+        if pending:
+            _, hanging = await asyncio.wait(pending, timeout=RELEASE_S / 3)
+            for task in hanging:
+                task.cancel()
+        releases = [asyncio.create_task(actuator.release()) for actuator in self.actuators.values()]
         try:
-            async with asyncio.timeout(3.0):
-                await asyncio.gather(*pending, return_exceptions=True)
-                await asyncio.gather(*(a.release() for a in self.actuators.values()), return_exceptions=True)
+            async with asyncio.timeout(RELEASE_S * 2 / 3):
+                await asyncio.gather(*releases, *self._papers, return_exceptions=True)
         except TimeoutError:
             log.warning("not every device answered in time; each falls to its safe value when its command ends")
 

@@ -1,10 +1,10 @@
 """What the home does about an event: join or not, the limits its signals mean, prices and words for the owner.
 
-    timeline   |-- SIMPLE 1 (whole home) --------------|     |-- IMPORT_CAPACITY_LIMIT 4 kW --|
-                      |-- SIMPLE 3 (target "car") --|
-    car        |min.  |========= pause =============|min.|
-    tank       |============ no reheating ==============|
-    site                                                     |======= import <= 4000 W =======|
+timeline   |-- SIMPLE 1 (whole home) --------------|     |-- IMPORT_CAPACITY_LIMIT 4 kW --|
+                  |-- SIMPLE 3 (target "car") --|
+car        |min.  |========= pause =============|min.|
+tank       |============ no reheating ==============|
+site                                                     |======= import <= 4000 W =======|
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ def to_limits(timeline: Timeline, now: datetime, strategies: Strategies, *, site
     utility's and mean the whole home. Levels outside 0-3 and values without a usable unit are left out, never clamped.
     """
     signals = [s for s in timeline.signals if s.end is None or s.end > now]
-    limits = list(_site_limits(signals, site))
+    limits = list(_site_limits(signals, site, now))
     for device in site.of_role(*_ACTING):
         mine = [signal for signal in signals if _addresses(signal, device, site)]
-        limits += _level_limits(mine, device, strategies, site)
+        limits += _level_limits(mine, device, strategies, site, now)
         if device.role in _BATTERIES:
-            limits += _setpoint_limits(mine, device, site)
+            limits += _setpoint_limits(mine, device, site, now)
     return sorted(limits, key=lambda limit: (limit.start, limit.kind, limit.device))
 
 
@@ -121,7 +121,7 @@ def _asks(kind: str) -> bool:
     return kind in ACTING_ALERTS or (kind not in INFORMATION and not kind.startswith("ALERT_"))
 
 
-def _site_limits(signals: Sequence[Signal], site: Site) -> Iterator[Limit]:
+def _site_limits(signals: Sequence[Signal], site: Site, now: datetime) -> Iterator[Limit]:
     for signal in signals:
         if signal.kind not in CAPACITY_LIMITS:
             continue
@@ -130,11 +130,11 @@ def _site_limits(signals: Sequence[Signal], site: Site) -> Iterator[Limit]:
             imports = signal.kind.startswith("IMPORT")
             kind = LimitKind.SITE_IMPORT if imports else LimitKind.SITE_EXPORT
             words = f"The utility limits what you {'draw' if imports else 'feed in'} to {watts / 1000:g} kW"
-            yield _limit(kind, watts, Held(signal.start, signal.end, signal), "", words, site)
+            yield _limit(kind, watts, Held(signal.start, signal.end, signal), "", words, site, now)
 
 
 def _level_limits(
-    signals: Sequence[Signal], device: Device, strategies: Strategies, site: Site
+    signals: Sequence[Signal], device: Device, strategies: Strategies, site: Site, now: datetime
 ) -> Iterator[Limit]:
     """The strongest right to the device wins where signals overlap: authority, then priority, then the higher level."""
     claims = []
@@ -149,10 +149,10 @@ def _level_limits(
         words = f"The utility asks to save power (level {level})"
         if level and device.id not in signal.released:
             for kind, value in _device_values(strategies.at(level, signal.program), device, site):
-                yield _limit(kind, value, Held(held.start, held.end, signal), device.id, words, site)
+                yield _limit(kind, value, Held(held.start, held.end, signal), device.id, words, site, now)
 
 
-def _setpoint_limits(signals: Sequence[Signal], device: Device, site: Site) -> Iterator[Limit]:
+def _setpoint_limits(signals: Sequence[Signal], device: Device, site: Site, now: datetime) -> Iterator[Limit]:
     claims = []
     for signal in signals:
         if signal.kind in SETPOINTS and _watts(signal) is not None:
@@ -162,7 +162,7 @@ def _setpoint_limits(signals: Sequence[Signal], device: Device, site: Site) -> I
         watts = _watts(held.item)
         if watts is not None and device.id not in held.item.released:
             words = f"The utility sets the battery to {watts / 1000:g} kW"
-            yield _limit(LimitKind.BATTERY_SETPOINT, watts, held, device.id, words, site)
+            yield _limit(LimitKind.BATTERY_SETPOINT, watts, held, device.id, words, site, now)
 
 
 def _device_values(row: Strategy, device: Device, site: Site) -> Iterator[tuple[LimitKind, float]]:
@@ -193,11 +193,13 @@ def _least_charge_w(device: Device, site: Site) -> float:
     return spec.min_current_a * len(spec.phases) * site.nominal_voltage_v
 
 
-def _limit(kind: LimitKind, value: float, held: Held[Signal], device: str, words: str, site: Site) -> Limit:
+def _limit(
+    kind: LimitKind, value: float, held: Held[Signal], device: str, words: str, site: Site, now: datetime
+) -> Limit:
     signal = held.item
     until = f" until {held.end.astimezone(site.timezone):%H:%M}" if held.end is not None else " until further notice"
     reason = f"{'Test event: ' if signal.test else ''}{words}{until}."
-    end = held.end if held.end is not None else now + OPEN_END
+    end = held.end if held.end is not None else max(now, held.start) + OPEN_END
     return Limit(kind, value, held.start, end, signal.authority, signal.event, reason, device)
 
 

@@ -115,21 +115,20 @@ def _cycles(record: EventRecord, zone: tzinfo, since: datetime, until: datetime)
 
 
 def _cycle(record: EventRecord, zone: tzinfo, offset: Duration, number: int) -> list[Piece]:
-    """One round of the event's intervals, `offset` after the first, cut by event.duration."""
+    """One round of the event's intervals, `offset` after the first, cut by event.duration.
+
+    Starts are sums from the last stated start, not from the piece before: twelve months from 31 January end on a 31st.
+    """
     event = record.event
-    anchor = later(first_start(record), offset, zone) if number else first_start(record)
+    base, elapsed = first_start(record), offset
     pieces: list[Piece] = []
-    cursor = anchor
     for index, interval in enumerate(event.intervals):
-        own = interval.period
-        start = cursor
-        if own is not None and own.start is not None:
-            start = later(own.start, offset, zone) if number else own.start
-        if start is None:
-            continue
-        duration = _duration(event, interval)
-        cursor = later(start, duration, zone)
-        pieces.append(Piece(index, number, interval, start, cursor))
+        if interval.period is not None and interval.period.start is not None:
+            base, elapsed = interval.period.start, offset
+        start = later(base, elapsed, zone)
+        elapsed = total((elapsed, _duration(event, interval)))
+        if start is not None:
+            pieces.append(Piece(index, number, interval, start, later(base, elapsed, zone)))
     stop = _stop(event, pieces, zone) if not number else None
     return list(_cut(pieces, stop))
 

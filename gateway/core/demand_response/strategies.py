@@ -34,7 +34,7 @@ Levels = Mapping[int, Strategy]
 
 @dataclass(frozen=True, slots=True)
 class Strategies:
-    """The tables of a site: `levels` for every program, `programs` for single ones by id or name, `alerts` as levels."""
+    """The tables of a site: `levels` for every program, `programs` for single ones by id, `alerts` as levels."""
 
     levels: Levels = field(default_factory=dict)
     programs: Mapping[str, Levels] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway.model.plan import Plan
 from gateway.model.preferences import Preferences
-from gateway.model.quantity import Quantity
+from gateway.model.quantity import CURRENTS, POWERS, Quantity
 from gateway.model.setpoint import Limit, Override, Setpoint
 from gateway.model.site import Device, Role, Site
 from gateway.model.snapshot import ChargerStatus, DeviceState, Snapshot
@@ -81,11 +81,16 @@ def _device_state(
         for quantity, item in series.items()
         if monotonic - item.at <= _limit(quantity, stale_after_s)
     }
-    age = min((monotonic - item.at for item in series.values()), default=None)
+    age = min((monotonic - item.at for q, item in series.items() if _tells_age(device, q)), default=None)
     online = age is not None and age <= stale_after_s
     return DeviceState(
         device.id, device.role, online, age, fresh, "" if online else reason or _silence(age)
     )  # fmt: skip
+
+
+def _tells_age(device: Device, quantity: Quantity) -> bool:
+    # The guard trusts the main meter by its age: a counter or a voltage must not vouch for a silent power.
+    return device.role is not Role.MAIN_METER or quantity in (Quantity.POWER, *POWERS, *CURRENTS)
 
 
 def _limit(quantity: Quantity, stale_after_s: float) -> float:

@@ -1,0 +1,157 @@
+"""One bounded HTTP exchange with a VTN; every library exception ends here and becomes one of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from adapters.openadr.settings import OpenAdrSettings
+from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
+from gateway.ports import Clock
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_ANSWER_BYTES = 4_000_000
+REQUEST_TIMEOUT_S = 10.0
+RETRY_LATER = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, decoded JSON (None when there was none) and the Date header of one answer."""
+
+    status: int
+    body: Any
+    retry_after_s: float | None
+
+
+class Web:
+    """An HTTP client for one VTN: verified TLS, no redirects, every answer bounded in size and time."""
+
+    def __init__(self, name: str, settings: OpenAdrSettings, clock: Clock) -> None:
+        self._name = name
+        self._settings = settings
+        self._clock = clock
+        self._client: httpx.AsyncClient | None = None
+        self.clock_skew_s: float | None = None
+        """The server's clock minus ours, s, from its Date header (1 s resolution); None before the first answer."""
+
+    async def exchange(self, method: str, url: str, **request: Any) -> Answer:
+        """One request; raises ServerUnreachable, ServerRefused (TLS) or ServerAnswerWrong (size, not JSON)."""
+        import httpx
+
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                async with self._opened().stream(method, url, **request) as response:
+                    raw = await self._read(response)
+                    return self._answer(response, raw)
+        except (TimeoutError, httpx.TimeoutException):
+            raise ServerUnreachable(self._name, f"no answer from {url} within {REQUEST_TIMEOUT_S:g} s") from None
+        except httpx.HTTPError as error:
+            raise self._failure(url, error) from None
+        except httpx.InvalidURL:
+            raise ServerRefused(self._name, f"{url} is not a web address", "Mend the url in the site file") from None
+
+    def check(self, answer: Answer, what: str) -> Any:
+        """The body of a good answer; raises by the status otherwise."""
+        if 200 <= answer.status < 300:
+            return answer.body
+        reason = f"{what} was answered with {answer.status}{_detail(answer.body)}"
+        if answer.status in RETRY_LATER or answer.status >= 500:
+            raise ServerUnreachable(self._name, reason, retry_after_s=answer.retry_after_s)
+        if 300 <= answer.status < 400:
+            raise ServerRefused(self._name, reason, "The address has moved: mend the url in the site file")
+        if answer.status in (401, 403):
+            raise ServerRefused(self._name, reason, "Check client_id and client_secret with the utility")
+        raise ServerRefused(self._name, reason, "Check the url and the account with the utility")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            import httpx
+
+            self._client = httpx.AsyncClient(
+                timeout=REQUEST_TIMEOUT_S, verify=self._tls(), follow_redirects=False, trust_env=False
+            )
+        return self._client
+
+    def _tls(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self._settings.ca_file or None)
+        except (OSError, ssl.SSLError):
+            where = self._settings.ca_file
+            raise ServerRefused(
+                self._name, f"{where} is not a readable PEM file", "Mend ca_file in the site file"
+            ) from None
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if not self._settings.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        chunks, size = [], 0
+        async for chunk in response.aiter_bytes():
+            size += len(chunk)
+            if size > MAX_ANSWER_BYTES:
+                raise ServerAnswerWrong(self._name, f"an answer of more than {MAX_ANSWER_BYTES // 1_000_000} MB")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _answer(self, response: httpx.Response, raw: bytes) -> Answer:
+        self._note_date(response.headers)
+        body: Any = None
+        try:
+            body = json.loads(raw) if raw.strip() else None
+        except (ValueError, RecursionError):
+            if response.status_code < 300:
+                raise ServerAnswerWrong(self._name, f"the answer from {response.url.path} is not JSON") from None
+        return Answer(response.status_code, body, self._retry_after(response.headers))
+
+    def _note_date(self, headers: Mapping[str, str]) -> None:
+        try:
+            theirs = parsedate_to_datetime(headers["date"])
+        except (KeyError, ValueError, TypeError):
+            return
+        if theirs.tzinfo is not None:
+            self.clock_skew_s = (theirs - self._clock.now()).total_seconds()
+
+    def _retry_after(self, headers: Mapping[str, str]) -> float | None:
+        """Seconds, or a date told against the server's own clock; never more than an hour."""
+        text = headers.get("retry-after", "")
+        try:
+            seconds = float(text)
+        except ValueError:
+            try:
+                seconds = (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds()
+            except (KeyError, ValueError, TypeError):
+                return None
+        return min(max(seconds, 0.0), 3600.0) if seconds == seconds else None
+
+    def _failure(self, url: str, error: Exception) -> ServerUnreachable | ServerRefused:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                words = f"its certificate cannot be trusted ({cause.verify_message})"
+                return ServerRefused(self._name, words, "Set ca_file for a private authority, or ask the utility")
+            cause = cause.__cause__ or cause.__context__
+        return ServerUnreachable(self._name, f"{url} cannot be reached ({type(error).__name__})")
+
+
+def _detail(body: Any) -> str:
+    """The server's own words from a problem body, whose fields may have any type."""
+    if not isinstance(body, dict):
+        return ""
+    words = body.get("detail") or body.get("title") or body.get("error_description") or body.get("error")
+    return f": {str(words)[:200]}" if words else ""

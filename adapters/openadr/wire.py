@@ -1,0 +1,218 @@
+"""OpenADR 3.1 JSON to our nouns: lenient in reading, one malformed object never hides the others.
+
+Unknown fields, payload types and enum strings are kept or passed over; explicit nulls count as absent. What could be
+acted on wrongly (no id, no program, a time or duration that cannot be read) makes the one event malformed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from adapters.openadr.iso import is_now, parse_duration, parse_time
+from gateway.model.dr import (
+    DrEvent,
+    DrInterval,
+    DrProgram,
+    Duration,
+    IntervalPeriod,
+    Payload,
+    ReportDescriptor,
+)
+
+T = TypeVar("T")
+METADATA = ("createdDateTime", "modificationDateTime", "objectType")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed(Generic[T]):
+    """What could be read of a listing; `bad` names each object that could not be, as (its id or "", why)."""
+
+    good: tuple[T, ...]
+    bad: tuple[tuple[str, str], ...]
+
+
+def parse_events(objects: Sequence[object], server: str) -> Parsed[DrEvent]:
+    """All events of a listing, each on its own."""
+    return _each(objects, lambda found: parse_event(found, server))
+
+
+def parse_programs(objects: Sequence[object], server: str) -> Parsed[DrProgram]:
+    """All programs of a listing, each on its own."""
+    return _each(objects, lambda found: parse_program(found, server))
+
+
+def parse_event(found: object, server: str) -> DrEvent:
+    """One event; raises ValueError when it cannot be used."""
+    event = _object(found, "event")
+    intervals = [_interval(item, index) for index, item in enumerate(_list(event.get("intervals")))]
+    return DrEvent(
+        id=_id(event, "id"),
+        server=server,
+        program=_id(event, "programID"),
+        name=str(event.get("eventName") or ""),
+        intervals=tuple(intervals),
+        period=_period(event.get("intervalPeriod")),
+        duration=_duration(event.get("duration")),
+        priority=_priority(event.get("priority")),
+        targets=_texts(event.get("targets")),
+        units=_descriptions(event, "units"),
+        currencies=_descriptions(event, "currency"),
+        reports=tuple(_reports(event.get("reportDescriptors"))),
+        modified=str(event.get("modificationDateTime") or ""),
+        fingerprint=fingerprint(event),
+    )
+
+
+def parse_program(found: object, server: str) -> DrProgram:
+    """One program; raises ValueError when it has no id."""
+    program = _object(found, "program")
+    return DrProgram(
+        id=_id(program, "id"),
+        server=server,
+        name=str(program.get("programName") or program["id"]),
+        binding=_binding(program),
+        units=_descriptions(program, "units"),
+        currencies=_descriptions(program, "currency"),
+    )
+
+
+def fingerprint(event: dict[str, Any]) -> str:
+    """A hash of what an event says, without the server's own book-keeping: a real change changes it."""
+    content = {key: value for key, value in event.items() if key not in METADATA and value is not None}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def identities(objects: Sequence[object]) -> list[str]:
+    """The ids of the objects of one page, "" for one without."""
+    return [str(item.get("id") or "") if isinstance(item, dict) else "" for item in objects]
+
+
+def _each(objects: Sequence[object], parse: Callable[[object], T]) -> Parsed[T]:
+    good: list[T] = []
+    bad: list[tuple[str, str]] = []
+    for found, name in zip(objects, identities(objects), strict=True):
+        try:
+            good.append(parse(found))
+        except (ValueError, TypeError, OverflowError) as error:
+            bad.append((name, str(error)))
+    return Parsed(tuple(good), tuple(bad))
+
+
+def _interval(found: object, index: int) -> DrInterval:
+    interval = _object(found, f"interval {index}")
+    number = interval.get("id")
+    payloads = [_payload(item) for item in _list(interval.get("payloads"))]
+    return DrInterval(
+        id=number if isinstance(number, int) and not isinstance(number, bool) else index,
+        payloads=tuple(payload for payload in payloads if payload is not None),
+        period=_period(interval.get("intervalPeriod")),
+    )
+
+
+def _payload(found: object) -> Payload | None:
+    if not isinstance(found, dict) or not isinstance(found.get("type"), str):
+        return None
+    values = found.get("values")
+    several = values if isinstance(values, list) else [] if values is None else [values]
+    return Payload(found["type"], tuple(_scalar(value) for value in several if value is not None))
+
+
+def _scalar(value: object) -> float | str | bool:
+    """Points and other structures are kept as their JSON text: recorded, not acted on."""
+    return value if isinstance(value, bool | int | float | str) else json.dumps(value, sort_keys=True)
+
+
+def _period(found: object) -> IntervalPeriod | None:
+    if found is None:
+        return None
+    period = _object(found, "intervalPeriod")
+    start = period.get("start")
+    sentinel = isinstance(start, str) and is_now(start)
+    return IntervalPeriod(
+        start=None if start is None or sentinel else parse_time(_text(start)),
+        start_now=sentinel,
+        duration=_duration(period.get("duration")),
+        randomize_start=_duration(period.get("randomizeStart"), absolute=True),
+    )
+
+
+def _duration(found: object, *, absolute: bool = False) -> Duration | None:
+    return None if found is None else parse_duration(_text(found), absolute=absolute)
+
+
+def _priority(found: object) -> int | None:
+    """0 is the highest in 3.x; nonsense counts as none, the lowest."""
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+
+
+def _reports(found: object) -> list[ReportDescriptor]:
+    known = [item for item in _list(found) if isinstance(item, dict) and isinstance(item.get("payloadType"), str)]
+    return [_report(item) for item in known]
+
+
+def _report(item: dict[str, Any]) -> ReportDescriptor:
+    historical = item.get("historical")
+    return ReportDescriptor(
+        payload_type=item["payloadType"],
+        reading_type=str(item.get("readingType") or ""),
+        units=str(item.get("units") or ""),
+        aggregate=item.get("aggregate") is True,
+        start_interval=_whole(item.get("startInterval"), -1),
+        num_intervals=_whole(item.get("numIntervals"), -1),
+        historical=historical if isinstance(historical, bool) else True,
+        frequency=_whole(item.get("frequency"), -1),
+        repeat=_whole(item.get("repeat"), 1),
+        targets=_texts(item.get("targets")),
+    )
+
+
+def _descriptions(found: dict[str, Any], field: str) -> dict[str, str]:
+    known = [item for item in _list(found.get("payloadDescriptors")) if isinstance(item, dict)]
+    return {
+        item["payloadType"]: item[field]
+        for item in known
+        if isinstance(item.get("payloadType"), str) and isinstance(item.get(field), str) and item[field]
+    }
+
+
+def _binding(program: dict[str, Any]) -> bool:
+    """The attribute BINDING_EVENTS (program-attributes enumeration)."""
+    for item in _list(program.get("attributes")):
+        if isinstance(item, dict) and item.get("type") == "BINDING_EVENTS":
+            return any(value is True or str(value).lower() == "true" for value in _list(item.get("values")))
+    return False
+
+
+def _object(found: object, what: str) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise ValueError(f"{what} is not an object")
+    return found
+
+
+def _id(found: dict[str, Any], key: str) -> str:
+    value = found.get(key)
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise ValueError(f"{key} is missing")
+    return str(value)
+
+
+def _list(found: object) -> list[Any]:
+    return found if isinstance(found, list) else []
+
+
+def _text(found: object) -> str:
+    if not isinstance(found, str):
+        raise ValueError(f"{found!r} is not a text")
+    return found
+
+
+def _texts(found: object) -> tuple[str, ...]:
+    return tuple(item for item in _list(found) if isinstance(item, str))
+
+
+def _whole(found: object, default: int) -> int:
+    return found if isinstance(found, int) and not isinstance(found, bool) else default

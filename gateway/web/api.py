@@ -1,0 +1,205 @@
+"""The HTTP API: what the home knows, and the wishes it takes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic import AwareDatetime
+
+from gateway.model.quantity import Quantity
+from gateway.model.site import Role
+from gateway.web.dr import event_out
+from gateway.web.problems import Problem
+from gateway.web.state import charger_out, device_out, state_of
+from gateway.web.stream import Streams
+from gateway.web.view import HomeView
+from gateway.web.wire import (
+    AuditOut,
+    ChargerOut,
+    DayShapeOut,
+    DeviceOut,
+    DrEventOut,
+    ForecastOut,
+    ForecastsOut,
+    IntervalOut,
+    IntervalsOut,
+    LoadShapeOut,
+    NotificationOut,
+    OptIn,
+    OverrideIn,
+    PlanOut,
+    PreferencesModel,
+    ReadingsOut,
+    RollupOut,
+    SaidOut,
+    SessionOut,
+    StateOut,
+)
+
+Time = Annotated[AwareDatetime | None, Query(description="Aware ISO 8601 time, e.g. 2026-11-21T18:00:00Z.")]
+DERIVED = ("house", "solar")
+READINGS_SPAN = timedelta(days=7)
+LONG_SPAN = timedelta(days=400)
+
+
+def api_routes(home: HomeView, streams: Streams) -> APIRouter:
+    """Every path below /api/v1."""
+    router = APIRouter(prefix="/api/v1")
+    _add_live(router, home, streams)
+    _add_history(router, home)
+    _add_learned(router, home)
+    _add_wishes(router, home)
+    return router
+
+
+def _add_live(router: APIRouter, home: HomeView, streams: Streams) -> None:
+    @router.get("/state")
+    async def state() -> StateOut:
+        """The home now, every configured device with its online state and age."""
+        return state_of(home)
+
+    @router.get("/stream", response_class=StreamingResponse)
+    async def stream() -> Response:
+        """The state as server-sent events named "state", at each change, at most one a second."""
+        return streams.open(lambda view: state_of(view).model_dump_json())
+
+    @router.get("/devices")
+    async def devices() -> list[DeviceOut]:
+        """Every configured device."""
+        return [device_out(device, home.snapshot()) for device in home.site.devices]
+
+    @router.get("/chargers")
+    async def chargers() -> list[ChargerOut]:
+        """Every charge point with its session, limit and wishes."""
+        return [charger_out(home, device) for device in home.site.of_role(Role.EV_CHARGER)]
+
+    @router.get("/notifications")
+    async def notifications() -> list[NotificationOut]:
+        """What a person should know, newest first."""
+        return [NotificationOut.model_validate(row) for row in await home.notifications()]
+
+
+def _add_history(router: APIRouter, home: HomeView) -> None:
+    @router.get("/readings")
+    async def readings(device: str, quantity: Quantity, start: Time = None, end: Time = None) -> ReadingsOut:
+        """One-minute roll-ups of one series with start in [start, end), at most 7 days; the last hour when not said."""
+        _check_device(home, device)
+        since, until = _span(home, start, end, timedelta(hours=1), READINGS_SPAN)
+        rows = await home.rollups(device, quantity.value, since, until)
+        found = [RollupOut.model_validate(row) for row in rows]
+        return ReadingsOut(device=device, quantity=quantity.value, unit=quantity.unit, rollups=found)
+
+    @router.get("/intervals")
+    async def intervals(device: str, start: Time = None, end: Time = None) -> IntervalsOut:
+        """15-minute intervals of one device, "house" or "solar"; the last day when not said, at most 400 days."""
+        _check_device(home, device)
+        since, until = _span(home, start, end, timedelta(days=1), LONG_SPAN)
+        rows = await home.intervals(device, since, until)
+        return IntervalsOut(device=device, intervals=[IntervalOut.model_validate(row) for row in rows])
+
+    @router.get("/sessions")
+    async def sessions(start: Time = None, end: Time = None) -> list[SessionOut]:
+        """Charging sessions that overlap [start, end), the last 30 days when not said."""
+        since, until = _span(home, start, end, timedelta(days=30), LONG_SPAN)
+        return [SessionOut.model_validate(row) for row in await home.sessions(since, until)]
+
+    @router.get("/sessions.csv", response_class=Response)
+    async def sessions_csv(start: Time = None, end: Time = None) -> Response:
+        """The same as a table, energies in Wh, times in UTC."""
+        since, until = _span(home, start, end, timedelta(days=400), LONG_SPAN)
+        text = io.StringIO()
+        table = csv.writer(text)
+        table.writerow(["transaction", "charger", "start", "end", "energy_wh", "stop_reason"])
+        for row in await home.sessions(since, until):
+            ended = row.end.isoformat() if row.end else ""
+            # A leading apostrophe keeps a spreadsheet from running what a charger sent as a formula.
+            stop = f"'{row.stop_reason}" if row.stop_reason[:1] in ("=", "+", "-", "@") else row.stop_reason
+            table.writerow([row.transaction, row.charger, row.start.isoformat(), ended, f"{row.energy_wh:.0f}", stop])
+        name = "attachment; filename=charging-sessions.csv"
+        return Response(text.getvalue(), media_type="text/csv", headers={"content-disposition": name})
+
+    @router.get("/audit")
+    async def audit(start: Time = None, end: Time = None) -> list[AuditOut]:
+        """Asked, decided, commanded, confirmed, released: newest first, the last day when not said."""
+        since, until = _span(home, start, end, timedelta(days=1), LONG_SPAN)
+        return [AuditOut.model_validate(row) for row in await home.audit(since, until)]
+
+
+def _add_learned(router: APIRouter, home: HomeView) -> None:
+    @router.get("/plan")
+    async def plan() -> PlanOut:
+        """The newest plan; 404 before the first."""
+        found = home.plan()
+        if found is None:
+            raise Problem(404, "There is no plan yet. The first is made within a minute of the first meter reading.")
+        return PlanOut.model_validate(found)
+
+    @router.get("/loadshape")
+    async def loadshape() -> LoadShapeOut:
+        """The class of each past day and the typical shapes."""
+        days = [DayShapeOut.model_validate(shape) for shape in home.day_shapes()]
+        typical = {name: list(profile) for name, profile in home.typical_shapes().items()}
+        return LoadShapeOut(days=days, typical=typical)
+
+    @router.get("/forecast")
+    async def forecast() -> ForecastsOut:
+        """The forecasts of the uncontrolled load and of the sun (negative)."""
+        load, solar = home.load_forecast(), home.solar_forecast()
+        return ForecastsOut(
+            load=ForecastOut.model_validate(load) if load else None,
+            solar=ForecastOut.model_validate(solar) if solar else None,
+        )
+
+    @router.get("/dr/events")
+    async def events() -> list[DrEventOut]:
+        """Every demand-response event known."""
+        return [event_out(home, record) for record in home.event_records()]
+
+
+def _add_wishes(router: APIRouter, home: HomeView) -> None:
+    @router.post("/dr/events/{event_id}/opt")
+    async def opt(event_id: str, wish: OptIn, request: Request) -> SaidOut:
+        """Join or skip an event."""
+        if not any(record.event.id == event_id for record in home.event_records()):
+            raise Problem(404, f"There is no event '{event_id[:100]}'. GET /api/v1/dr/events lists them.")
+        return SaidOut(text=await home.opt(event_id, wish.choice, request.state.who))
+
+    @router.post("/overrides")
+    async def override(wish: OverrideIn, request: Request) -> SaidOut:
+        """The owner's word about one device, at once."""
+        who = request.state.who
+        return SaidOut(text=await home.override(wish.device, wish.action, wish.minutes, who, wish.event))
+
+    @router.get("/preferences")
+    async def preferences() -> PreferencesModel:
+        """What the owner wants."""
+        return PreferencesModel.model_validate(home.preferences())
+
+    @router.put("/preferences")
+    async def set_preferences(wish: PreferencesModel, request: Request) -> PreferencesModel:
+        """Replace the preferences; the plan is made anew."""
+        await home.set_preferences(wish.to_model(), request.state.who)
+        return PreferencesModel.model_validate(home.preferences())
+
+
+def _check_device(home: HomeView, device: str) -> None:
+    if home.site.device(device) is None and device not in DERIVED:
+        known = ", ".join([*(d.id for d in home.site.devices), *DERIVED])
+        raise Problem(404, f"There is no device '{device[:100]}'. Known: {known}.")
+
+
+def _span(
+    home: HomeView, start: datetime | None, end: datetime | None, default: timedelta, longest: timedelta
+) -> tuple[datetime, datetime]:
+    until = end or (start + default if start else home.clock.now())
+    since = start or until - default
+    if since >= until:
+        raise Problem(422, "start: must be before end. Swap them or leave one out.")
+    if until - since > longest:
+        raise Problem(422, f"start, end: at most {longest.days} days at a time. Ask for a shorter span.")
+    return since, until

@@ -1,0 +1,327 @@
+"""The API's shapes: what goes out, and (forbidding extras, with bounds) what comes in."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from gateway.model.preferences import ChargeMode, ChargingPreference, DrPolicy, Preferences
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class Out(BaseModel):
+    """Something that goes out; powers in W with the one sign rule (consumption positive)."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class In(BaseModel):
+    """Something that comes in."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class ValueOut(Out):
+    value: float
+    unit: str
+
+
+class DeviceOut(Out):
+    """A configured device; `values` are fresh and valid only, `reason` says why it is not online."""
+
+    id: str
+    name: str
+    role: str
+    online: bool
+    age_s: float | None
+    values: dict[str, ValueOut]
+    reason: str
+
+
+class SetpointOut(Out):
+    kind: str
+    value: float
+    low: float
+    until: datetime
+    authority: int
+    authority_words: str
+    reason: str
+    source: str
+
+
+class NextChangeOut(Out):
+    at: datetime
+    text: str
+    device: str
+    saves_micro: int | None
+    saves_co2_g: float | None
+    refuse: str
+
+
+class StateOut(Out):
+    """The home now. `price_micro_per_kwh` in micro-units of `currency`."""
+
+    home_time: datetime
+    timezone: str
+    tick_s: float
+    speed: float
+    simulated: bool
+    headline: str
+    grid_w: float | None
+    pv_w: float | None
+    battery_w: float | None
+    house_w: float | None
+    car_w: float | None
+    heat_w: float | None
+    soc_percent: float | None
+    currency: str
+    price_micro_per_kwh: int | None
+    export_price_micro_per_kwh: int | None
+    rate: str
+    co2_g_per_kwh: float
+    next_change: NextChangeOut | None
+    devices: dict[str, DeviceOut]
+    setpoints: dict[str, SetpointOut]
+
+
+class RollupOut(Out):
+    """One minute of one series."""
+
+    start: datetime
+    mean: float
+    low: float
+    high: float
+    last: float
+    count: int
+    suspect: int
+
+
+class ReadingsOut(Out):
+    device: str
+    quantity: str
+    unit: str
+    rollups: list[RollupOut]
+
+
+class IntervalOut(Out):
+    """Amounts of one interval, Wh; None when missing."""
+
+    start: datetime
+    duration_s: int
+    import_wh: float | None
+    export_wh: float | None
+    quality: str
+    method: str
+
+
+class IntervalsOut(Out):
+    device: str
+    intervals: list[IntervalOut]
+
+
+class SlotOut(Out):
+    start: datetime
+    duration_s: int
+    power_w: dict[str, float]
+    soc_percent: float | None
+    tank_c: float | None
+    room_c: float | None
+    import_price_micro_per_kwh: int
+    export_price_micro_per_kwh: int
+
+
+class BlockOut(Out):
+    device: str
+    kind: str
+    start: datetime
+    end: datetime
+    power_w: float
+    energy_wh: float
+    reason: str
+    alternative: str
+    alternative_cost_micro: int | None
+    alternative_co2_g: float | None
+
+
+class PlanOut(Out):
+    made_at: datetime
+    cause: str
+    method: str
+    cost_micro: int
+    reference_cost_micro: int
+    co2_g: float
+    solve_ms: float
+    relaxed: list[str]
+    slots: list[SlotOut]
+    blocks: list[BlockOut]
+
+
+class ChargerOut(Out):
+    """What is known of one charge point; currents in A per phase."""
+
+    id: str
+    name: str
+    phase: str
+    connected: bool
+    transaction: str
+    session_start: datetime | None
+    session_wh: float
+    power_w: float | None
+    current_a: list[float | None]
+    offered_a: float | None
+    soc_percent: float | None
+    accepted_limit_a: float | None
+    accepted_at: datetime | None
+    meter_age_s: float | None
+    rung: str
+    model: str
+    mode: str
+    ready_by: time
+    target_wh: float
+    reason: str
+
+
+class DrSignalOut(Out):
+    kind: str
+    values: list[float | str | bool]
+    unit: str
+    start: datetime
+    end: datetime | None
+
+
+class DrEventOut(Out):
+    id: str
+    name: str
+    program: str
+    server: str
+    phase: str
+    start: datetime | None
+    end: datetime | None
+    opt: str
+    opt_reason: str
+    priority: int | None
+    test: bool
+    signals: list[DrSignalOut]
+    first_seen: datetime
+    delivered_wh: float | None
+    delivered_low_wh: float | None
+    delivered_high_wh: float | None
+    earned_micro: int | None
+
+
+class DayShapeOut(Out):
+    day: date
+    shape: str
+    confidence: float
+    energy_wh: float
+    profile: list[float]
+    why: str
+    coverage: float
+
+
+class LoadShapeOut(Out):
+    """Past days' classes, oldest first, and the named shapes as 24 hourly shares."""
+
+    days: list[DayShapeOut]
+    typical: dict[str, list[float]]
+
+
+class ForecastOut(Out):
+    """Mean and 10/90 % quantiles per slot, W."""
+
+    name: str
+    start: datetime
+    step_s: int
+    unit: str
+    method: str
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+
+
+class ForecastsOut(Out):
+    load: ForecastOut | None
+    solar: ForecastOut | None
+
+
+class SessionOut(Out):
+    transaction: int
+    charger: str
+    connector: int
+    start: datetime
+    end: datetime | None
+    energy_wh: float
+    stop_reason: str
+
+
+class NotificationOut(Out):
+    time: datetime
+    cause: str
+    level: str
+    text: str
+    ended: datetime | None
+
+
+class AuditOut(Out):
+    time: datetime
+    step: str
+    subject: str
+    text: str
+    authority: int
+    source: str
+
+
+class SaidOut(Out):
+    """What will happen now, in one sentence."""
+
+    text: str
+
+
+class OverrideIn(In):
+    """The owner's word about one device; "auto" ends a running override."""
+
+    device: Name
+    action: Literal["run", "pause", "auto"]
+    minutes: float = Field(120, ge=1, le=1440)
+    event: str = Field("", max_length=200)
+
+
+class OptIn(In):
+    choice: Literal["join", "skip"]
+
+
+class ChargingModel(In):
+    """One charger's wishes; `ready_by` is local wall time, `target_wh` energy of the session in Wh."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, from_attributes=True)
+
+    mode: ChargeMode = ChargeMode.SMART
+    ready_by: time = time(7, 0)
+    target_wh: float = Field(20_000, ge=0, le=200_000)
+    target_soc_percent: float = Field(100, ge=0, le=100)
+
+
+class PreferencesModel(In):
+    """The owner's preferences, whole; PUT replaces them all."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, from_attributes=True)
+
+    charging: dict[Name, ChargingModel] = Field(default_factory=dict, max_length=20)
+    battery_reserve_percent: float = Field(10, ge=0, le=100)
+    comfort_low_c: float = Field(19.5, ge=5, le=30)
+    comfort_high_c: float = Field(22, ge=5, le=30)
+    water_min_c: float = Field(45, ge=30, le=70)
+    dr_policy: DrPolicy = DrPolicy.JOIN
+    consents: dict[Name, Literal["binding", "voluntary", "none"]] = Field(default_factory=dict, max_length=100)
+    vacation_until: AwareDatetime | None = None
+    carbon_weight_micro_per_kg: int = Field(0, ge=0, le=10_000_000)
+    battery_to_car: bool = False
+
+    def to_model(self) -> Preferences:
+        """The same as the home's noun."""
+        values = {name: getattr(self, name) for name in type(self).model_fields if name not in ("charging", "consents")}
+        charging = {charger: ChargingPreference(**dict(wish)) for charger, wish in self.charging.items()}
+        return Preferences(charging=charging, consents=dict(self.consents), **values)
