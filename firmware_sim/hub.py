@@ -144,7 +144,7 @@ class HubServer:
         try:
             while line := await reader.readline():
                 self._handle(writer, json.loads(line))
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, AttributeError):
             pass  # a torn or garbled line ends this connection only; the device comes back
         finally:
             self._leave(writer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,13 @@ async def _follow(hub: HubClient, faults: Faults, show: Callable[[Message], None
 
 
 async def _suffer(hub: HubClient, server: ModbusServer, faults: Faults, clock: SimClock) -> None:
-    while True:
-        fault = await hub.faults.get()
-        try:
-            faults.begin(fault)
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            fault = await hub.faults.get()
+            try:
+                seconds = faults.begin(fault)
+            except (TypeError, ValueError) as error:
+                log.warning("%s cannot have the fault %s: %s", hub.name, fault, error)
+                continue
             if fault.get("kind") == "die":
-                seconds = float(fault.get("for_s", 30))
-                await server.die(lambda seconds=seconds: clock.sleep(seconds))  # type: ignore[misc]
-        except (TypeError, ValueError) as error:
-            log.warning("%s cannot have the fault %s: %s", hub.name, fault, error)
+                tasks.create_task(server.die(partial(clock.sleep, seconds)))

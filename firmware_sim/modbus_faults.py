@@ -29,10 +29,13 @@ class Faults:
         self._clock = clock
         self._active: dict[str, dict[str, Any]] = {}
 
-    def begin(self, fault: dict[str, Any]) -> None:
-        """Start one fault for `for_s` (30) seconds of home time; raises ValueError for a wrong number."""
-        until = self._clock.now() + timedelta(seconds=float(fault.get("for_s", 30)))
-        self._active[str(fault.get("kind"))] = {**fault, "until": until}
+    def begin(self, fault: dict[str, Any]) -> float:
+        """Start one fault for `for_s` (30) seconds of home time, returned; raises ValueError for a wrong number."""
+        seconds = float(fault.get("for_s", 30))
+        numbers: dict[str, Any] = {key: float(fault[key]) for key in ("factor", "seconds", "code") if key in fault}
+        until = self._clock.now() + timedelta(seconds=seconds)
+        self._active[str(fault.get("kind"))] = {**numbers, "until": until}
+        return seconds
 
     def active(self, kind: str) -> dict[str, Any] | None:
         fault = self._active.get(kind)

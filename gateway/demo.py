@@ -41,6 +41,7 @@ class Child:
     name: str
     process: subprocess.Popen[str]
     port: int | None = None
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -51,6 +52,8 @@ class Demo:
     speed: float
     say: Say
     seed: int = 1
+    start_local: tuple[int, int] = START_LOCAL
+    script: Path = ROOT / "firmware_sim" / "scripts" / "signature_scene.json"
     children: list[Child] = field(default_factory=list)
     real_epoch: float = 0.0
     home_epoch: datetime = field(default_factory=lambda: datetime.now(ZONE))  # noqa: TID251 - outside the product's loop
@@ -60,7 +63,7 @@ class Demo:
         self._need_port()
         with tempfile.TemporaryDirectory(prefix="hearth-demo-") as folder:
             try:
-                gateway = self._start(Path(folder))
+                gateway = self.start(Path(folder))
                 self._wait(gateway, duration_s)
             finally:
                 self.stop()
@@ -76,10 +79,11 @@ class Demo:
                     f"Mend: stop it, or choose another one: ./hearth demo --port {self.port + 1}"
                 ) from error
 
-    def _start(self, folder: Path) -> Child:
+    def start(self, folder: Path) -> Child:
+        """Start every process in order, keeping files in `folder`; returns the gateway once it serves its pages."""
         self.real_epoch = time.time()  # noqa: TID251 - the demo sets the epoch that every process shares
         today = datetime.fromtimestamp(self.real_epoch, ZONE)
-        self.home_epoch = today.replace(hour=START_LOCAL[0], minute=START_LOCAL[1], second=0, microsecond=0)
+        self.home_epoch = today.replace(hour=self.start_local[0], minute=self.start_local[1], second=0, microsecond=0)
         broker = self._broker(folder)
         ports = self._devices(broker)
         site = self._site(folder, ports, broker)
@@ -94,9 +98,8 @@ class Demo:
         ports = {"hub": self._sim("house", "--seed", str(self.seed))}
         for name in ("meter", "inverter"):
             ports[name] = self._sim(name, "--hub", str(ports["hub"]))
-        script = ROOT / "firmware_sim" / "scripts" / "signature_scene.json"
         ports["vtn"] = self._sim(
-            "vtn", "--client", "home:demo-secret:ven", "--client", "utility:demo:bl", "--script", str(script)
+            "vtn", "--client", "home:demo-secret:ven", "--client", "utility:demo:bl", "--script", str(self.script)
         )
         ports["csms"] = _free_port()
         if broker is not None:
@@ -130,7 +133,7 @@ class Demo:
             env=environment,
             start_new_session=True,
         )
-        child = Child(name, process)
+        child = Child(name, process, None, tuple(arguments))
         self.children.append(child)
         return child
 

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gateway.model.audit import AuditRow, Notification
+from gateway.model.dr import DrReport, EventRecord
+from gateway.model.errors import StoreError
+from gateway.model.learned import DayShape
+from gateway.model.plan import Plan
+from gateway.model.reading import Interval, Rollup
+from gateway.model.session import EvSession
 
 START = datetime(2026, 11, 21, 16, 30, tzinfo=UTC)
 
@@ -64,3 +75,122 @@ class FakeClock:
     def step(self, seconds: float) -> None:
         """The wall clock jumps (NTP, a wrong RTC); the monotonic time does not."""
         self._now += timedelta(seconds=seconds)
+
+
+class FakeStore:
+    """A Store in memory. `broken` makes every write fail; `gate`, once cleared, makes every write wait for it."""
+
+    def __init__(self) -> None:
+        self.broken = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.rollup_rows: dict[tuple[str, str, datetime], Rollup] = {}
+        self.interval_rows: dict[tuple[str, datetime], Interval] = {}
+        self.session_rows: dict[int, EvSession] = {}
+        self.event_rows: dict[str, EventRecord] = {}
+        self.outbox: dict[str, DrReport] = {}
+        self.sent_reports: set[str] = set()
+        self.documents: dict[str, dict[str, Any]] = {}
+        self.audit_rows: list[AuditRow] = []
+        self.notification_rows: dict[tuple[str, datetime], Notification] = {}
+        self.shape_rows: dict[object, DayShape] = {}
+        self.plans: list[Plan] = []
+        self._transaction = 0
+
+    async def _commit(self) -> None:
+        await self.gate.wait()
+        await asyncio.sleep(0)
+        if self.broken:
+            raise StoreError("the disk is full")
+
+    async def save_rollups(self, rollups: Sequence[Rollup]) -> None:
+        await self._commit()
+        self.rollup_rows |= {(r.device, r.quantity.value, r.start): r for r in rollups}
+
+    async def rollups(self, device: str, quantity: str, start: datetime, end: datetime) -> list[Rollup]:
+        rows = [r for (d, q, at), r in self.rollup_rows.items() if (d, q) == (device, quantity) and start <= at < end]
+        return sorted(rows, key=lambda r: r.start)
+
+    async def save_intervals(self, intervals: Sequence[Interval]) -> None:
+        await self._commit()
+        self.interval_rows |= {(i.device, i.start): i for i in intervals}
+
+    async def intervals(self, device: str, start: datetime, end: datetime) -> list[Interval]:
+        rows = [i for (d, at), i in self.interval_rows.items() if d == device and start <= at < end]
+        return sorted(rows, key=lambda i: i.start)
+
+    async def next_transaction(self) -> int:
+        await self._commit()
+        self._transaction += 1
+        return self._transaction
+
+    async def save_session(self, session: EvSession) -> None:
+        await self._commit()
+        self.session_rows[session.transaction] = session
+
+    async def sessions(self, start: datetime, end: datetime, *, charger: str = "") -> list[EvSession]:
+        rows = [
+            s
+            for s in self.session_rows.values()
+            if s.start < end and (s.end is None or s.end > start) and charger in ("", s.charger)
+        ]
+        return sorted(rows, key=lambda s: s.start)
+
+    async def save_event(self, record: EventRecord) -> None:
+        await self._commit()
+        self.event_rows[record.event.id] = record
+
+    async def event_records(self) -> list[EventRecord]:
+        return sorted(self.event_rows.values(), key=lambda record: record.first_seen)
+
+    async def enqueue(self, report: DrReport, at: datetime) -> bool:
+        await self._commit()
+        if report.key in self.outbox:
+            return False
+        self.outbox[report.key] = report
+        return True
+
+    async def pending(self, server: str) -> list[DrReport]:
+        return [r for r in self.outbox.values() if r.server == server and r.key not in self.sent_reports]
+
+    async def delivered(self, key: str, at: datetime) -> None:
+        await self._commit()
+        self.sent_reports.add(key)
+
+    async def put(self, key: str, document: dict[str, Any]) -> None:
+        await self._commit()
+        self.documents[key] = copy.deepcopy(document)
+
+    async def get(self, key: str) -> dict[str, Any] | None:
+        return copy.deepcopy(self.documents.get(key))
+
+    async def keys(self, prefix: str) -> list[str]:
+        return sorted(key for key in self.documents if key.startswith(prefix))
+
+    async def append(self, row: AuditRow) -> None:
+        await self._commit()
+        self.audit_rows.append(row)
+
+    async def audit(self, start: datetime, end: datetime, *, limit: int = 500) -> list[AuditRow]:
+        return [row for row in reversed(self.audit_rows) if start <= row.time < end][:limit]
+
+    async def notify(self, notification: Notification) -> None:
+        await self._commit()
+        self.notification_rows[notification.cause, notification.time] = notification
+
+    async def notifications(self, *, limit: int = 100) -> list[Notification]:
+        return sorted(self.notification_rows.values(), key=lambda n: n.time, reverse=True)[:limit]
+
+    async def save_day_shapes(self, shapes: Sequence[DayShape]) -> None:
+        await self._commit()
+        self.shape_rows |= {shape.day: shape for shape in shapes}
+
+    async def day_shapes(self, *, limit: int = 400) -> list[DayShape]:
+        return sorted(self.shape_rows.values(), key=lambda shape: shape.day)[-limit:]
+
+    async def save_plan(self, plan: Plan) -> None:
+        await self._commit()
+        self.plans.append(plan)
+
+    async def close(self) -> None:
+        """Nothing to close."""

@@ -69,7 +69,7 @@ def _decode_plain(kind: type, value: Any) -> Any:
     if issubclass(kind, Enum):
         return kind(value)
     if kind in (datetime, date, time):
-        return kind.fromisoformat(value)  # type: ignore[attr-defined]
+        return kind.fromisoformat(value)
     if kind is timedelta:
         return timedelta(seconds=value)
     return value

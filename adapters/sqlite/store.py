@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class SqliteStore:
         self._worker = worker
         self._series: dict[tuple[str, str], int] = {}
         self._devices: dict[str, int] = {}
+        self._generation = worker.generation
 
     @classmethod
     def open(cls, path: Path) -> SqliteStore:
@@ -267,13 +268,18 @@ class SqliteStore:
     async def _put(self, sql: str, *values: Any) -> int:
         return await self._worker.write(lambda c: c.execute(sql, values).rowcount)
 
-    async def _forgetful(self, work: Any) -> None:
-        # Ids given inside a transaction that failed were rolled back with it: the caches must not keep them.
+    async def _forgetful(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        if self._generation != self._worker.generation:
+            self._forget()
         try:
             await self._worker.write(work)
         except BaseException:
-            self._series, self._devices = {}, {}
+            # Ids given inside a transaction that failed were rolled back with it: the caches must not keep them.
+            self._forget()
             raise
+
+    def _forget(self) -> None:
+        self._series, self._devices, self._generation = {}, {}, self._worker.generation
 
     def _series_id(self, c: sqlite3.Connection, device: str, quantity: str) -> int:
         if (device, quantity) not in self._series:

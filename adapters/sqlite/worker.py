@@ -21,6 +21,9 @@ class Worker:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.generation = 0
+        """Rises when the file was replaced by a new one: ids read from the old one mean nothing any more."""
+        self._connection: sqlite3.Connection | None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
         self._closed = False
         try:
@@ -46,7 +49,8 @@ class Worker:
         """Finish what is under way and close; a second call does nothing."""
         if not self._closed:
             self._closed = True
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
+            if self._connection is not None:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
             self._thread.shutdown(wait=False)
 
     async def _submit(self, job: Callable[[], T]) -> T:
@@ -56,6 +60,8 @@ class Worker:
 
     def _guarded(self, work: Work[T]) -> T:
         try:
+            if self._connection is None:
+                self._connection = open_database(self._path)
             return work(self._connection)
         except sqlite3.Error as error:
             if is_damage(error):
@@ -66,5 +72,8 @@ class Worker:
 
     def _renew(self) -> None:
         # Damage found while running: the caller gets an error now, its next try reaches a sound file.
-        self._connection.close()
+        connection, self._connection = self._connection, None
+        self.generation += 1
+        if connection is not None:
+            connection.close()
         self._connection = open_database(self._path, damaged=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -75,6 +76,8 @@ class Home:
     def set(self, values: dict[str, Any]) -> None:
         """Obey the wishes of the devices' firmware; unknown keys raise KeyError, wrong values ValueError."""
         for key, value in values.items():
+            if not math.isfinite(value):
+                raise ValueError(f"{key} must be a number, not {value}")
             if key == "ev_offer_a":
                 self.car.offer(float(value), self.now)
             elif key == "relay_on":

@@ -71,10 +71,10 @@ class Replay:
         return self._irradiance_minutes(_hour_of(at))[at.minute]
 
     def outdoor_c(self, at: datetime) -> float:
-        """Outdoor temperature, degC, straight between the series' hours."""
+        """Outdoor temperature at the start of the minute of `at`, degC, straight between the series' hours."""
         hour = _hour_of(at)
         here, there = self._data.outdoor_c[self._index(hour)], self._data.outdoor_c[self._index(hour + HOUR)]
-        return here + (there - here) * ((at - hour) / HOUR)
+        return here + (there - here) * at.minute / 60
 
     def _load_hour(self, hour: datetime) -> tuple[list[float], Phases]:
         mean = self._data.load_w[self._index(hour)]

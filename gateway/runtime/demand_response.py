@@ -6,14 +6,14 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 
 from gateway.core.demand_response.response import decide_opt, to_limits
 from gateway.core.demand_response.strategies import Strategies
-from gateway.core.demand_response.timeline import build_timeline, draw_shifts
+from gateway.core.demand_response.timeline import build_timeline, draw_shifts, phase_of
 from gateway.model.audit import AuditRow
-from gateway.model.dr import DrEvent, DrProgram, EventRecord, OptState, Timeline
+from gateway.model.dr import DrEvent, DrProgram, EventPhase, EventRecord, OptState, Timeline
 from gateway.model.errors import ServerError, ServerUnreachable, WishRefused
 from gateway.model.preferences import Preferences
 from gateway.model.setpoint import Limit
@@ -93,10 +93,7 @@ class DemandResponse:
             self.on_change("event")
 
     async def _keep_programs(self) -> None:
-        items = [
-            {"id": p.id, "server": p.server, "name": p.name, "binding": p.binding, "units": p.units}
-            for p in self.programs.values()
-        ]
+        items = [asdict(program) for program in self.programs.values()]
         await self.store.put("dr-programs", {"programs": items})
 
     async def _merge(self, server: str, events: list[DrEvent]) -> bool:
@@ -122,7 +119,8 @@ class DemandResponse:
             await self._keep(record, "asked", f"event '{event.name or event.id}' received")
             await self._decided(record)
         else:
-            record = replace(known, event=event, cancelled_at=None)
+            shifts = draw_shifts(event, self.site.name, known.first_seen)
+            record = replace(known, event=event, shifts_s=shifts, cancelled_at=None)
             await self._keep(record, "asked", f"event '{event.name or event.id}' changed")
         return True
 
@@ -164,11 +162,17 @@ class DemandResponse:
         await self._keep(record, "decided", f"{who} chose to {choice}")
         return record
 
-    async def overridden(self, event_id: str) -> None:
-        """Note that the owner set an event aside."""
+    async def overridden(self, event_id: str, device: str) -> None:
+        """Note that the owner set an event aside for one device: its limits on that device end at once."""
         record = self.records.get(event_id)
-        if record is not None and record.overridden_at is None:
-            await self._keep(replace(record, overridden_at=self.clock.now()), "decided", "overridden by the owner")
+        if record is None or device in record.overridden_devices:
+            return
+        devices = (*record.overridden_devices, device)
+        record = replace(record, overridden_at=record.overridden_at or self.clock.now(), overridden_devices=devices)
+        self.records[event_id] = record
+        self.rebuild()
+        self.on_change("override")
+        await self._keep(record, "decided", f"overridden by the owner for {device}")
 
     def rebuild(self) -> None:
         """Timeline and limits from the records, as of now."""
@@ -209,8 +213,7 @@ class DemandResponse:
                 pause.cancel()
 
     def _over(self, record: EventRecord) -> bool:
-        span = self.timeline.span(record.event.id)
-        return span is None or (span[1] is not None and span[1] <= self.clock.now())
+        return phase_of(record, self.clock.now(), self.site.timezone) in (EventPhase.ENDED, EventPhase.CANCELLED)
 
     async def _failed(self, server: DrServer, health: ServerHealth, error: ServerError) -> tuple[float, float]:
         health.failures += 1

@@ -208,7 +208,7 @@ class Home:
             return f"{name} follows the plan again."
         if made.action == "run":
             for record in self._events_now():
-                await self.dr.overridden(record.event.id)
+                await self.dr.overridden(record.event.id, device)
         until = local_time(made.end, self.clock.now(), self.site.timezone)
         return f"{name} {'runs' if action == 'run' else 'pauses'} until {until}, then follows the plan again."
 

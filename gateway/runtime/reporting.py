@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 
 from gateway.core.demand_response.baseline import Baseline, BaselineRow, Delivered, baseline, delivered, device_baseline
 from gateway.core.demand_response.report import ReportData, build_report
+from gateway.core.demand_response.schedule import event_span
 from gateway.model.audit import AuditRow
 from gateway.model.dr import EventRecord, OptState
 from gateway.model.errors import ServerError, ServerRefused, ServerUnreachable
@@ -75,7 +76,7 @@ class Reporting:
         return self.site.of_role(*METERED)
 
     async def _report(self, record: EventRecord) -> None:
-        span = self.dr.timeline.span(record.event.id) or _span_from_store(record)
+        span = event_span(record, self.site.timezone)
         now = self.clock.now()
         grace = timedelta(seconds=(GRACE_S + INTERVAL_S / 15) * max(1.0, self.clock.speed / 30))
         if span is None or now < span[0]:
@@ -153,7 +154,7 @@ class Reporting:
     def _event_days(self, record: EventRecord) -> set[date]:
         days: set[date] = set()
         for other in self.dr.records.values():
-            span = self.dr.timeline.span(other.event.id)
+            span = event_span(other, self.site.timezone)
             if other.event.id != record.event.id and span is not None:
                 days.add(span[0].astimezone(self.site.timezone).date())
         return days
@@ -222,15 +223,6 @@ def _planned(slots: list[tuple[datetime, float]]) -> Callable[[datetime], float 
 def _share(part: BaselineRow, row: BaselineRow) -> float:
     overlap = (min(part.end, row.end) - max(part.start, row.start)).total_seconds()
     return part.energy_wh * overlap / part.duration_s if overlap > 0 else 0.0
-
-
-def _span_from_store(record: EventRecord) -> tuple[datetime, datetime | None] | None:
-    """Events leave the timeline a while after their end; a report that waited keeps their stated period."""
-    period = record.event.period
-    if period is None or period.start is None or period.duration is None or period.duration.infinite:
-        return None
-    length = timedelta(days=period.duration.days, seconds=period.duration.seconds)
-    return period.start, period.start + length
 
 
 def _words(found: Delivered) -> str:

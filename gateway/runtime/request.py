@@ -46,7 +46,7 @@ class Requests:
             tariff=self.tariff,
             preferences=self.wishes.preferences,
             limits=self.dr.limits,
-            price_signals=tuple(prices(self.dr.timeline)),
+            price_signals=tuple(prices(self.dr.timeline, self.site.currency)),
             co2_g_per_kwh=self.site.co2_g_per_kwh,
             now=self.clock.now(),
             cause=cause,

@@ -143,8 +143,10 @@ class Tick:
         except DeviceError as error:
             await self._refused(sent, setpoint, error)
         except Exception as error:
-            log.exception("%s: command failed", device)
-            await self._refused(sent, setpoint, DeviceError(device, "command", f"{type(error).__name__}: {error}"))
+            unforeseen = DeviceError(device, "command", f"{type(error).__name__}: {error}")
+            if sent.failing != unforeseen.reason:
+                log.exception("%s: command failed", device)
+            await self._refused(sent, setpoint, unforeseen)
         else:
             await self._accepted(sent, setpoint, sent_at)
         finally:

@@ -70,13 +70,24 @@ def next_block(site: Site, plan: Plan | None, now: datetime) -> tuple[Device, Bl
     candidates = []
     for rank, role in enumerate((Role.EV_CHARGER, Role.WATER_HEATER, Role.HEAT_PUMP)):
         for device in site.of_role(role):
-            current, following = plan.block(device.id, now), plan.next_block(device.id, now)
-            if following is not None and (current is None or following.kind is not current.kind):
+            following = _change(plan, device.id, now)
+            if following is not None:
                 candidates.append((following.start, rank, device, following))
     if not candidates:
         return None
     _, _, device, block = min(candidates, key=lambda c: (c[0], c[1]))
     return device, block
+
+
+def _change(plan: Plan, device: str, now: datetime) -> Block | None:
+    """The first later block of another kind than the present one: more or less power is no change to a person."""
+    current = plan.block(device, now)
+    later = [
+        b
+        for b in plan.blocks
+        if b.device == device and b.start > now and (current is None or b.kind is not current.kind)
+    ]
+    return min(later, key=lambda b: b.start, default=None)
 
 
 def change_sentence(device: Device, block: Block, now: datetime, zone: ZoneInfo) -> str:

@@ -75,7 +75,7 @@ def _node(key: str, name: str, power_w: float | None, word: str, silent: str) ->
     produces = power_w < 0 or (key == "grid" and power_w > 0)
     toward = "none" if not flows else "in" if produces and not (key == "grid" and power_w < 0) else "out"
     width = round(2 + 8 * sqrt(min(abs(power_w), FULL_WIDTH_W) / FULL_WIDTH_W), 1) if flows else 0.0
-    # The sun cannot be drawn on and small noise around zero is no flow: 0 W.
+    # A few watts of noise around zero are no flow.
     figure = watts(power_w if flows else 0.0)
     return Node(key, name, figure, word, "on" if flows or key == "house" else "off", toward, width, x, y)
 

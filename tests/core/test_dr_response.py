@@ -128,9 +128,7 @@ def test_the_carbon_intensity_is_told_in_g_per_kwh():
 
 def test_an_alert_is_shown_and_a_flex_alert_acts_like_a_level():
     flex = record(event(step(0, "save please", kind="ALERT_FLEX_ALERT"), period=at()))
-    assert alerts(build_timeline([flex], {}, T0), T0) == [
-        ("Alert of the utility, flex alert: save please", "warning")
-    ]
+    assert alerts(build_timeline([flex], {}, T0), T0) == [("Alert of the utility, flex alert: save please", "warning")]
     assert {x.device for x in limits(flex)} == {"car", "inverter", "tank", "heat"}
 
 

@@ -1,0 +1,52 @@
+"""The web application: guard, API, pages, static files."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from gateway.web.api import api_routes
+from gateway.web.forms import form_routes
+from gateway.web.guard import Guard
+from gateway.web.login import Login
+from gateway.web.ops import ops_routes
+from gateway.web.pages import STATIC, Pages, page_routes
+from gateway.web.problems import add_problem_handlers
+from gateway.web.settings import WebSettings
+from gateway.web.stream import Streams
+from gateway.web.view import HomeView
+
+
+class KeptFiles(StaticFiles):
+    """Static files whose address changes with their content: a browser may keep them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, to be kept for a year."""
+        response = await super().get_response(path, scope)
+        if response.status_code == 200:
+            response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def create_app(home: HomeView, *, settings: WebSettings) -> FastAPI:
+    """The pages and the API of one home; `app.state.login` knows the set-up code."""
+    # No docs pages: they would load scripts from outside.
+    app = FastAPI(
+        title="Hearth", version="1", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    login, streams = Login(home.facts, home.clock), Streams(home)
+    pages = Pages(home, login)
+    app.state.login = login
+    add_problem_handlers(app)
+    app.include_router(api_routes(home, streams))
+    app.include_router(ops_routes(home))
+    app.include_router(page_routes(home, pages, streams))
+    app.include_router(form_routes(home, pages, login))
+    app.mount("/static", KeptFiles(directory=STATIC), "static")
+    app.add_middleware(GZipMiddleware, minimum_size=700, compresslevel=6)
+    # Added last, so it stands first: nothing is reached without passing it.
+    app.add_middleware(Guard, login=login, settings=settings)
+    return app

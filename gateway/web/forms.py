@@ -1,0 +1,197 @@
+"""What the pages' forms send: wishes and logins, each answered at once with what will happen (303, then the page)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
+
+from gateway.model.errors import WishRefused
+from gateway.web.guard import COOKIE
+from gateway.web.login import LASTS, Login
+from gateway.web.pages import PAGES, Pages
+from gateway.web.view import HomeView
+from gateway.web.wire import ChargingModel, OptIn, OverrideIn, PreferencesModel
+
+BACK = {path for path, _ in PAGES} | {"/preferences"}
+
+
+def form_routes(home: HomeView, pages: Pages, login: Login) -> APIRouter:
+    """The pages that take something."""
+    router = APIRouter(include_in_schema=False)
+    _add_wishes(router, home, pages)
+    _add_preferences(router, home, pages)
+    _add_login(router, pages, login)
+    return router
+
+
+def _add_wishes(router: APIRouter, home: HomeView, pages: Pages) -> None:
+    @router.post("/do/override")
+    async def override(request: Request) -> Response:
+        fields, back = await _fields(request)
+        try:
+            wish = OverrideIn.model_validate(fields)
+            who = request.state.who
+            pages.say(request, await home.override(wish.device, wish.action, wish.minutes, who, wish.event))
+        except (WishRefused, ValidationError) as refused:
+            pages.say(request, _words(refused), refused=True)
+        return RedirectResponse(back, 303)
+
+    @router.post("/do/opt")
+    async def opt(request: Request) -> Response:
+        fields, back = await _fields(request)
+        try:
+            wish = OptIn(choice=fields.get("choice", ""))  # type: ignore[arg-type]
+            pages.say(request, await home.opt(fields.get("event", ""), wish.choice, request.state.who))
+        except (WishRefused, ValidationError) as refused:
+            pages.say(request, _words(refused), refused=True)
+        return RedirectResponse(back, 303)
+
+    @router.post("/do/charging")
+    async def charging(request: Request) -> Response:
+        fields, _ = await _fields(request)
+        charger = fields.pop("charger", "")
+        try:
+            pages.say(request, await _set_charging(home, charger, fields, request.state.who))
+        except (WishRefused, ValidationError, ValueError) as refused:
+            pages.say(request, _words(refused), refused=True)
+        return RedirectResponse("/charging", 303)
+
+
+async def _set_charging(home: HomeView, charger: str, fields: dict[str, str], who: str) -> str:
+    """Change only what the form sent; returns what will happen."""
+    device = home.site.device(charger)
+    if device is None:
+        raise WishRefused("There is no such charger. Reload the page.")
+    wish: dict[str, Any] = ChargingModel.model_validate(home.preferences().charging_of(charger)).model_dump()
+    wish |= {key: fields[key] for key in ("mode", "ready_by") if key in fields}
+    if "target_kwh" in fields:
+        wish["target_wh"] = float(fields["target_kwh"].replace(",", ".")) * 1000
+    checked = ChargingModel.model_validate(wish)
+    whole = PreferencesModel.model_validate(home.preferences())
+    whole.charging[charger] = checked
+    await home.set_preferences(whole.to_model(), who)
+    goal = f"{checked.target_wh / 1000:g} kWh by {checked.ready_by:%H:%M}"
+    return f"{device.name}: {pages_mode(checked.mode.value)}, {goal}. The plan is being made anew."
+
+
+def pages_mode(mode: str) -> str:
+    """What a charge mode means, in a few words."""
+    return {
+        "off": "charging is off",
+        "now": "charges at once, as fast as it may",
+        "solar": "charges from surplus sun only",
+        "min_solar": "charges slowly, faster with surplus sun",
+        "smart": "charges when it is cheapest and cleanest",
+    }[mode]
+
+
+def _add_preferences(router: APIRouter, home: HomeView, pages: Pages) -> None:
+    def show(request: Request, values: dict[str, str], wrong: str = "") -> Response:
+        programs = {r.event.program: home.program_name(r.event.program) for r in home.event_records()}
+        programs |= {name: home.program_name(name) for name in home.preferences().consents}
+        headline = "What this home should want for you."
+        return pages.page(
+            request, "preferences.html", 422 if wrong else 200,
+            headline=headline, values=values, wrong=wrong, programs=programs,
+        )  # fmt: skip
+
+    @router.get("/preferences")
+    async def preferences(request: Request) -> Response:
+        return show(request, _shown(home))
+
+    @router.post("/preferences")
+    async def set_preferences(request: Request) -> Response:
+        fields, _ = await _fields(request)
+        try:
+            wish = _preferences_from(home, fields)
+            await home.set_preferences(wish.to_model(), request.state.who)
+        except (WishRefused, ValidationError, ValueError) as refused:
+            # What was typed stays in the form.
+            return show(request, _shown(home) | fields, _words(refused))
+        pages.say(request, "Kept. The plan is being made anew.")
+        return RedirectResponse("/preferences", 303)
+
+
+def _shown(home: HomeView) -> dict[str, str]:
+    """The preferences as the form's texts."""
+    wish, zone = home.preferences(), home.site.timezone
+    vacation = wish.vacation_until.astimezone(zone).strftime("%Y-%m-%d") if wish.vacation_until else ""
+    shown = {
+        "comfort_low_c": f"{wish.comfort_low_c:g}",
+        "comfort_high_c": f"{wish.comfort_high_c:g}",
+        "water_min_c": f"{wish.water_min_c:g}",
+        "battery_reserve_percent": f"{wish.battery_reserve_percent:g}",
+        "dr_policy": wish.dr_policy.value,
+        "carbon_per_kg": f"{wish.carbon_weight_micro_per_kg / 1e6:g}",
+        "vacation_until": vacation,
+        "battery_to_car": "yes" if wish.battery_to_car else "",
+    }
+    return shown | {f"consent:{program}": consent for program, consent in wish.consents.items()}
+
+
+def _preferences_from(home: HomeView, fields: dict[str, str]) -> PreferencesModel:
+    whole = PreferencesModel.model_validate(home.preferences()).model_dump()
+    for key in ("comfort_low_c", "comfort_high_c", "water_min_c", "battery_reserve_percent", "dr_policy"):
+        whole[key] = fields.get(key, "").replace(",", ".") or whole[key]
+    whole["carbon_weight_micro_per_kg"] = round(float(fields.get("carbon_per_kg", "0").replace(",", ".") or 0) * 1e6)
+    whole["battery_to_car"] = fields.get("battery_to_car") == "yes"
+    consents = {key.partition(":")[2]: value for key, value in fields.items() if key.startswith("consent:") and value}
+    whole["consents"] = consents
+    day = fields.get("vacation_until", "")
+    end = datetime.combine(datetime.fromisoformat(day).date(), time(16), home.site.timezone) if day else None
+    whole["vacation_until"] = end.astimezone(UTC) if end else None
+    return PreferencesModel.model_validate(whole)
+
+
+def _add_login(router: APIRouter, pages: Pages, login: Login) -> None:
+    async def show(request: Request, wrong: str = "") -> Response:
+        set_up = await login.is_set_up()
+        return pages.page(request, "login.html", 401 if wrong else 200, headline="", set_up=set_up, wrong=wrong)
+
+    @router.get("/login")
+    async def login_page(request: Request) -> Response:
+        return await show(request)
+
+    @router.post("/login")
+    async def log_in(request: Request) -> Response:
+        fields, _ = await _fields(request)
+        address = request.client.host if request.client else ""
+        code, password = fields.get("code", ""), fields.get("password", "")
+        try:
+            token = await (login.set_up(code, password, address) if code else login.log_in(password, address))
+        except WishRefused as refused:
+            return await show(request, str(refused))
+        answer = RedirectResponse("/", 303)
+        secure = request.url.scheme == "https"
+        seconds = int(LASTS / timedelta(seconds=1))
+        answer.set_cookie(COOKIE, token, max_age=seconds, httponly=True, samesite="strict", secure=secure)
+        return answer
+
+    @router.post("/logout")
+    async def log_out(request: Request) -> Response:
+        await login.log_out(request.cookies.get(COOKIE, ""))
+        answer = RedirectResponse("/login", 303)
+        answer.delete_cookie(COOKIE)
+        return answer
+
+
+async def _fields(request: Request) -> tuple[dict[str, str], str]:
+    """The form's texts, and the page to go back to (only ever one of ours)."""
+    async with request.form(max_files=0, max_fields=60) as form:
+        fields = {key: value.strip() for key, value in form.items() if isinstance(value, str)}
+    back = fields.pop("back", "/")
+    return fields, back if back in BACK else "/"
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = " ".join(str(part) for part in first["loc"]).replace("_", " ")
+        return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}. Mend it and send again."
+    if isinstance(error, WishRefused):
+        return str(error)
+    return "A figure or a date could not be read. Write it like 20.5 or 2026-12-24."

@@ -1,0 +1,224 @@
+"""The pages: each opens with one sentence, then the picture, then the figures."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gateway.model.dr import EventPhase
+from gateway.model.errors import WishRefused
+from gateway.model.site import Role
+from gateway.runtime.words import local_time
+from gateway.web import cards, chart, shapes
+from gateway.web.dr import event_time
+from gateway.web.guard import COOKIE
+from gateway.web.login import Login
+from gateway.web.picture import cards_key, co2_words, live_document, picture, price_words
+from gateway.web.state import state_of
+from gateway.web.stream import Streams
+from gateway.web.view import HomeView
+from gateway.web.words import MODE_WORDS, co2, money, watt_hours, watts
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+PAGES = (("/", "Now"), ("/plan", "Plan"), ("/charging", "Charging"), ("/events", "Events"), ("/loadshape", "Load shape"))
+SAID_KEPT = 100
+
+
+class Pages:
+    """Renders templates with what every page shows: time, tick, who is there, what was just said."""
+
+    def __init__(self, home: HomeView, login: Login) -> None:
+        self.home = home
+        self.login = login
+        self.said: dict[str, tuple[str, bool]] = {}
+        loader = FileSystemLoader(HERE / "templates")
+        self.templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+        self.templates.globals.update(
+            asset=asset, watts=watts, watt_hours=watt_hours, money=money, co2=co2, modes=MODE_WORDS
+        )
+
+    def say(self, request: Request, text: str, *, refused: bool = False) -> None:
+        """Keep one sentence for this visitor's next page."""
+        while len(self.said) >= SAID_KEPT:
+            del self.said[next(iter(self.said))]
+        self.said[_visitor(request)] = (text, refused)
+
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """One page as HTML."""
+        home, now = self.home, self.home.clock.now()
+        said, refused = self.said.pop(_visitor(request), ("", False))
+        common = {
+            "site": home.site,
+            "path": request.url.path,
+            "nav": PAGES,
+            "who": getattr(request.state, "who", ""),
+            "said": said,
+            "said_refused": refused,
+            "time": f"{now.astimezone(home.site.timezone):%H:%M}",
+            "day": f"{now.astimezone(home.site.timezone):%a %d %b}",
+            "simulated": home.simulated or home.clock.speed != 1,
+            "speed": home.clock.speed,
+            "tick_s": home.tick_s,
+        }
+        return HTMLResponse(self.templates.get_template(template).render(common | values), status)
+
+
+def _visitor(request: Request) -> str:
+    token = request.cookies.get(COOKIE, "")
+    return hashlib.sha256(token.encode()).hexdigest() if token else getattr(request.state, "who", "")
+
+
+@lru_cache
+def asset(name: str) -> str:
+    """The address of a static file, changing with its content so that it may be kept for ever."""
+    mark = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
+    return f"/static/{name}?v={mark}"
+
+
+def page_routes(home: HomeView, pages: Pages, streams: Streams) -> APIRouter:
+    """The pages to read."""
+    router = APIRouter(include_in_schema=False)
+    _add_now(router, home, pages, streams)
+    _add_plan(router, home, pages)
+    _add_rest(router, home, pages)
+    return router
+
+
+def _add_now(router: APIRouter, home: HomeView, pages: Pages, streams: Streams) -> None:
+    @router.get("/")
+    async def now(request: Request) -> HTMLResponse:
+        state = state_of(home)
+        active = [c for c in cards.event_cards(home) if c.phase in ("active", "upcoming")]
+        zone, clock = home.site.timezone, home.clock.now()
+        news = [(n, local_time(n.time, clock, zone)) for n in await home.notifications()]
+        return pages.page(
+            request,
+            "now.html",
+            headline=state.headline,
+            nodes=picture(home, state),
+            key=cards_key(home, state),
+            price=price_words(state),
+            co2_now=co2_words(state),
+            rate=state.rate,
+            change=cards.change_card(home),
+            devices=cards.device_cards(home),
+            events=active[:2],
+            open_news=[item for item in news if item[0].ended is None],
+            past_news=[item for item in news if item[0].ended is not None][:5],
+        )
+
+    @router.get("/live")
+    async def live() -> Response:
+        return streams.open(live_document)
+
+
+def _add_plan(router: APIRouter, home: HomeView, pages: Pages) -> None:
+    @router.get("/plan")
+    async def plan(request: Request, device: str = "", start: str = "") -> HTMLResponse:
+        found = home.plan()
+        rows = chart.block_rows(home, found) if found else []
+        return pages.page(
+            request,
+            "plan.html",
+            headline=cards.plan_sentence(home),
+            plan=found,
+            rows=rows,
+            asked=await _asked(home, rows, device, start),
+            hours=chart.hour_rows(home, found) if found else [],
+            made=local_time(found.made_at, home.clock.now(), home.site.timezone) if found else "",
+            document=await chart.chart_document(home, found),
+        )
+
+
+async def _asked(home: HomeView, rows: list[chart.BlockRow], device: str, start: str) -> dict[str, Any] | None:
+    """The row that was touched, with its counterfactual solved anew."""
+    row = next((r for r in rows if (r.device, r.start) == (device, start)), None)
+    if row is None:
+        return None
+    found = home.plan()
+    block = next((b for b in found.blocks if b.device == device and b.start.isoformat() == start), None) if found else None
+    try:
+        _, _, sentence = await home.counterfactual(device, block.start) if block else (0, 0.0, "")
+    except WishRefused as refused:
+        sentence = str(refused)
+    return {"row": row, "sentence": sentence}
+
+
+def _add_rest(router: APIRouter, home: HomeView, pages: Pages) -> None:
+    @router.get("/charging")
+    async def charging(request: Request) -> HTMLResponse:
+        now = home.clock.now()
+        sessions = await home.sessions(now - timedelta(days=60), now + timedelta(days=1))
+        found = [cards.charger_card(home, device) for device in home.site.of_role(Role.EV_CHARGER)]
+        headline = found[0].status if found else "No charger is set up in this home."
+        rows = [cards.session_row(home, session) for session in reversed(sessions[-30:])]
+        return pages.page(request, "charging.html", headline=headline, chargers=found, sessions=rows)
+
+    @router.get("/events")
+    async def events(request: Request) -> HTMLResponse:
+        found = cards.event_cards(home)
+        return pages.page(request, "events.html", headline=_events_sentence(found), events=found, marks=marks(home))
+
+    @router.get("/loadshape")
+    async def loadshape(request: Request) -> HTMLResponse:
+        days = home.day_shapes()
+        day = next((d for d in reversed(days) if d.profile), None)
+        curves, own = shapes.typical_curves(home, day)
+        return pages.page(
+            request,
+            "loadshape.html",
+            headline=_shape_sentence(home, day.day, day.shape, day.confidence) if day else "No day is known whole yet.",
+            day=day,
+            curves=curves,
+            own=own,
+            cells=shapes.day_cells(days),
+            tomorrow=shapes.tomorrow(home),
+        )
+
+
+def _shape_sentence(home: HomeView, day: Any, shape: str, confidence: float) -> str:
+    yesterday = home.clock.now().astimezone(home.site.timezone).date() - timedelta(days=1)
+    which = "Yesterday" if day == yesterday else f"{day:%A %d %B}"
+    sure = "clearly" if confidence >= 0.75 else "probably" if confidence >= 0.5 else "perhaps"
+    return f"{which} was {sure} {_article(shape)} day."
+
+
+def _article(shape: str) -> str:
+    words = shape.lower().removesuffix(" day")
+    return f"{'an' if words[:1] in 'aeiou' else 'a'} “{words}”"
+
+
+def _events_sentence(found: list[cards.EventCard]) -> str:
+    active = next((c for c in found if c.phase == "active"), None)
+    if active:
+        return f"{active.name} is under way and {active.countdown or 'has no end stated'}."
+    coming = next((c for c in found if c.phase == "upcoming"), None)
+    if coming:
+        return f"{coming.name} {coming.countdown or 'is announced'}."
+    return "The utility asks for nothing at the moment."
+
+
+def marks(home: HomeView) -> list[dict[str, Any]]:
+    """Events as bars over the day before and the day ahead, percent of the width."""
+    now = home.clock.now()
+    first, whole = now - timedelta(hours=12), timedelta(hours=36)
+    found = []
+    for record in home.event_records():
+        when = event_time(home, record)
+        if when.start is None or when.phase is EventPhase.CANCELLED:
+            continue
+        left = (when.start - first) / whole * 100
+        right = ((when.end or first + whole) - first) / whole * 100
+        if right > 0 and left < 100:
+            left = max(0.0, left)
+            mark = {"name": record.event.name, "left": left, "width": max(1.0, min(100.0, right) - left)}
+            found.append(mark | {"phase": when.phase.value})
+    return found

@@ -1,0 +1,128 @@
+"""The wire: what is read leniently, and what is sent exactly as the official OpenAPI file wants it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openapi_schema_validator import OAS30Validator
+from ruamel.yaml import YAML
+
+from adapters.openadr.bodies import report_body, subscription_body, ven_body
+from adapters.openadr.iso import format_duration, is_now, parse_duration, parse_time
+from adapters.openadr.wire import fingerprint, parse_event, parse_program
+from gateway.model.dr import Duration, Payload, ReportRow
+from tests.adapters.test_openadr_client import REPORT, event
+
+OFFICIAL = Path(__file__).parents[1] / "data" / "openadr" / "3.1.0" / "openadr3.yaml"
+
+
+@cache
+def official() -> dict:
+    return YAML(typ="safe").load(OFFICIAL)
+
+
+def errors(body: object, schema: str) -> list[str]:
+    document = {"components": official()["components"], "$ref": f"#/components/schemas/{schema}"}
+    return [error.message for error in OAS30Validator(document).iter_errors(body)]
+
+
+@pytest.mark.parametrize(
+    ("body", "schema"),
+    [
+        (report_body(REPORT, "ven-1"), "reportRequest"),
+        (report_body(replace(REPORT, unit="", reading_type=""), "ven-1"), "reportRequest"),
+        (
+            report_body(replace(REPORT, rows=(ReportRow(0, REPORT.rows[0].start, 900, None, "MISSING"),)), "v"),
+            "reportRequest",
+        ),
+        (ven_body("ven-1"), "VenVenRequest"),
+        (subscription_body("ven-1", "https://home.example/hook", "secret", "p"), "subscriptionRequest"),
+    ],
+    ids=["report", "report without unit", "report of missing data", "ven", "subscription"],
+)
+def test_what_we_send_is_valid(body, schema):
+    assert errors(body, schema) == []
+
+
+def test_the_official_file_does_refuse_what_is_wrong():
+    assert errors({"clientName": "x"}, "reportRequest")
+
+
+DURATIONS = {
+    "PT1H": Duration(seconds=3600), "PT0.5H": Duration(seconds=1800), "P1D": Duration(days=1),
+    "P2W": Duration(days=14), "P1Y2M": Duration(months=14), "P1DT2H3M4.5S": Duration(days=1, seconds=7384.5),
+    "PT0S": Duration(), "-PT0S": Duration(), "P9999Y": Duration(infinite=True),
+    "P9999Y0M0DT0H0M0S": Duration(infinite=True), "PT5,5S": Duration(seconds=5.5), "pt1m": Duration(seconds=60),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", DURATIONS)
+def test_a_duration(text):
+    assert parse_duration(text) == DURATIONS[text]
+
+
+@pytest.mark.parametrize("text", ["", "P", "PT", "1H", "PT1", "-PT1H", "P0.5M", "PT1H2D", "P1H"])
+def test_not_a_duration(text):
+    with pytest.raises(ValueError):
+        parse_duration(text)
+
+
+@given(st.integers(0, 10**7))
+def test_a_written_duration_is_read_back_and_fits_the_official_pattern(seconds):
+    text = format_duration(seconds)
+    assert parse_duration(text) == Duration(seconds=float(seconds))
+    assert errors(text, "duration") == []
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "0000-00-00",
+                                  "0001-01-01T00:00:00.000+00:00"])  # fmt: skip
+def test_now_in_all_its_forms(text):
+    assert is_now(text)
+
+
+@pytest.mark.parametrize("text", ["2026-11-21T18:00:00Z", "2026-11-21T19:00:00+01:00", "2026-11-21t18:00:00.000z",
+                                  "2026-11-21 18:00:00"])  # fmt: skip
+def test_a_time_with_any_offset_or_none(text):
+    assert parse_time(text) == datetime(2026, 11, 21, 18, tzinfo=UTC)
+
+
+def test_nulls_unknown_fields_and_odd_metadata_are_no_trouble():
+    found = parse_event(
+        event("e", eventName=None, priority=None, targets=None, reportDescriptors=None, payloadDescriptors=None,
+              duration=None, createdDateTime="17:55:45", modificationDateTime="2026-11-20 17:44:33", colour="red"),
+        "vtn",
+    )  # fmt: skip
+    assert (found.name, found.priority, found.reports, found.modified) == ("", None, (), "2026-11-20 17:44:33")
+
+
+def test_unknown_kinds_and_points_are_kept():
+    payloads = [{"type": "CURVE", "values": [{"x": 1, "y": 2}]}, {"type": "OWN", "values": None}, {"values": [1]}, 3]
+    found = parse_event(event("e", intervals=[{"payloads": payloads}]), "vtn")
+    assert found.intervals[0].payloads == (Payload("CURVE", ('{"x": 1, "y": 2}',)), Payload("OWN", ()))
+
+
+def test_a_report_descriptor_has_the_defaults_of_the_specification():
+    asked = [{"payloadType": "USAGE", "readingType": None, "units": "KWH"}, {"payLoadType": "typo"}]
+    (report,) = parse_event(event("e", reportDescriptors=asked), "vtn").reports
+    assert (report.start_interval, report.num_intervals, report.frequency, report.repeat) == (-1, -1, -1, 1)
+    assert report.historical and not report.aggregate
+
+
+def test_the_fingerprint_tells_a_change_from_book_keeping():
+    first = fingerprint(event("e", modificationDateTime="a"))
+    assert first == fingerprint(event("e", modificationDateTime="b"))
+    assert first != fingerprint(event("e", priority=1))
+
+
+def test_a_program_with_its_units_and_binding():
+    descriptors = [{"payloadType": "PRICE", "units": "KWH", "currency": "EUR"}, None, {"payloadType": "GHG"}]
+    attributes = [{"type": "BINDING_EVENTS", "values": ["true"]}]
+    found = parse_program({"id": "p", "programName": "Day", "payloadDescriptors": descriptors,
+                           "attributes": attributes}, "vtn")  # fmt: skip
+    assert found.binding and found.units == {"PRICE": "KWH"} and found.currencies == {"PRICE": "EUR"}

@@ -1,0 +1,79 @@
+"""HomeState and Changes: only valid readings enter, and everybody who waits for a change is woken."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from gateway.core.metering.freeze import Wishes
+from gateway.model.preferences import Preferences
+from gateway.model.quantity import Quantity
+from gateway.model.reading import Quality
+from gateway.runtime.live import Changes, HomeState
+from tests.core.homes import SITE
+from tests.fakes import FakeClock
+from tests.runtime.fakes_devices import FakeCharger, reading
+
+WISHES = Wishes(Preferences())
+
+
+async def test_a_change_wakes_everybody_who_waits_for_a_newer_version() -> None:
+    changes = Changes()
+    waiting = [asyncio.create_task(changes.after(0)) for _ in range(3)]
+    await asyncio.sleep(0)
+    changes.touch()
+    assert await asyncio.gather(*waiting) == [1, 1, 1]
+
+
+async def test_who_asks_for_an_older_version_does_not_wait() -> None:
+    changes = Changes()
+    changes.touch()
+    assert await changes.after(0) == 1
+
+
+async def test_a_page_that_went_away_leaves_nothing_behind() -> None:
+    changes = Changes()
+    page = asyncio.create_task(changes.after(0))
+    await asyncio.sleep(0)
+    page.cancel()
+    await asyncio.gather(page, return_exceptions=True)
+    changes.touch()
+    assert changes.version == 1 and not changes._waiters
+
+
+async def test_only_valid_readings_enter_the_state() -> None:
+    clock = FakeClock()
+    state = HomeState(SITE, clock)
+    good = reading("meter", Quantity.POWER, 500.0, clock.now())
+    state.take(good)
+    state.take(replace(good, value=99_999.0, quality=Quality.SUSPECT, reason="a jump"))
+    state.take(replace(good, value=None, quality=Quality.MISSING))
+    assert state.freeze(WISHES, {}, frozenset()).grid_w() == 500.0
+    assert state.suspect == {"meter": "power_w: a jump"}
+
+
+async def test_a_valid_reading_ends_the_silence_and_a_suspect_one_does_not() -> None:
+    clock = FakeClock()
+    state = HomeState(SITE, clock, silent={"meter": "no answer"})
+    value = reading("meter", Quantity.POWER, 500.0, clock.now())
+    state.take(replace(value, quality=Quality.SUSPECT))
+    assert state.freeze(WISHES, {}, frozenset()).devices["meter"].reason == "no answer"
+    state.take(value)
+    assert state.freeze(WISHES, {}, frozenset()).devices["meter"].online
+
+
+async def test_the_age_of_a_reading_is_unmoved_by_a_step_of_the_clock() -> None:
+    clock = FakeClock()
+    state = HomeState(SITE, clock, {"meter": 10.0})
+    state.take(reading("meter", Quantity.POWER, 500.0, clock.now()))
+    clock.step(-7200)
+    await clock.advance(4)
+    meter = state.freeze(WISHES, {}, frozenset()).devices["meter"]
+    assert meter.age_s == 4 and meter.online
+
+
+async def test_chargers_are_frozen_with_what_the_csms_knows() -> None:
+    state = HomeState(SITE, FakeClock(), chargers={"car": FakeCharger(amps=6.0)})
+    snapshot = state.freeze(WISHES, {}, frozenset({"car"}))
+    assert snapshot.chargers["car"].power_w == 6 * 690 and snapshot.disobeying == {"car"}
+    assert snapshot.devices["car"].online
