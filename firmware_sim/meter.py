@@ -81,6 +81,13 @@ def parameters(state: Message, factor: float = 1.0) -> dict[int, float]:
     _triple(table, 0x00C8, line)
     table[0x00CE] = sum(line) / 3
     table[0x00E0] = _neutral_a([math.copysign(a, w) for a, w in zip(amps, watts, strict=True)])
+    _triple(table, 0x00EA, [1.8] * 3)  # THD of the voltages, percent
+    _triple(table, 0x00F0, [4.0] * 3)  # THD of the currents, percent
+    table[0x00F8], table[0x00FA] = 1.8, 4.0
+    _triple(table, 0x0102, amps)  # current demand
+    _triple(table, 0x0108, amps)  # and its maximum
+    _triple(table, 0x014E, [1.6] * 3)  # THD line to line, percent
+    table[0x0154] = 1.6
     table[0x0156], table[0x0158] = imported + exported, 0.0
     _triple(table, 0x015A, [value / 1000 for value in state["grid_phase_import_wh"]])
     _triple(table, 0x0160, [value / 1000 for value in state["grid_phase_export_wh"]])
@@ -92,6 +99,8 @@ def parameters(state: Message, factor: float = 1.0) -> dict[int, float]:
             for into, out in zip(state["grid_phase_import_wh"], state["grid_phase_export_wh"], strict=True)
         ],
     )
+    for start in (0x016C, 0x0172, 0x0178):  # kVArh in, out and total per phase
+        _triple(table, start, [0.0] * 3)
     return table
 
 

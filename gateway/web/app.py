@@ -35,7 +35,12 @@ def create_app(home: HomeView, *, settings: WebSettings) -> FastAPI:
     """The pages and the API of one home; `app.state.login` knows the set-up code."""
     # No docs pages: they would load scripts from outside.
     app = FastAPI(
-        title="Hearth", version="1", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None, redirect_slashes=False
+        title="Hearth",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     login, streams = Login(home.facts, home.clock), Streams(home)
     pages = Pages(home, login)

@@ -28,7 +28,13 @@ from gateway.web.words import MODE_WORDS, co2, money, watt_hours, watts
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-PAGES = (("/", "Now"), ("/plan", "Plan"), ("/charging", "Charging"), ("/events", "Events"), ("/loadshape", "Load shape"))
+PAGES = (
+    ("/", "Now"),
+    ("/plan", "Plan"),
+    ("/charging", "Charging"),
+    ("/events", "Events"),
+    ("/loadshape", "Load shape"),
+)
 SAID_KEPT = 100
 
 
@@ -144,7 +150,9 @@ async def _asked(home: HomeView, rows: list[chart.BlockRow], device: str, start:
     if row is None:
         return None
     found = home.plan()
-    block = next((b for b in found.blocks if b.device == device and b.start.isoformat() == start), None) if found else None
+    block = (
+        next((b for b in found.blocks if b.device == device and b.start.isoformat() == start), None) if found else None
+    )
     try:
         _, _, sentence = await home.counterfactual(device, block.start) if block else (0, 0.0, "")
     except WishRefused as refused:

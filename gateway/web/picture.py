@@ -53,9 +53,13 @@ def picture(home: HomeView, state: StateOut) -> list[Node]:
     nodes = []
     if home.site.of_role(*SUNS):
         nodes.append(_node("sun", "Sun", state.pv_w, _sun_word(state), _silent(home, state, SUNS)))
-    nodes.append(_node("grid", "Grid", state.grid_w, _grid_word(state.grid_w), _silent(home, state, (Role.MAIN_METER,))))
+    nodes.append(
+        _node("grid", "Grid", state.grid_w, _grid_word(state.grid_w), _silent(home, state, (Role.MAIN_METER,)))
+    )
     if home.site.of_role(*BATTERIES):
-        nodes.append(_node("battery", "Battery", state.battery_w, _battery_word(state), _silent(home, state, BATTERIES)))
+        nodes.append(
+            _node("battery", "Battery", state.battery_w, _battery_word(state), _silent(home, state, BATTERIES))
+        )
     if home.site.of_role(Role.EV_CHARGER):
         silent = _silent(home, state, (Role.EV_CHARGER,))
         nodes.append(_node("car", "Car", state.car_w, _car_word(snapshot), silent))

@@ -119,7 +119,7 @@ async def test_the_meter_tells_voltages_powers_and_energies_where_the_manual_say
         (read_request(4, 0, 3), 3),
         (read_request(4, 0x0001, 2), 2),
         (read_request(4, 0x0400, 2), 2),
-        (read_request(4, 0x0166, 12), 2),
+        (read_request(4, 0x0178, 8), 2),
         (read_request(3, 0x000A, 2), None),
         (struct.pack(">BHH", 6, 0x0002, 1), 1),
         (struct.pack(">BHHBHH", 16, 0x0002, 2, 4, 0x41F0, 0), None),

@@ -60,7 +60,8 @@ def curve(shape: NamedShape) -> Array:
     if shape.dip:
         # Behind a solar system the grid sees next to nothing around noon.
         total[10:16] *= 0.25
-    return total / total.sum()
+    shares: Array = total / total.sum()
+    return shares
 
 
 def curves() -> Array:

@@ -28,7 +28,8 @@ _KERNEL = np.array([0.25, 0.5, 0.25])
 
 def _smooth(days: Array) -> Array:
     """A circular three-hour average along the last axis: an hour's jitter is not another shape."""
-    return _KERNEL[0] * np.roll(days, 1, -1) + _KERNEL[1] * days + _KERNEL[2] * np.roll(days, -1, -1)
+    smoothed: Array = _KERNEL[0] * np.roll(days, 1, -1) + _KERNEL[1] * days + _KERNEL[2] * np.roll(days, -1, -1)
+    return smoothed
 
 
 _CURVES = curves()

@@ -1,0 +1,154 @@
+"""Day-ahead forecasts on real homes: RMSE against "same as yesterday" (d-1) and "same as last week" (d-7).
+
+    python benchmarks/forecast.py FOLDER [--days 60]
+
+FOLDER holds *.csv or *.csv.gz with a time column first and one power column per home (kW, or W when the column or
+file name says so; temperature and irradiance columns are left out). Issued at each local midnight for the next 24
+hours from at most 63 days of history. Nothing is fitted on the days that are judged. Prints a table; asserts nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import math
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from gateway.core.learning.forecast import forecast_load
+from gateway.model.reading import Interval, IntervalQuality
+
+NOT_LOAD = ("temperature", "irradiance", "pv")
+SLOTS = 96
+
+
+@dataclass
+class Home:
+    """One home's load in W per quarter hour (NaN = missing) from `start`."""
+
+    name: str
+    start: datetime
+    zone: ZoneInfo
+    power_w: np.ndarray
+
+
+@dataclass
+class Score:
+    """Sums over all judged slots of one home."""
+
+    errors: dict[str, list[float]] = field(default_factory=lambda: {"ours": [], "d-1": [], "d-7": []})
+    inside: int = 0
+    count: int = 0
+    spent_s: float = 0.0
+    calls: int = 0
+
+    def rmse(self, name: str) -> float:
+        return math.sqrt(float(np.mean(self.errors[name]))) if self.errors[name] else math.nan
+
+
+def homes(folder: Path) -> Iterator[Home]:
+    """Every power column of every file."""
+    for path in sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")]):
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(path, "rt") as file:
+            rows = list(csv.reader(file))
+        header, rows = rows[0], rows[1:]
+        zone = ZoneInfo("Australia/Sydney") if "sydney" in header[0] else ZoneInfo("Europe/Brussels")
+        times = [_time(row[0], zone) for row in rows]
+        for column, name in enumerate(header[1:], 1):
+            if not any(word in name.lower() for word in NOT_LOAD):
+                scale = 1.0 if name.endswith("_w") else 1000.0
+                yield _home(f"{path.name.split('.')[0][:24]} {name}", zone, times, [r[column] for r in rows], scale)
+
+
+def _time(text: str, zone: ZoneInfo) -> datetime:
+    when = datetime.fromisoformat(text)
+    return (when.replace(tzinfo=zone) if when.tzinfo is None else when).astimezone(UTC)
+
+
+def _home(name: str, zone: ZoneInfo, times: list[datetime], texts: list[str], scale: float) -> Home:
+    step = int((times[1] - times[0]).total_seconds())
+    size = int((times[-1] - times[0]).total_seconds()) // 900 + max(1, step // 900)
+    total, count = np.zeros(size), np.zeros(size)
+    for when, text in zip(times, texts, strict=True):
+        if text:
+            at = int((when - times[0]).total_seconds()) // 900
+            total[at : at + max(1, step // 900)] += float(text) * scale
+            count[at : at + max(1, step // 900)] += 1
+    return Home(name, times[0], zone, np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+def judge(home: Home, days: int) -> Score:
+    """Forecast the last `days` days of a home, one after another."""
+    score = Score()
+    intervals = [
+        Interval("house", home.start + timedelta(seconds=900 * i), 900, max(w, 0) / 4, max(-w, 0) / 4, IntervalQuality.VALID, "")
+        for i, w in enumerate(home.power_w.tolist())
+        if not math.isnan(w)
+    ]  # fmt: skip
+    first = (home.start + timedelta(seconds=900 * len(home.power_w))).astimezone(home.zone)
+    for back in range(min(days, len(home.power_w) // SLOTS - 10), 0, -1):
+        local = (first - timedelta(days=back)).replace(hour=0, minute=0, second=0, microsecond=0)
+        now = local.astimezone(UTC)
+        at = int((now - home.start).total_seconds()) // 900
+        truth = home.power_w[at : at + SLOTS]
+        if at < 7 * SLOTS or len(truth) < SLOTS:
+            continue
+        _judge_day(home, intervals, now, at, truth, score)
+    return score
+
+
+def _judge_day(home: Home, intervals: list[Interval], now: datetime, at: int, truth: np.ndarray, score: Score) -> None:
+    since = now - timedelta(days=63)
+    history = [i for i in intervals if since <= i.start < now]
+    begin = time.perf_counter()
+    forecast = forecast_load(history, now, home.zone, hours=24)
+    score.spent_s += time.perf_counter() - begin
+    score.calls += 1
+    yesterday, week = home.power_w[at - SLOTS : at], home.power_w[at - 7 * SLOTS : at - 6 * SLOTS]
+    mean, low, high = np.array(forecast.mean), np.array(forecast.low), np.array(forecast.high)
+    good = ~(np.isnan(truth) | np.isnan(yesterday) | np.isnan(week))
+    for name, values in (("ours", mean), ("d-1", yesterday), ("d-7", week)):
+        score.errors[name] += ((values - truth)[good] ** 2).tolist()
+    score.inside += int(((truth >= low - 1e-9) & (truth <= high + 1e-9))[good].sum())
+    score.count += int(good.sum())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--days", type=int, default=60)
+    options = parser.parse_args()
+    print("| home | RMSE W | vs d-1 | vs d-7 | 80 % band holds | ms |\n|---|---|---|---|---|---|")
+    rows = []
+    for home in homes(options.folder):
+        score = judge(home, options.days)
+        if not score.count or score.rmse("d-1") == 0:
+            continue
+        ours = score.rmse("ours")
+        row = (ours / score.rmse("d-1"), ours / score.rmse("d-7"), score.inside / score.count)
+        rows.append(row)
+        ms = 1000 * score.spent_s / score.calls
+        print(f"| {home.name} | {ours:.0f} | {row[0]:.3f} | {row[1]:.3f} | {row[2]:.2f} | {ms:.1f} |", flush=True)
+    if not rows:
+        sys.exit(f"{options.folder}: no home with at least ten days of power values")
+    table = np.array(rows)
+    print(
+        f"| mean of {len(rows)} | | {table[:, 0].mean():.3f} | {table[:, 1].mean():.3f} | {table[:, 2].mean():.2f} | |"
+    )
+    worst = (table[:, 0].max(), table[:, 1].max(), table[:, 2].min())
+    print(f"| worst home | | {worst[0]:.3f} | {worst[1]:.3f} | {worst[2]:.2f} | |")
+
+
+if __name__ == "__main__":
+    main()

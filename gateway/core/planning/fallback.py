@@ -1,0 +1,133 @@
+"""Rules instead of an optimiser: self-consumption, plain thermostats, charging on arrival or in the cheapest slots.
+
+They make the plan when the optimiser is missing or fails, and the reference that savings are told against.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gateway.core.planning.home import Battery, Car, Heat, Home
+from gateway.core.planning.schedule import Schedule
+from gateway.core.planning.slots import Array
+from gateway.model.preferences import ChargeMode
+
+
+def rules(home: Home, *, plain: bool = False) -> Schedule:
+    """A schedule by rules; `plain` charges on arrival and ignores prices and joined events (the reference)."""
+    left = home.headroom_w.copy()
+    power: dict[str, Array] = {}
+    state: dict[str, Array] = {}
+    relaxed: list[str] = []
+    for car in home.cars:
+        power[car.device.id] = charging(home, car, left, plain=plain)
+        left = np.maximum(0.0, left - power[car.device.id])
+        relaxed += missed(home, car, power[car.device.id])
+    for heat in (*home.tanks, *home.pumps):
+        power[heat.device.id], state[heat.device.id] = thermostat(heat, left, plain=plain)
+        left = np.maximum(0.0, left - power[heat.device.id])
+    cars = {car.device.id for car in home.cars}
+    others = sum((p for name, p in power.items() if name not in cars), home.base_w)
+    drawn = sum((power[name] for name in cars), np.zeros(home.slots.count))
+    for battery in home.batteries:
+        served = others + drawn if home.request.preferences.battery_to_car else others
+        flow, energy = self_consumption(home, battery, served, others + drawn)
+        power[battery.device.id], state[battery.device.id] = flow, energy
+        others = others + flow
+    return Schedule(power, state, curtailed(home, others + drawn), "fallback rules", tuple(relaxed))
+
+
+def charging(home: Home, car: Car, left: Array, *, plain: bool = False) -> Array:
+    """Power of a car by its mode, W; joined events yield only where the departure would be missed."""
+    cap = np.where(car.window, np.minimum(car.cap_w, left), 0.0)
+    cap = np.where(cap >= car.min_w, cap, 0.0)
+    if car.need_wh <= 0 or not car.plugged:
+        return np.zeros(home.slots.count)
+    if plain:
+        return fill(home, car, cap, np.arange(home.slots.count))
+    kind = np.minimum(cap, np.where(car.run, np.inf, car.soft_w))
+    kind = np.where(kind >= car.min_w, kind, 0.0)
+    sun = np.minimum(kind, np.maximum(0.0, -home.base_w))
+    if car.mode is ChargeMode.SOLAR and not car.run.any():
+        return fill(home, car, np.where(sun >= car.min_w, sun, 0.0), np.arange(home.slots.count))
+    if car.mode is ChargeMode.MIN_SOLAR:
+        kind = np.where(kind > 0, np.maximum(sun, np.minimum(kind, car.min_w)), 0.0)
+    order = np.arange(home.slots.count)
+    if car.mode is ChargeMode.SMART:
+        order = np.lexsort((order, home.buy_cost, ~car.run))
+    first = fill(home, car, kind, order)
+    short = car.need_wh - float(first @ home.slots.hours)
+    if short <= 1:
+        return first
+    # The departure is the owner's floor: it stands above a joined event.
+    rest = fill(home, car, np.where(first > 0, 0.0, cap), order, short)
+    return first + rest
+
+
+def fill(home: Home, car: Car, cap: Array, order: Array, need_wh: float | None = None) -> Array:
+    """Power at the cap, slot by slot in `order`, until the need is met; the last slot at least at the minimum."""
+    need = car.need_wh if need_wh is None else need_wh
+    power = np.zeros(home.slots.count)
+    hours = home.slots.hours
+    for index in order:
+        if need <= 1:
+            break
+        if cap[index] >= car.min_w > 0:
+            power[index] = max(car.min_w, min(cap[index], need / hours[index]))
+            need -= power[index] * hours[index]
+    return power
+
+
+def missed(home: Home, car: Car, power: Array) -> list[str]:
+    """A sentence when the car will lack more than 0.1 kWh at its departure."""
+    short = car.need_wh - float(power[car.window] @ home.slots.hours[car.window])
+    if short <= 100 or not car.plugged or car.mode in (ChargeMode.SOLAR, ChargeMode.OFF):
+        return []
+    at = car.ready.astimezone(home.request.site.timezone)
+    return [f"{car.device.name} will lack {short / 1000:.1f} kWh at {at:%H:%M}."]
+
+
+def thermostat(heat: Heat, left: Array, *, plain: bool) -> tuple[Array, Array]:
+    """Heating by a plain thermostat in the middle of the band: power W, temperature degC at the end of each slot."""
+    power, state = np.zeros(len(heat.keep)), np.zeros(len(heat.keep))
+    now = heat.start_c
+    for index in range(len(power)):
+        target = (heat.low_c[index] + heat.high_c[index]) / 2
+        free = step(heat, index, now, 0.0)
+        gain = (1 - heat.keep[index]) * heat.gain_k_per_w
+        wanted = (target - free) / gain if gain > 0 else 0.0
+        if heat.price[index] > 0 and not plain:
+            wanted = (heat.low_c[index] - free) / gain if gain > 0 else 0.0
+        power[index] = min(max(0.0, wanted), heat.cap_w[index], left[index])
+        now = state[index] = step(heat, index, now, power[index])
+    return power, state
+
+
+def step(heat: Heat, index: int, now_c: float, power_w: float) -> float:
+    """Temperature at the end of a slot, degC."""
+    keep = heat.keep[index]
+    drive = heat.around_c[index] + heat.gain_k_per_w * (power_w - heat.draw_w[index])
+    return float(keep * now_c + (1 - keep) * drive)
+
+
+def self_consumption(home: Home, battery: Battery, served: Array, net: Array) -> tuple[Array, Array]:
+    """A battery that follows the meter: charges from what would be exported, discharges to the `served` load."""
+    spec, hours = battery.spec, home.slots.hours
+    flow, state = np.zeros(len(hours)), np.zeros(len(hours))
+    energy = battery.start_wh
+    for index, hour in enumerate(hours):
+        room = max(0.0, battery.full_wh - energy) / hour / spec.charge_efficiency
+        stock = max(0.0, energy - battery.floor_wh) / hour * spec.discharge_efficiency
+        if net[index] < 0:
+            flow[index] = min(-net[index], battery.charge_w[index], room)
+        else:
+            flow[index] = -min(max(0.0, served[index]), net[index], battery.discharge_w[index], stock)
+        energy += hour * (max(flow[index], 0) * spec.charge_efficiency + min(flow[index], 0) / spec.discharge_efficiency)
+        state[index] = energy
+    return flow, state
+
+
+def curtailed(home: Home, net: Array) -> Array:
+    """The sun after what could not be exported was cut, W (zero or negative)."""
+    cut = np.minimum(np.maximum(0.0, -net - home.export_w), -home.pv_w)
+    return np.asarray(home.pv_w + cut)

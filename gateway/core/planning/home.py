@@ -1,0 +1,365 @@
+"""The home as the planner sees it: one request frozen into arrays over the slots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.core.control.charging import needed_wh, next_departure
+from gateway.core.planning.request import PlanRequest
+from gateway.core.planning.slots import Array, Slots, make_slots, sample, slot_carbon, slot_prices, to_instant
+from gateway.model.authority import Authority
+from gateway.model.preferences import ChargeMode
+from gateway.model.quantity import Quantity
+from gateway.model.setpoint import Limit, LimitKind
+from gateway.model.site import BatterySpec, ChargerSpec, Device, HeatPumpSpec, Role, WaterHeaterSpec
+from gateway.model.snapshot import ChargePhase, ChargerStatus
+
+Mask = NDArray[np.bool_]
+
+LOAD_W = 300.0
+"""The house's load when there is no forecast at all, W."""
+OUTDOOR_C = 8.0
+DRAW_WH_PER_L = 20.0
+"""Hot water drawn a day per litre of tank, Wh: 4 kWh for 200 l."""
+DRAW_BY_HOUR = {6: 10, 7: 20, 8: 10, 12: 6, 13: 6, 18: 8, 19: 12, 20: 12, 21: 10, 22: 6}
+"""Percent of the day's hot water by local hour."""
+AROUND_C = 20.0
+"""Air around the tank."""
+VACATION_C = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Car:
+    """One charger with its car: W, Wh; `cap_w` is hard, `soft_w` what joined events leave."""
+
+    device: Device
+    mode: ChargeMode
+    plugged: bool
+    running: bool
+    min_w: float
+    max_w: float
+    need_wh: float
+    ready: datetime
+    window: Mask
+    cap_w: Array
+    soft_w: Array
+    run: Mask
+    """Slots in which the owner said: charge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Battery:
+    """One battery: energies Wh inside; `only_sun` slots forbid charging from the grid, `export` slots allow it out."""
+
+    device: Device
+    spec: BatterySpec
+    start_wh: float
+    floor_wh: float
+    full_wh: float
+    charge_w: Array
+    discharge_w: Array
+    only_sun: Mask
+    export: Mask
+    reward: Array
+    """Micro-units per Wh charged (positive) or discharged (negative) that a utility's setpoint is worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """Something that keeps a temperature: T' = keep T + (1 - keep) (around + gain (P - draw)); W, degC.
+
+    `price` is added to the cost of each Wh in micro-units: joined events make heating dear, a load-up cheap.
+    """
+
+    device: Device
+    start_c: float
+    low_c: Array
+    high_c: Array
+    keep: Array
+    around_c: Array
+    gain_k_per_w: float
+    draw_w: Array
+    cap_w: Array
+    price: Array
+    running: bool
+    power_w: float
+    wh_per_k: float
+    """Electric energy that one kelvin is worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """All of it; powers W, prices micro-units per Wh (carbon's weight included in `buy_cost`)."""
+
+    request: PlanRequest
+    slots: Slots
+    house_w: Array
+    pv_w: Array
+    buy: Array
+    sell: Array
+    carbon: Array
+    import_w: Array
+    soft_import_w: Array
+    export_w: Array
+    cars: tuple[Car, ...]
+    batteries: tuple[Battery, ...]
+    tanks: tuple[Heat, ...]
+    pumps: tuple[Heat, ...]
+    extra: dict[str, Array] = field(default_factory=dict)
+    """What-if only: device id -> a price in micro-units per Wh on its consumption."""
+
+    @property
+    def base_w(self) -> Array:
+        """House and sun, W: what nobody controls."""
+        return self.house_w + self.pv_w
+
+    @property
+    def buy_cost(self) -> Array:
+        """Cost of one imported Wh, micro-units, with the owner's weight on carbon."""
+        return self.buy / 1000 + self.carbon * self.request.preferences.carbon_weight_micro_per_kg / 1e6
+
+    @property
+    def headroom_w(self) -> Array:
+        """What the connection leaves to all devices together, W; never below zero."""
+        return np.maximum(0.0, np.minimum(self.import_w, self.soft_import_w) - self.base_w)
+
+
+def make_home(request: PlanRequest) -> Home:
+    """Freeze a request into arrays."""
+    departures = [_departure(request, device) for device in request.site.of_role(Role.EV_CHARGER)]
+    slots = make_slots(request, departures)
+    buy, sell = slot_prices(request, slots)
+    house = np.maximum(0.0, sample(request.load, slots, LOAD_W))
+    measured = request.snapshot.house_w()
+    if measured is not None and math.isfinite(measured):
+        house[0] = max(0.0, measured)
+    pv = np.minimum(0.0, sample(request.solar, slots, 0.0))
+    pv = _limited_sun(request, slots, pv)
+    hard, soft = _site_import(request, slots)
+    home = Home(
+        request, slots, house, pv, buy, sell, slot_carbon(request, slots), hard, soft,
+        _site_export(request, slots), (), (), (), (),
+    )  # fmt: skip
+    site = request.site
+    return Home(
+        request, slots, house, pv, buy, sell, home.carbon, hard, soft, home.export_w,
+        cars=tuple(_car(home, d, ready) for d, ready in zip(site.of_role(Role.EV_CHARGER), departures, strict=True)),
+        batteries=tuple(
+            _battery(home, d, d.spec) for d in site.devices
+            if isinstance(d.spec, BatterySpec) and d.spec.capacity_wh > 0
+        ),
+        tanks=tuple(_tank(home, d, d.spec) for d in site.devices if isinstance(d.spec, WaterHeaterSpec)),
+        pumps=tuple(_pump(home, d, d.spec) for d in site.devices if isinstance(d.spec, HeatPumpSpec)),
+    )  # fmt: skip
+
+
+def is_joined(limit: Limit) -> bool:
+    """Whether the owner's floors hold against this limit."""
+    return limit.authority >= Authority.DEMAND_RESPONSE
+
+
+def limits_of(request: PlanRequest, kind: LimitKind, device: str = "") -> Iterable[Limit]:
+    """The limits of a kind that bind a device; overrides of the owner set joined ones aside."""
+    for limit in request.limits:
+        if limit.kind is kind and math.isfinite(limit.value) and limit.device in ("", device):
+            yield limit
+
+
+def _departure(request: PlanRequest, device: Device) -> datetime:
+    wish = request.preferences.charging_of(device.id)
+    return to_instant(next_departure(request.now, wish, request.site.timezone))
+
+
+def _limited_sun(request: PlanRequest, slots: Slots, pv: Array) -> Array:
+    """PV_PERCENT limits cap the sun; the inverter's rating is taken as the highest power forecast."""
+    rated = float(-pv.min(initial=0.0))
+    for limit in request.limits:
+        if limit.kind is LimitKind.PV_PERCENT and math.isfinite(limit.value):
+            least = -rated * min(100.0, max(0.0, limit.value)) / 100
+            pv = np.where(slots.touched(limit.start, limit.end), np.maximum(pv, least), pv)
+    return pv
+
+
+def _site_import(request: PlanRequest, slots: Slots) -> tuple[Array, Array]:
+    site = request.site
+    most = site.main_fuse_a * site.phases * site.nominal_voltage_v
+    if site.import_limit_w is not None:
+        most = min(most, site.import_limit_w)
+    hard, soft = np.full(slots.count, max(0.0, most)), np.full(slots.count, math.inf)
+    for limit in limits_of(request, LimitKind.SITE_IMPORT):
+        series = soft if is_joined(limit) else hard
+        held = slots.touched(limit.start, limit.end)
+        series[held] = np.minimum(series[held], max(0.0, limit.value))
+    return hard, soft
+
+
+def _site_export(request: PlanRequest, slots: Slots) -> Array:
+    site = request.site
+    most = site.main_fuse_a * site.phases * site.nominal_voltage_v
+    result = np.full(slots.count, most if site.export_limit_w is None else min(most, max(0.0, site.export_limit_w)))
+    for limit in limits_of(request, LimitKind.SITE_EXPORT):
+        held = slots.touched(limit.start, limit.end)
+        result[held] = np.minimum(result[held], max(0.0, limit.value))
+    return result
+
+
+def _override(home: Home, device: str, action: str) -> Mask:
+    held = np.zeros(home.slots.count, dtype=bool)
+    for override in home.request.snapshot.overrides:
+        if override.device == device and override.action == action:
+            held |= home.slots.touched(override.start, override.end)
+    return held
+
+
+def _caps(home: Home, device: str, most: float) -> tuple[Array, Array]:
+    """Hard and soft cap of a device's consumption, W."""
+    run, pause = _override(home, device, "run"), _override(home, device, "pause")
+    hard, soft = np.full(home.slots.count, most), np.full(home.slots.count, math.inf)
+    for limit in limits_of(home.request, LimitKind.DEVICE_POWER, device):
+        series = soft if is_joined(limit) else hard
+        held = home.slots.touched(limit.start, limit.end)
+        series[held] = np.minimum(series[held], max(0.0, limit.value))
+    soft[run] = math.inf
+    hard[pause] = 0.0
+    return hard, soft
+
+
+def _car(home: Home, device: Device, ready: datetime) -> Car:
+    spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
+    request, wish = home.request, home.request.preferences.charging_of(device.id)
+    status = request.snapshot.chargers.get(device.id)
+    running = status is not None and status.phase is ChargePhase.CHARGING
+    plugged = running or (status is not None and status.phase is ChargePhase.PLUGGED)
+    per_amp = len(spec.phases) * request.site.nominal_voltage_v
+    low, high = spec.min_current_a * per_amp, spec.max_current_a * per_amp
+    high = max(low, _taken(status, high, per_amp)) if spec.max_current_a >= spec.min_current_a else 0.0
+    hard, soft = _caps(home, device.id, high)
+    fuse = len(spec.phases) * (
+        request.site.main_fuse_a * request.site.nominal_voltage_v - np.maximum(0.0, home.base_w) / request.site.phases
+    )
+    hard = np.minimum(hard, np.minimum(fuse, home.headroom_w))
+    need = needed_wh(status, wish, spec) if status is not None and plugged else 0.0
+    need = need if math.isfinite(need) else 0.0
+    off = wish.mode is ChargeMode.OFF
+    return Car(
+        device, wish.mode, plugged, running, low, high, 0.0 if off else min(need, 300_000.0), ready,
+        home.slots.before(ready), np.where(hard >= low, hard, 0.0), np.where(soft >= low, soft, 0.0),
+        _override(home, device.id, "run"),
+    )  # fmt: skip
+
+
+def _taken(status: ChargerStatus | None, high: float, per_amp: float) -> float:
+    """What this car really takes at most, W: a car that draws clearly less than it is offered cannot do more."""
+    if status is None or status.phase is not ChargePhase.CHARGING or not status.power_w or not status.offered_a:
+        return high
+    offered = min(high, status.offered_a * per_amp)
+    return status.power_w if 500 < status.power_w < 0.7 * offered else high
+
+
+def _battery(home: Home, device: Device, spec: BatterySpec) -> Battery:
+    request, count = home.request, home.slots.count
+    state = request.snapshot.devices.get(device.id)
+    soc = state.get(Quantity.SOC) if state else None
+    floor = min(100.0, max(spec.min_soc_percent, request.preferences.battery_reserve_percent, 0.0))
+    full = max(min(spec.max_soc_percent, 100.0), floor)
+    # An unknown state of charge counts as empty: nothing is promised from it.
+    soc = floor if soc is None or not math.isfinite(soc) else min(100.0, max(0.0, soc))
+    charge, _ = _caps(home, device.id, max(0.0, spec.max_charge_w))
+    discharge = np.where(_override(home, device.id, "pause"), 0.0, max(0.0, spec.max_discharge_w))
+    only_sun, export = np.full(count, not spec.grid_charge), np.full(count, spec.grid_export)
+    reward = np.zeros(count)
+    for limit in limits_of(request, LimitKind.BATTERY_DISCHARGE, device.id):
+        held = home.slots.touched(limit.start, limit.end)
+        if limit.value >= 1:
+            only_sun |= held
+        if limit.value >= 2:
+            export, reward = export | held, np.where(held, -2000.0, reward)
+    for limit in limits_of(request, LimitKind.BATTERY_SETPOINT, device.id):
+        held = home.slots.touched(limit.start, limit.end)
+        charge = np.where(held, np.minimum(charge, max(0.0, limit.value)), charge)
+        discharge = np.where(held, np.minimum(discharge, max(0.0, -limit.value)), discharge)
+        export = export | (held & (limit.value < 0))
+        reward = np.where(held, 2000.0 * np.sign(limit.value), reward)
+    unit = spec.capacity_wh / 100
+    return Battery(device, spec, soc * unit, floor * unit, max(full, soc) * unit, charge, discharge, only_sun, export, reward)
+
+
+def _heat_price(home: Home, device: str, kinds: tuple[LimitKind, ...], cap: Array, price: float) -> tuple[Array, Array]:
+    """Cap and extra price of heating under sheds and overrides: binding ones stop it, joined ones make it dear."""
+    extra = np.zeros(home.slots.count)
+    hard, soft = _caps(home, device, float(cap.max(initial=0.0)))
+    cap, extra = np.minimum(cap, hard), np.where(soft < 1, price, extra)
+    for kind in kinds:
+        for limit in limits_of(home.request, kind, device):
+            held = home.slots.touched(limit.start, limit.end)
+            if kind is LimitKind.TANK_LOAD_UP:
+                extra = np.where(held, -price, extra)
+            elif kind is LimitKind.TANK_SHED and not is_joined(limit) and limit.value >= 1:
+                cap = np.where(held, 0.0, cap)
+            elif (kind is LimitKind.TANK_SHED and limit.value >= 1) or limit.value < 0:
+                extra = np.where(held, price, extra)
+    return cap, np.where(_override(home, device, "run"), -price, extra)
+
+
+def _reading(home: Home, device: str, quantity: Quantity, low: float, high: float) -> float | None:
+    state = home.request.snapshot.devices.get(device)
+    value = state.get(quantity) if state else None
+    return value if value is not None and low <= value <= high else None
+
+
+def _tank(home: Home, device: Device, spec: WaterHeaterSpec) -> Heat:
+    request, slots = home.request, home.slots
+    capacity = max(1.0, spec.volume_l) * 1.163
+    loss = max(0.01, spec.loss_w_per_k)
+    high = max(spec.max_temperature_c, spec.min_temperature_c)
+    low = min(high, max(request.preferences.water_min_c, spec.min_temperature_c))
+    water = _reading(home, device.id, Quantity.TEMPERATURE, -10.0, 110.0)
+    start = low + 5 if water is None else water
+    running = bool(_reading(home, device.id, Quantity.ON, 0.5, 1.5))
+    kinds = (LimitKind.TANK_SHED, LimitKind.TANK_LOAD_UP)
+    cap, price = _heat_price(home, device.id, kinds, np.full(slots.count, max(0.0, spec.power_w)), 1000.0)
+    return Heat(
+        device, start, np.full(slots.count, low), np.full(slots.count, max(high, start)),
+        np.exp(-slots.hours * loss / capacity), np.full(slots.count, AROUND_C), 1 / loss,
+        _draw(home, spec), np.minimum(cap, max(0.0, spec.power_w)), price, running, max(0.0, spec.power_w), capacity,
+    )  # fmt: skip
+
+
+def _draw(home: Home, spec: WaterHeaterSpec) -> Array:
+    """Hot water drawn, W of heat, by the local hour; none while the owners are away."""
+    away, zone = home.request.preferences.vacation_until, home.request.site.timezone
+    day_wh = DRAW_WH_PER_L * spec.volume_l
+    result = np.zeros(home.slots.count)
+    for index in range(home.slots.count):
+        start = home.slots.start(index)
+        if away is None or start >= away:
+            result[index] = day_wh * DRAW_BY_HOUR.get(start.astimezone(zone).hour, 0) / 100
+    return result
+
+
+def _pump(home: Home, device: Device, spec: HeatPumpSpec) -> Heat:
+    request, slots = home.request, home.slots
+    wishes, cop = request.preferences, max(0.5, spec.cop)
+    away = np.zeros(slots.count, dtype=bool) if wishes.vacation_until is None else slots.before(wishes.vacation_until)
+    low = np.where(away, VACATION_C, wishes.comfort_low_c)
+    for limit in limits_of(request, LimitKind.TEMPERATURE_OFFSET, device.id):
+        if limit.value < 0 and not is_joined(limit):
+            held = slots.touched(limit.start, limit.end)
+            low = np.where(held, wishes.comfort_low_c + limit.value, low)
+    high = np.maximum(low, wishes.comfort_high_c)
+    room = _reading(home, device.id, Quantity.TEMPERATURE, -20.0, 60.0)
+    start = (wishes.comfort_low_c + wishes.comfort_high_c) / 2 if room is None else room
+    most = max(0.0, spec.max_power_w)
+    cap, price = _heat_price(home, device.id, (LimitKind.TEMPERATURE_OFFSET,), np.full(slots.count, most), 300.0)
+    resistance, mass = max(1e-4, spec.resistance_k_per_w), max(1.0, spec.capacitance_wh_per_k)
+    return Heat(
+        device, start, low, high, np.exp(-slots.hours / (resistance * mass)),
+        sample(request.outdoor, slots, OUTDOOR_C), resistance * cop, np.zeros(slots.count), cap, price,
+        bool(_reading(home, device.id, Quantity.ON, 0.5, 1.5)), most, mass / cop,
+    )  # fmt: skip
