@@ -92,7 +92,9 @@ class ModbusServer:
         talk = self._talk_rtu if rtu else self._talk_tcp
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(talk, reader, writer)
+            # The loop ends with the process: a cancelled connection is no news.
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._serve(talk, reader, writer)
 
         server = await asyncio.start_server(serve, host, port)
         bound = int(server.sockets[0].getsockname()[1])

@@ -14,12 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.sqlite.store import SqliteStore
-
 from adapters.modbus.settings import ModbusDeviceSettings, ModbusRtuSettings, ModbusTcpSettings
 from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
 from adapters.openadr.settings import OpenAdrSettings
+from adapters.sqlite.store import SqliteStore
 from gateway.config import DeviceEntry, Kind, SiteFile, load_site
 from gateway.core.control.timing import ControlTiming
 from gateway.core.demand_response.strategies import parse_strategies

@@ -249,17 +249,23 @@ class Demo:
 
     def stop(self) -> None:
         """End every process, the gateway first, and wait; one that does not listen is killed after 5 s."""
-        for child in reversed(self.children):
-            if child.process.poll() is None:
-                child.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + STOP_S  # noqa: TID251
-        for child in reversed(self.children):
-            try:
-                child.process.wait(max(0.1, deadline - time.monotonic()))  # noqa: TID251
-            except subprocess.TimeoutExpired:
-                child.process.kill()
-                child.process.wait()
+        gateways = [child for child in self.children if child.name == "gateway"]
+        for group in (gateways, [child for child in reversed(self.children) if child not in gateways]):
+            for child in group:
+                if child.process.poll() is None:
+                    child.process.send_signal(signal.SIGTERM)
+            _reap(group)
         self.children.clear()
+
+
+def _reap(children: list[Child]) -> None:
+    deadline = time.monotonic() + STOP_S  # noqa: TID251 - real time of real processes
+    for child in children:
+        try:
+            child.process.wait(max(0.1, deadline - time.monotonic()))  # noqa: TID251
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            child.process.wait()
 
 
 def find_mosquitto() -> str | None:

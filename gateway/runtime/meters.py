@@ -25,6 +25,8 @@ STORE_S = 60.0
 """Samples wait at most this long before they are on disk (home s)."""
 GRACE_S = 90.0
 """A quarter hour is closed this long after its end, so that slow counters arrive."""
+TELL_AFTER_S = 3.0
+"""A device that fails is told of after so long (real s)."""
 KEEP_ROLLUPS = 20_000
 """While the disk fails, at most so many roll-ups wait in memory; the oldest go first."""
 
@@ -138,6 +140,8 @@ class MeterLoop:
     intake: Intake
     clock: Clock
     role: Role
+    failing_since: float | None = None
+    told: bool = False
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -150,23 +154,32 @@ class MeterLoop:
                 await self.clock.sleep(max(0.0, self.meter.period_s - spent), real_floor=floor)
 
     async def _once(self) -> None:
-        state = self.intake.state
         try:
             readings = await self.meter.read()
         except DeviceError as error:
-            if self.meter.id not in state.silent:
-                log.warning("%s", error)
-                name = _name(state.site, self.meter.id)
-                words = f"{name} does not answer: {error.reason}. {error.remedy}".strip()
-                self.intake.notices.later_raise(f"silent {self.meter.id}", "warning", words)
-            state.silent[self.meter.id] = error.reason
+            self._failed(error)
             if self.meter.period_s <= 0:
                 await self.clock.sleep(1.0, real_floor=1.0)
             return
-        if self.meter.id in state.silent and any(reading.quality is Quality.VALID for reading in readings):
-            log.info("%s answers again", self.meter.id)
+        if any(reading.quality is Quality.VALID for reading in readings):
+            if f"silent {self.meter.id}" in self.intake.notices.open:
+                log.info("%s answers again", self.meter.id)
             self.intake.notices.later_end(f"silent {self.meter.id}")
+            self.failing_since, self.told = None, False
         self.intake.take(readings)
+
+    def _failed(self, error: DeviceError) -> None:
+        """Note a failure; tell about it once, when it has lasted (a connection may still be opening)."""
+        state, now = self.intake.state, self.clock.monotonic()
+        state.silent[self.meter.id] = error.reason
+        if self.failing_since is None:
+            self.failing_since = now
+        if self.told or now - self.failing_since < TELL_AFTER_S * self.clock.speed:
+            return
+        self.told = True
+        log.warning("%s", error)
+        words = f"{_name(state.site, self.meter.id)} does not answer: {error.reason}. {error.remedy}".strip()
+        self.intake.notices.later_raise(f"silent {self.meter.id}", "warning", words)
 
 
 def _name(site: Site, device_id: str) -> str:

@@ -16,7 +16,7 @@ from gateway.model.audit import AuditRow
 from gateway.model.authority import Authority
 from gateway.model.errors import CommandRefused, DeviceError, StoreError
 from gateway.model.setpoint import Setpoint, SetpointKind
-from gateway.model.snapshot import Snapshot
+from gateway.model.snapshot import ChargerStatus, Snapshot
 from gateway.ports import Actuator, AuditStore, Clock, EvCharger
 from gateway.runtime.live import HomeState
 from gateway.runtime.notices import Notices
@@ -24,7 +24,9 @@ from gateway.runtime.process import age_s
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 2.0
+RETRY_S = 1.0
+TELL_AFTER_S = 3.0
+"""A command that fails is told of after so long (real s)."""
 RELEASE_S = 3.0
 """An orderly end takes at most this long (real s), a third of it for commands under way."""
 
@@ -41,8 +43,14 @@ class Sent:
     wanted: Setpoint | None = None
     task: asyncio.Task[None] | None = None
     failing: str = ""
+    """Why the last command was not accepted; empty when it was."""
+    failing_since: float = 0.0
+    told: str = ""
+    """The reason a person was told."""
     retry_at: float = 0.0
     rung_at: float = -math.inf
+    confirmed_at: float = -1.0
+    """`accepted_at` of the wish that was last seen working."""
 
     def in_force(self, now: float, life_s: float) -> Setpoint | None:
         """The accepted setpoint until its end; after that the device stands at its own safe value.
@@ -155,21 +163,20 @@ class Tick:
     async def _accepted(self, sent: Sent, setpoint: Setpoint, sent_at: float) -> None:
         before = sent.in_force(self.clock.monotonic(), self.timing.command_life_s)
         sent.accepted, sent.sent_at = setpoint, sent_at
-        if sent.failing:
+        if sent.told:
             log.info("%s accepts commands again", setpoint.device)
-        sent.failing = ""
+        sent.failing = sent.told = ""
         await self.notices.end(f"command {setpoint.device}")
         if setpoint.same_wish(before):
             return
         sent.accepted_at = self.clock.monotonic()
         if _worth_a_row(setpoint, before):
-            self._write(setpoint)
+            words, source = describe(setpoint), setpoint.source
+            self._row(AuditRow(self.clock.now(), "commanded", setpoint.device, words, setpoint.authority, source))
 
-    def _write(self, setpoint: Setpoint) -> None:
+    def _row(self, row: AuditRow) -> None:
         """Keep the row beside the control: a slow or full disk never delays the device's next command."""
-        words, device = describe(setpoint), setpoint.device
-        row = AuditRow(self.clock.now(), "commanded", device, words, setpoint.authority, setpoint.source)
-        task = asyncio.create_task(self._append(row), name=f"audit {device}")
+        task = asyncio.create_task(self._append(row), name=f"audit {row.subject}")
         self._papers.add(task)
         task.add_done_callback(self._papers.discard)
 
@@ -181,16 +188,16 @@ class Tick:
 
     async def _refused(self, sent: Sent, setpoint: Setpoint, error: DeviceError) -> None:
         sent.retry_at = self.clock.monotonic() + max(RETRY_S, 0.5 * self.clock.speed)
-        reason = error.reason or type(error).__name__
-        if sent.failing != reason:
-            log.warning("%s", error)
-            sent.failing = reason
-            name = self._name(setpoint.device)
-            await self.notices.raise_(
-                f"command {setpoint.device}",
-                "warning",
-                f"{name} did not take a command: {reason}. {error.remedy}".strip(),
-            )
+        reason, now = error.reason or type(error).__name__, self.clock.monotonic()
+        sent.failing_since = sent.failing_since if sent.failing else now
+        sent.failing = reason
+        # A connection may still be opening: told once, when it lasts.
+        if sent.told == reason or now - sent.failing_since < TELL_AFTER_S * self.clock.speed:
+            return
+        sent.told = reason
+        log.warning("%s", error)
+        words = f"{self._name(setpoint.device)} did not take a command: {reason}. {error.remedy}".strip()
+        await self.notices.raise_(f"command {setpoint.device}", "warning", words)
 
     def _verify(self, snapshot: Snapshot, now: float) -> None:
         for device, charger in self.chargers.items():
@@ -200,6 +207,7 @@ class Tick:
                 continue
             verdict = honours(snapshot.chargers[device], held, now - sent.accepted_at, self.timing)
             if verdict is True:
+                self._confirm(sent, held, snapshot.chargers[device])
                 self.disobeying.discard(device)
                 self.notices.later_end(f"disobeys {device}")
             elif verdict is False:
@@ -207,6 +215,15 @@ class Tick:
                 if sent.task is None and now - sent.rung_at > 2 * self.timing.verify_s:
                     sent.rung_at = now
                     sent.task = asyncio.create_task(self._escalate(sent, charger), name=f"escalate {device}")
+
+    def _confirm(self, sent: Sent, held: Setpoint, status: ChargerStatus) -> None:
+        """The chain's next link, once per changed wish: the limit was seen working in measured current."""
+        if sent.confirmed_at == sent.accepted_at:
+            return
+        sent.confirmed_at = sent.accepted_at
+        amps = max((a for a in status.current_a if a is not None), default=0.0)
+        words = f"{amps:.1f} A measured under the limit of {held.value:.1f} A"
+        self._row(AuditRow(self.clock.now(), "confirmed", held.device, words, held.authority, held.source))
 
     async def _escalate(self, sent: Sent, charger: EvCharger) -> None:
         name = self._name(charger.id)

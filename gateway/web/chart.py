@@ -143,7 +143,7 @@ def _column(
     if when + STEP <= now:
         return dict(past.get(when, {}))
     slot = _slot(plan, max(when, now))
-    return dict(_planned(home, slot)) | {"soc": slot.soc_percent} if slot else {}
+    return {**_planned(home, slot), "soc": slot.soc_percent} if slot else {}
 
 
 def _planned(home: HomeView, slot: PlanSlot) -> dict[str, float]:

@@ -34,8 +34,12 @@ def state_of(home: HomeView) -> StateOut:
         soc_percent=snapshot.soc_percent() if snapshot else None,
         currency=site.currency,
         # The plan's slot knows prices from the utility's events; the tariff's rate is what it starts from.
-        price_micro_per_kwh=slot.import_price_micro_per_kwh if slot else rate and rate.import_micro_per_kwh,
-        export_price_micro_per_kwh=slot.export_price_micro_per_kwh if slot else rate and rate.export_micro_per_kwh,
+        price_micro_per_kwh=slot.import_price_micro_per_kwh if slot else rate.import_micro_per_kwh if rate else None,
+        export_price_micro_per_kwh=slot.export_price_micro_per_kwh
+        if slot
+        else rate.export_micro_per_kwh
+        if rate
+        else None,
         rate=rate.name if rate else "",
         co2_g_per_kwh=co2_now(home),
         next_change=NextChangeOut.model_validate(change) if change else None,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from itertools import pairwise
 
 import pytest
 
 from gateway.runtime.supervisor import Supervisor
 from tests.fakes import FakeClock
-
-
 
 
 async def test_a_failing_loop_restarts_with_a_growing_pause() -> None:
@@ -24,7 +23,7 @@ async def test_a_failing_loop_restarts_with_a_growing_pause() -> None:
     supervisor.start("bad", fails)
     await clock.advance(200)
     await supervisor.stop()
-    pauses = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(starts)]
     assert pauses[:7] == [1, 2, 4, 8, 16, 30, 30]
     assert supervisor.health["bad"].failures == len(starts)
     assert supervisor.health["bad"].last_error == "ValueError: broken"
@@ -63,7 +62,7 @@ async def test_a_loop_that_ran_long_starts_with_the_short_pause_again() -> None:
     supervisor.start("tick", fails_hourly)
     await clock.advance(4 * 3601)
     await supervisor.stop()
-    pauses = [later - earlier - 3600 for earlier, later in zip(starts, starts[1:], strict=False)]
+    pauses = [later - earlier - 3600 for earlier, later in pairwise(starts)]
     assert pauses == [1, 1, 1, 1]
 
 

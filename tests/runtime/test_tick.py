@@ -22,7 +22,9 @@ from tests.fakes import START, FakeClock
 from tests.runtime.fakes_devices import FakeActuator, FakeCharger, Rig, reading
 
 OFF = Wishes(Preferences(charging={"car": ChargingPreference(ChargeMode.OFF)}))
-TWO_CARS = replace(SITE, main_fuse_a=63.0, devices=(*SITE.devices, Device("van", "Van", Role.EV_CHARGER, ChargerSpec())))
+TWO_CARS = replace(
+    SITE, main_fuse_a=63.0, devices=(*SITE.devices, Device("van", "Van", Role.EV_CHARGER, ChargerSpec()))
+)
 
 
 def amps(charger: FakeCharger) -> list[float]:
@@ -46,7 +48,7 @@ async def test_a_command_is_refreshed_at_half_of_its_life() -> None:
 async def test_a_refresh_is_no_new_row_of_the_audit() -> None:
     rig = Rig(wishes=OFF)
     await rig.run(130)
-    assert [row.subject for row in rig.store.audit_rows] == ["car"]
+    assert [(row.step, row.subject) for row in rig.store.audit_rows] == [("commanded", "car"), ("confirmed", "car")]
 
 
 async def test_commands_are_refreshed_when_the_wall_clock_is_set_back() -> None:
@@ -70,7 +72,7 @@ async def test_a_refused_command_is_noticed_once_and_tried_again() -> None:
     tank = FakeActuator("tank", error=DeviceUnreachable("tank", "switch", "no answer", "Check its Wi-Fi."))
     rig = Rig(actuators={"tank": tank})
     await rig.run(11)
-    assert 4 <= tank.tries <= 6
+    assert 8 <= tank.tries <= 12
     assert rig.notices.open["command tank"].text == "Water heater did not take a command: no answer. Check its Wi-Fi."
     tank.error = None
     await rig.run(5)
@@ -84,12 +86,12 @@ async def test_a_refused_refresh_is_not_repeated_every_tick() -> None:
     await rig.run(5)
     tank.error, tank.tries = DeviceUnreachable("tank", "switch", "no answer"), 0
     await rig.run(65)
-    assert tank.tries <= 6
+    assert tank.tries <= 11
 
 
 async def test_a_refusal_without_words_is_noticed_too() -> None:
     rig = Rig(actuators={"tank": FakeActuator("tank", error=CommandRefused("tank", "switch", ""))})
-    await rig.run(3)
+    await rig.run(5)
     assert "command tank" in rig.notices.open
 
 
@@ -196,7 +198,9 @@ async def test_an_event_pauses_the_car_in_the_first_tick() -> None:
     rig = Rig()
     await rig.run(30)
     end = START.replace(hour=22)
-    limit = Limit(LimitKind.DEVICE_POWER, 0.0, START, end, Authority.DEMAND_RESPONSE, "event", "The utility asked.", "car")
+    limit = Limit(
+        LimitKind.DEVICE_POWER, 0.0, START, end, Authority.DEMAND_RESPONSE, "event", "The utility asked.", "car"
+    )
     rig.wishes = replace(rig.wishes, limits=(limit,))
     await rig.run(1)
     assert (amps(rig.car)[-1], rig.car.told[-1].source) == (0.0, "event")

@@ -16,6 +16,7 @@ from gateway.runtime.wishes import OVERRIDES, PREFERENCES, OwnerWishes, preferen
 from tests.core.homes import SITE
 from tests.fakes import FakeClock, FakeStore
 
+FULL_END = datetime(2026, 12, 1, tzinfo=UTC)
 FULL = Preferences(
     charging={"car": ChargingPreference(ChargeMode.SOLAR, time(6, 30), 12_000.0, 80.0)},
     battery_reserve_percent=25.0,
@@ -24,7 +25,7 @@ FULL = Preferences(
     water_min_c=50.0,
     dr_policy=DrPolicy.ASK,
     consents={"dimming": "binding"},
-    vacation_until=datetime(2026, 12, 1, tzinfo=UTC),
+    vacation_until=FULL_END,
     carbon_weight_micro_per_kg=100_000,
     battery_to_car=True,
 )
@@ -161,7 +162,7 @@ def _charging(**values: float) -> Callable[[Preferences], Preferences]:
         (lambda p: replace(p, comfort_low_c=float("nan")), "comfort band"),
         (lambda p: replace(p, battery_reserve_percent=101.0), "reserve"),
         (lambda p: replace(p, water_min_c=95.0), "water"),
-        (lambda p: replace(p, vacation_until=datetime(2026, 12, 1)), "time zone"),
+        (lambda p: replace(p, vacation_until=FULL_END.replace(tzinfo=None)), "time zone"),
         (lambda p: replace(p, carbon_weight_micro_per_kg=-1), "CO2"),
         (lambda p: replace(p, consents={"dimming": "maybe"}), "not a consent"),
         (lambda p: p.with_charging("bike", ChargingPreference()), "no charger 'bike'"),

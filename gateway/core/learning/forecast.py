@@ -21,6 +21,7 @@ HALF_LIFE = 14.0
 """Days after which a day counts half."""
 OTHER_TYPE = 0.35
 """Weight of a working day for a weekend and the other way round."""
+WEEK = 7
 RIDGE_FROM = 14
 ANALOG_FROM = 10
 NEIGHBOURS = 12
@@ -100,9 +101,9 @@ def _day_type_means(power: Array, weekend: NDArray[np.bool_]) -> Array:
 def _ridge(filled: Array, known: NDArray[np.bool_], weekend: NDArray[np.bool_], ahead: int) -> Array:
     """Expert 2: one ridge regression per slot, all 96 solved at once, on what was known `ahead` blocks before."""
     x = _features(filled, weekend, ahead)
-    train, y = x[:, 7:-1], filled[7 + ahead - 1 :]
-    train = train[:, : len(y)]
-    w = known[7 + ahead - 1 :] * (0.5 ** (np.arange(len(y))[::-1, None] / 28.0))
+    origins = slice(WEEK - 1, len(filled) - ahead)
+    train, y = x[:, origins], filled[WEEK - 1 + ahead :]
+    w = known[WEEK - 1 + ahead :] * (0.5 ** (np.arange(len(y))[::-1, None] / (2 * HALF_LIFE)))
     centre = train.mean(axis=1, keepdims=True)
     # A floor on the scale: a feature that never moved in training must not explode when it moves.
     scale = np.maximum(train.std(axis=1, keepdims=True), 0.05 * (np.abs(centre) + np.abs(filled).mean() + 1.0))
@@ -119,11 +120,11 @@ def _ridge(filled: Array, known: NDArray[np.bool_], weekend: NDArray[np.bool_], 
 def _features(filled: Array, weekend: NDArray[np.bool_], ahead: int) -> Array:
     """Features x origins x slots; origin i knows blocks up to i and looks at block i + ahead (same slots)."""
     blocks = len(filled)
-    padded = np.vstack([np.repeat(filled[:1], 7, axis=0), filled])
+    padded = np.vstack([np.repeat(filled[:1], WEEK, axis=0), filled])
     sums = np.cumsum(np.vstack([np.zeros((1, SLOTS)), padded]), axis=0)
-    week = (sums[8:] - sums[1:-7]) / 7
+    week = (sums[WEEK + 1 :] - sums[1:-WEEK]) / WEEK
     last = filled
-    back = padded[np.arange(blocks) + ahead % 7]
+    back = padded[np.arange(blocks) + ahead % WEEK]
     daily = np.repeat(last.mean(axis=1, keepdims=True), SLOTS, axis=1)
     evening = np.repeat(last[:, -16:].mean(axis=1, keepdims=True), SLOTS, axis=1)
     kind = weekend[ahead : blocks + ahead].astype(float)
@@ -157,11 +158,19 @@ def _band(power: Array, weekend: NDArray[np.bool_]) -> tuple[Array, Array]:
     first = max(2, blocks - 42)
     left = np.stack([power[i] - _day_type(power[:i], weekend, i) for i in range(first, blocks)])
     pooled = np.concatenate([np.roll(left, shift, axis=1) for shift in (-4, -2, 0, 2, 4)])
-    everywhere = np.nanquantile(left, BAND)
-    empty = np.isnan(pooled).all(axis=0)
-    pooled[0, empty] = 0.0
-    low, high = np.nanquantile(pooled, BAND, axis=0)
-    return np.where(empty, everywhere[0], low), np.where(empty, everywhere[1], high)
+    everywhere = np.quantile(left[~np.isnan(left)], BAND)
+    low, high = (_column_quantile(pooled, share, everywhere[i]) for i, share in enumerate(BAND))
+    return low, high
+
+
+def _column_quantile(rows: Array, share: float, otherwise: float) -> Array:
+    """The nearest-rank quantile of each column without its NaNs (a tenth of the time of np.nanquantile)."""
+    ordered = np.sort(rows, axis=0)
+    count = (~np.isnan(rows)).sum(axis=0)
+    rank = np.rint(share * np.maximum(count - 1, 0)).astype(np.intp)
+    found = np.take_along_axis(ordered, rank[None, :], axis=0)[0]
+    result: Array = np.where(count > 0, found, otherwise)
+    return result
 
 
 def _around(rows: Array, reach: int = 2) -> Array:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.core.learning.blocks import MAX_BLOCKS, SLOTS, STEP_S, Array, slot_start
 from gateway.model.plan import Forecast
@@ -21,7 +23,7 @@ PERSISTENCE = 0.25
 BAND = (0.10, 0.90)
 
 
-def clear_sky_w_m2(at_s: Array, latitude: float, longitude: float) -> Array:
+def clear_sky_w_m2(at_s: NDArray[np.floating[Any]], latitude: float, longitude: float) -> Array:
     """Global horizontal irradiance under a clear sky, W/m2, at times in seconds since 1970 (Haurwitz 1945).
 
     Sun position by Cooper's declination and Spencer's equation of time: good to a degree, which is plenty here.

@@ -1,0 +1,107 @@
+"""From powers that a linear program may choose freely to powers that devices can do: 0 or >= 6 A, on or off."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gateway.core.planning.fallback import step
+from gateway.core.planning.home import Car, Heat, Home, Mask
+from gateway.core.planning.slots import Array
+
+GAP_H = 0.5
+"""Pauses shorter than this are not worth a switch of the car."""
+ISLAND_H = 0.25
+RELAY_H = 0.25
+"""The relay runs at least this long."""
+NEAR_H = 24.0
+"""Slots further ahead stay fractional: they are planned again many times before they come."""
+
+
+def car_slots(home: Home, car: Car, power: Array, left: Array) -> Mask:
+    """The slots in which a car charges: those the relaxation uses, made whole, with enough room for its energy."""
+    hours = home.slots.hours
+    cap = np.minimum(car.cap_w, left)
+    able = car.window & (cap >= car.min_w)
+    on = able & (power >= 0.5 * car.min_w)
+    energy = float(power @ hours)
+    if energy <= 1:
+        return np.zeros_like(on)
+    on = _without_islands(home, on, cap, energy)
+    on = _without_gaps(home, on, able & (car.soft_w >= car.min_w))
+    cost = home.buy_cost + np.where(car.soft_w < car.min_w, 1e4, 0.0)
+    on = _enough(home, on, able, cap, energy, cost)
+    return _not_too_much(home, on, car, energy, cost)
+
+
+def _without_gaps(home: Home, on: Mask, able: Mask) -> Mask:
+    result = on.copy()
+    for start, end in _runs(~on):
+        inside = start > 0 and end < len(on)
+        same = inside and np.ptp(home.buy_cost[start - 1 : end + 1]) < 1.0
+        if same and able[start:end].all() and home.slots.hours[start:end].sum() <= GAP_H:
+            result[start:end] = True
+    return result
+
+
+def _without_islands(home: Home, on: Mask, cap: Array, energy: float) -> Mask:
+    result = on.copy()
+    for start, end in _runs(on):
+        rest = result.copy()
+        rest[start:end] = False
+        short = home.slots.hours[start:end].sum() < ISLAND_H - 1e-6
+        if short and start > 0 and float(cap[rest] @ home.slots.hours[rest]) >= energy:
+            result = rest
+    return result
+
+
+def _enough(home: Home, on: Mask, able: Mask, cap: Array, energy: float, cost: Array) -> Mask:
+    result = on.copy()
+    hours = home.slots.hours
+    while float(cap[result] @ hours[result]) < energy - 1:
+        free = np.flatnonzero(able & ~result)
+        if not len(free):
+            break
+        near = np.flatnonzero(result)
+        away = np.abs(free[:, None] - near[None, :]).min(axis=1) if len(near) else free
+        # The surplus of the sun counts as almost free.
+        price = np.where(home.base_w[free] < -0.5 * cap[free], home.sell[free] / 1000, cost[free])
+        result[free[np.lexsort((free, away, price))[0]]] = True
+    return result
+
+
+def _not_too_much(home: Home, on: Mask, car: Car, energy: float, cost: Array) -> Mask:
+    result = on.copy()
+    hours = home.slots.hours
+    while result.sum() > 1 and car.min_w * float(hours[result].sum()) > energy + 1:
+        used = np.flatnonzero(result)
+        result[used[np.lexsort((-used, -cost[used]))[0]]] = False
+    return result
+
+
+def relay(home: Home, heat: Heat, power: Array, left: Array) -> Array:
+    """Power of an on/off heater, W: the relaxation's energy in whole slots, never above the highest temperature."""
+    hours, rated = home.slots.hours, heat.power_w
+    result = np.zeros(len(power))
+    now, owed, running = heat.start_c, 0.0, heat.running
+    for index in range(len(power)):
+        owed += power[index] * hours[index]
+        able = min(heat.cap_w[index], left[index]) >= rated > 0
+        if home.slots.ahead_h[index] >= NEAR_H:
+            wanted = min(power[index], heat.cap_w[index], left[index])
+        else:
+            least = rated * (min(hours[index], RELAY_H) * 0.5 if running else RELAY_H * 0.5)
+            cold = step(heat, index, now, power[index]) < heat.low_c[index] - 0.5
+            wanted = rated if able and (owed > least or (cold and power[index] > 0)) else 0.0
+        if step(heat, index, now, wanted) > heat.high_c[index]:
+            wanted = 0.0
+        result[index] = wanted
+        owed -= wanted * hours[index]
+        running = wanted > 0
+        now = step(heat, index, now, wanted)
+    return result
+
+
+def _runs(mask: Mask) -> list[tuple[int, int]]:
+    """The half-open index ranges in which a mask is true."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

@@ -1,0 +1,153 @@
+"""The planner's two doors: `make_plan` always returns a plan, `counterfactual` says what another way would cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from gateway.core.planning.explain import Story
+from gateway.core.planning.fallback import rules
+from gateway.core.planning.home import Battery, Car, Heat, Home, make_home
+from gateway.core.planning.optimiser import optimise
+from gateway.core.planning.request import PlanRequest
+from gateway.core.planning.schedule import Schedule, bill_micro, carbon_g, stored_micro
+from gateway.model.plan import Block, IntentKind, Plan, PlanSlot
+from gateway.model.preferences import ChargeMode
+
+NUDGE = 5_000.0
+"""Micro-units per Wh that force an alternative upon the optimiser; never part of a cost that is told."""
+
+
+def make_plan(request: PlanRequest, *, alternatives: bool = True) -> Plan:
+    """The plan for the next hours; by rules when the optimiser is missing, fails or takes too long.
+
+    With `alternatives` the block in force and the next one of each device carry the exact cost of the alternative,
+    as long as all solutions together stay within the request's time limit.
+    """
+    home = make_home(request)
+    schedule = _solve(home)
+    blocks = Story(home, schedule).blocks()
+    seconds = schedule.solve_s
+    if alternatives and schedule.method == "optimised":
+        blocks, seconds = _with_alternatives(home, schedule, blocks)
+    grid = schedule.grid_w(home)
+    plain = rules(home, plain=True)
+    settled = stored_micro(home, schedule) - stored_micro(home, plain)
+    return Plan(
+        made_at=request.now,
+        cause=request.cause,
+        method=schedule.method,
+        slots=_slots(home, schedule),
+        blocks=blocks,
+        cost_micro=round(bill_micro(home, grid)),
+        reference_cost_micro=round(bill_micro(home, plain.grid_w(home)) + settled),
+        co2_g=carbon_g(home, grid),
+        solve_ms=seconds * 1000,
+        relaxed=schedule.relaxed,
+    )
+
+
+def counterfactual(request: PlanRequest, plan: Plan, block: Block) -> tuple[int, float]:
+    """What the block's alternative costs more than the plan: (micro-units, g CO2); (0, 0.0) when it has none.
+
+    Both ways are solved anew with the energy stored at the end settled at its value. `plan` is the one made of
+    `request`; the block may be any of its blocks.
+    """
+    if not block.alternative:
+        return 0, 0.0
+    home = make_home(request)
+    return _difference(home, _solve(home) if plan.method == "optimised" else rules(home), block)[:2]
+
+
+def _solve(home: Home) -> Schedule:
+    try:
+        found = optimise(home)
+    except (ImportError, ArithmeticError, RuntimeError):
+        found = None
+    return found if found is not None else rules(home)
+
+
+def _with_alternatives(
+    home: Home, schedule: Schedule, blocks: tuple[Block, ...]
+) -> tuple[tuple[Block, ...], float]:
+    seconds, result, seen = schedule.solve_s, [], dict[str, int]()
+    for block in blocks:
+        seen[block.device] = seen.get(block.device, 0) + 1
+        wanted = block.alternative and seen[block.device] <= 2
+        if wanted and seconds < home.request.time_limit_s:
+            micro, co2_g, spent = _difference(home, schedule, block)
+            seconds += spent
+            block = replace(block, alternative_cost_micro=micro, alternative_co2_g=co2_g)
+        result.append(block)
+    return tuple(result), seconds
+
+
+def _difference(home: Home, schedule: Schedule, block: Block) -> tuple[int, float, float]:
+    other = _bent(home, schedule, block)
+    found = _solve(other) if schedule.method == "optimised" else rules(other)
+    cost = [bill_micro(home, s.grid_w(home)) - stored_micro(home, s) for s in (schedule, found)]
+    carbon = [carbon_g(home, s.grid_w(home)) for s in (schedule, found)]
+    return round(cost[1] - cost[0]), carbon[1] - carbon[0], found.solve_s
+
+
+def _bent(home: Home, schedule: Schedule, block: Block) -> Home:
+    """The same home in which the block's device must do the alternative."""
+    power = schedule.power_w[block.device]
+    span = home.slots.touched(block.start, block.end)
+    return replace(
+        home,
+        cars=tuple(_bent_car(c, block, span, power, home) if c.device.id == block.device else c for c in home.cars),
+        batteries=tuple(_bent_battery(b, block, span) if b.device.id == block.device else b for b in home.batteries),
+        tanks=tuple(_bent_heat(t, block, span) if t.device.id == block.device else t for t in home.tanks),
+        pumps=tuple(_bent_heat(p, block, span) if p.device.id == block.device else p for p in home.pumps),
+    )
+
+
+def _bent_car(car: Car, block: Block, span: np.ndarray, power: np.ndarray, home: Home) -> Car:
+    if block.kind is not IntentKind.HOLD:
+        return replace(car, cap_w=np.where(span, 0.0, car.cap_w))
+    after = home.slots.touched(block.start, None)
+    cap = np.where(after, car.cap_w, np.minimum(car.cap_w, power))
+    return replace(car, mode=ChargeMode.NOW, run=after, cap_w=cap)
+
+
+def _bent_battery(battery: Battery, block: Block, span: np.ndarray) -> Battery:
+    if block.kind is IntentKind.CHARGE_AT:
+        return replace(battery, only_sun=battery.only_sun | span)
+    if block.kind is IntentKind.HOLD:
+        return replace(battery, reward=np.where(span, -NUDGE, battery.reward))
+    still = np.where(span, 0.0, battery.discharge_w)
+    if block.kind is IntentKind.DISCHARGE_AT:
+        return replace(battery, discharge_w=still)
+    return replace(battery, discharge_w=still, charge_w=np.where(span, 0.0, battery.charge_w))
+
+
+def _bent_heat(heat: Heat, block: Block, span: np.ndarray) -> Heat:
+    if block.kind is IntentKind.RUN:
+        return replace(heat, price=np.where(span, NUDGE, heat.price))
+    return replace(heat, price=np.where(span, -NUDGE, heat.price))
+
+
+def _slots(home: Home, schedule: Schedule) -> tuple[PlanSlot, ...]:
+    grid = schedule.grid_w(home)
+    series = {"grid": grid, "house": home.house_w, "pv": schedule.pv_w, **schedule.power_w}
+    columns = {name: np.round(values, 2).tolist() for name, values in series.items()}
+    soc = _state(schedule, home.batteries, lambda b: 100 / b.spec.capacity_wh)
+    tank, room = _state(schedule, home.tanks, lambda _: 1.0), _state(schedule, home.pumps, lambda _: 1.0)
+    lengths = np.round(home.slots.hours * 3600).astype(int).tolist()
+    return tuple(
+        PlanSlot(
+            home.slots.start(i), lengths[i], {name: values[i] for name, values in columns.items()},
+            soc[i] if soc else None, tank[i] if tank else None, room[i] if room else None,
+            int(home.buy[i]), int(home.sell[i]),
+        )  # fmt: skip
+        for i in range(home.slots.count)
+    )
+
+
+def _state(schedule: Schedule, devices: tuple, unit) -> list[float]:  # type: ignore[no-untyped-def, type-arg]
+    if not devices:
+        return []
+    first = devices[0]
+    return [float(value) for value in np.round(schedule.state[first.device.id] * unit(first), 2)]

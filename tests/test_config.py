@@ -1,0 +1,311 @@
+"""The site file: sound ones load without findings, and every mistake is named with its line and its remedy."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from string import Template
+
+import pytest
+
+from adapters.modbus.settings import ModbusDeviceSettings, ModbusRtuSettings, ModbusTcpSettings
+from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
+from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
+from adapters.openadr.settings import OpenAdrSettings
+from gateway.config import Kind, SiteFile, load_site
+from gateway.model.errors import Finding, SiteFileError
+from gateway.model.site import BatterySpec, ChargerSpec, HeatPumpSpec, Role, WaterHeaterSpec
+from gateway.web.settings import WebSettings
+
+SITES = Path(__file__).parent.parent / "config" / "site"
+# The same table as in gateway/app.py, which imports every part of the product.
+KINDS = {
+    "modbus_tcp": Kind(ModbusTcpSettings, ModbusDeviceSettings),
+    "modbus_rtu": Kind(ModbusRtuSettings, ModbusDeviceSettings),
+    "mqtt": Kind(MqttSettings, MqttDeviceSettings),
+    "ocpp": Kind(OcppSettings, OcppDeviceSettings),
+    "openadr": Kind(OpenAdrSettings, None),
+}
+GOOD = """\
+site:
+  name: Home
+  timezone: Europe/Brussels
+  latitude: 50.85
+  longitude: 4.35
+  main_fuse_a: 25
+  tariff: demo_tou
+connections:
+  bus: {kind: modbus_tcp, host: 127.0.0.1}
+  chargers:
+    kind: ocpp
+  utility:
+    kind: openadr
+    url: https://vtn.example.com/openadr3
+    client_secret: top-secret-1
+    ven_name: home
+web:
+  port: 8080
+devices:
+  grid_meter:
+    role: main_meter
+    connection: bus
+    profile: eastron_sdm630
+  inverter:
+    name: Solar and battery
+    role: hybrid_inverter
+    connection: bus
+    profile: sunspec_hybrid
+    battery:
+      capacity_wh: 10000
+      max_charge_w: 5000
+      max_discharge_w: 5000
+  car:
+    role: ev_charger
+    connection: chargers
+    charge_point_id: CP_1
+    password: top-secret-2
+    charger:
+      phases: [1, 2, 3]
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "home.yaml"
+
+
+def load(path: Path, text: str = "") -> SiteFile:
+    if text:
+        path.write_text(text)
+    return load_site(path, KINDS, WebSettings)
+
+
+def refused(path: Path, text: str = "") -> list[Finding]:
+    with pytest.raises(SiteFileError) as caught:
+        load(path, text)
+    return caught.value.findings
+
+
+def changed(old: str, new: str) -> str:
+    assert GOOD.count(old) == 1
+    return GOOD.replace(old, new)
+
+
+def line_of(text: str, part: str) -> int:
+    return 1 + next(number for number, line in enumerate(text.splitlines()) if part in line)
+
+
+def test_the_example_loads_without_findings() -> None:
+    site_file = load(SITES / "example.yaml")
+    assert site_file.findings == ()
+    assert site_file.site.import_limit_w is None and site_file.tariff == "demo_tou"
+    specs = {type(device.spec) for device in site_file.site.devices}
+    assert {BatterySpec, ChargerSpec, WaterHeaterSpec, HeatPumpSpec} <= specs
+
+
+def test_the_demos_site_loads_without_findings_once_its_ports_are_filled_in(path: Path) -> None:
+    ports = ("meter", "inverter", "broker", "csms", "vtn", "web")
+    template = Template((SITES / "demo.yaml").read_text())
+    site_file = load(path, template.substitute({name: str(9000 + n) for n, name in enumerate(ports)}))
+    assert site_file.findings == () and len(site_file.devices) == 6
+
+
+def test_a_good_file_becomes_the_site_and_its_settings(path: Path) -> None:
+    site_file = load(path, GOOD)
+    assert site_file.findings == ()
+    assert [(e.device.id, e.device.name, e.device.role, e.connection) for e in site_file.devices] == [
+        ("grid_meter", "grid_meter", Role.MAIN_METER, "bus"),
+        ("inverter", "Solar and battery", Role.HYBRID_INVERTER, "bus"),
+        ("car", "car", Role.EV_CHARGER, "chargers"),
+    ]
+    assert site_file.devices[1].line == line_of(GOOD, "inverter:")
+    assert site_file.site.devices[2].spec == ChargerSpec()
+
+
+def test_wear_cost_is_turned_from_currency_per_kwh_to_micro_per_wh(path: Path) -> None:
+    text = changed("      max_discharge_w: 5000\n", "      max_discharge_w: 5000\n      wear_cost_per_kwh: 0.05\n")
+    spec = load(path, text).site.devices[1].spec
+    assert isinstance(spec, BatterySpec) and spec.wear_cost_micro_per_wh == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "marker", "words"),
+    [
+        ("    profile: eastron_sdm630", "    profle: eastron_sdm630", "profle", "unknown key 'profle'. Did you mean 'profile'?"),
+        ("role: main_meter", "role: main_metre", "grid_meter:", "unknown role 'main_metre'. Did you mean 'main_meter'?"),
+        ("role: main_meter\n    connection: bus", "role: main_meter\n    connection: buss", "grid_meter:", "unknown connection 'buss'. Did you mean 'bus'?"),
+        ("kind: modbus_tcp", "kind: modbus_tpc", "bus:", "unknown kind of connection 'modbus_tpc'. Did you mean 'modbus_tcp'?"),
+        ("role: main_meter\n    connection: bus", "role: main_meter\n    connection: utility", "grid_meter:", "'utility' carries no devices"),
+        ("eastron_sdm630", "eastron_sdm630\n    unit: one", "unit: one", "valid integer"),
+        ("    profile: eastron_sdm630\n", "", "role: main_meter", "profile: is missing. Add it: Name of a device profile"),
+        ("eastron_sdm630", "eastron_sdm630\n    battery: {capacity_wh: 1}", "battery: {", "does not fit the role main_meter"),
+        ("capacity_wh: 10000", "capacity_kwh: 10", "capacity_kwh", "Did you mean 'capacity_wh'?"),
+        ("capacity_wh: 10000", "capacity_wh: -1", "capacity_wh", "greater than 0 (given: -1). capacity_wh: Usable capacity, Wh."),
+        ("phases: [1, 2, 3]", "phases: []", "phases:", "at least 1 item"),
+        ("phases: [1, 2, 3]", "phases: [1, 4]", "phases:", "less than or equal to 3"),
+        ("phases: [1, 2, 3]", "phases: [1, 1]", "phases:", "phase twice"),
+        ("phases: [1, 2, 3]", "safe_current_a: 4", "safe_current_a", "safe_current_a must be 0, or between"),
+        ("phases: [1, 2, 3]", "min_current_a: 17", "min_current_a", "must not be above max_current_a"),
+        ("  car:", "  solar:", "solar:", "cannot be a device's id"),
+        ("  car:", "  my/car:", "my/car:", "cannot be a device's id"),
+        ("web:", "wbe:", "wbe:", "unknown key 'wbe'. Did you mean 'web'?"),
+        ("port: 8080", "port: 99999", "port: 99999", "less than or equal to 65535"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_its_line_and_remedy(path: Path, old: str, new: str, marker: str, words: str) -> None:
+    text = changed(old, new)
+    found = [str(finding) for finding in load(path, text).findings]
+    where = f"home.yaml:{line_of(text, marker)}"
+    assert any(where in finding and words in finding for finding in found), found
+
+
+def test_a_hybrid_inverter_without_its_battery_is_named_at_its_own_line(path: Path) -> None:
+    """Wrong before: the missing section was reported at line 1."""
+    text = re.sub(r"    battery:\n(      .*\n){3}", "", GOOD)
+    places = {finding.where.split(": ")[0] for finding in load(path, text).findings}
+    assert places == {f"{path}:{line_of(text, 'name: Solar')}"}
+
+
+def test_one_broken_device_leaves_the_rest(path: Path) -> None:
+    site_file = load(path, changed("role: ev_charger", "role: ev_charger\n    colour: red"))
+    assert [entry.device.id for entry in site_file.devices] == ["grid_meter", "inverter"]
+    assert len(site_file.findings) == 1
+
+
+def test_a_broken_connection_takes_its_devices_along_and_leaves_the_rest(path: Path) -> None:
+    site_file = load(path, changed("kind: modbus_tcp, host: 127.0.0.1", "kind: modbus_tcp"))
+    assert [entry.device.id for entry in site_file.devices] == ["car"]
+    assert len(site_file.findings) == 3
+
+
+def test_an_empty_device_is_named(path: Path) -> None:
+    (finding,) = load(path, GOOD + "  tank:\n").findings
+    assert (finding.where, finding.what) == (f"{path}:{line_of(GOOD + '  tank:', '  tank:')}: devices.tank", "is empty")
+
+
+def test_a_second_main_meter_is_left_out(path: Path) -> None:
+    second = "  other:\n    role: main_meter\n    connection: bus\n    profile: eastron_sdm630\n"
+    site_file = load(path, GOOD + second)
+    (finding,) = site_file.findings
+    assert finding.what == "'grid_meter' is the main meter already"
+    assert [device.id for device in site_file.site.of_role(Role.MAIN_METER)] == ["grid_meter"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "words"),
+    [
+        ("main_fuse_a: 25", "main_fuse_a: -1", 6, "greater than 0"),
+        ("  main_fuse_a: 25\n", "", 2, "main_fuse_a: is missing. Add it: Rating of the main fuse per phase, A"),
+        ("Europe/Brussels", "Europe/Brusels", 3, "unknown time zone 'Europe/Brusels'"),
+        ("Europe/Brussels", "Europe", 3, "unknown time zone 'Europe'"),
+        ("latitude: 50.85", "lattitude: 50.85", 4, "Did you mean 'latitude'?"),
+        ("  latitude: 50.85", "\tlatitude: 50.85", 4, ""),
+        ("  latitude: 50.85", "  name: Twice", 4, "duplicate key"),
+    ],
+)
+def test_a_mistake_in_the_site_itself_stops_it(path: Path, old: str, new: str, where: int, words: str) -> None:
+    found = [str(finding) for finding in refused(path, changed(old, new))]
+    assert any(f"home.yaml:{where}" in finding and words in finding for finding in found), found
+
+
+def test_a_misspelt_site_section_is_recognised(path: Path) -> None:
+    """Wrong before: only 'site is missing' was said, and the misspelt key was not shown."""
+    found = [str(finding) for finding in refused(path, changed("site:\n", "siet:\n"))]
+    assert any("Did you mean 'site'?" in finding for finding in found)
+    assert any("the section 'site' is missing" in finding for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "holds no sections"),
+        (b"- a\n- b\n", "holds no sections"),
+        (b"site: [1, 2", "home.yaml:"),
+        (b"site:\n  name: H\xffme\n", "home.yaml"),
+    ],
+)
+def test_a_file_that_is_no_site_file_is_refused_with_a_word(path: Path, content: bytes, words: str) -> None:
+    path.write_bytes(content)
+    assert words in str(refused(path)[0])
+
+
+def test_a_missing_file_is_refused_with_a_word(path: Path) -> None:
+    (finding,) = refused(path)
+    assert finding.what == "cannot be read (No such file or directory)" and "--site" in finding.remedy
+
+
+class TestSecrets:
+    """`!secret name` comes from secrets.yaml beside the file or from the service manager."""
+
+    TEXT = GOOD.replace("top-secret-2", "!secret cp_1")
+
+    def secrets(self, path: Path, text: str, mode: int = 0o600) -> Path:
+        store = path.with_name("secrets.yaml")
+        store.write_text(text)
+        store.chmod(mode)
+        return store
+
+    def password(self, path: Path) -> str:
+        settings = load(path, self.TEXT).devices[2].settings
+        assert isinstance(settings, OcppDeviceSettings) and settings.password is not None
+        return settings.password.get_secret_value()
+
+    def test_from_the_file(self, path: Path) -> None:
+        self.secrets(path, "cp_1: from-the-file\n")
+        assert self.password(path) == "from-the-file"
+
+    def test_from_the_service_managers_credentials(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (path.parent / "cp_1").write_text("from-systemd\n")
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(path.parent))
+        assert self.password(path) == "from-systemd"
+
+    def test_no_file(self, path: Path) -> None:
+        (finding,) = refused(path, self.TEXT)
+        assert (
+            finding.where == f"{path}:{line_of(self.TEXT, '!secret')}" and "!secret cp_1: there is no" in finding.what
+        )
+
+    def test_no_such_name(self, path: Path) -> None:
+        self.secrets(path, "other: x\n")
+        assert "holds no secret 'cp_1'" in str(refused(path, self.TEXT)[0])
+
+    @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+    def test_a_file_that_others_may_read_is_not_used(self, path: Path, mode: int) -> None:
+        self.secrets(path, "cp_1: x\n", mode)
+        (finding,) = refused(path, self.TEXT)
+        assert (finding.what, finding.remedy) == (
+            "others may read it", f"chmod 600 {path.with_name('secrets.yaml')}",
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("text", ["cp_1: [hidden-word\n", "hidden-word\n"])
+    def test_a_broken_file_is_named_without_showing_what_is_in_it(self, path: Path, text: str) -> None:
+        store = self.secrets(path, text)
+        (finding,) = refused(path, self.TEXT)
+        assert str(store) in finding.where and "hidden-word" not in str(finding)
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("url: https://vtn", "url: http://vtn"),
+            ("    client_secret: top-secret-1\n", "    client_secret: [top-secret-1]\n"),
+            ("    password: top-secret-2", "    password: {a: top-secret-2}"),
+        ],
+    )
+    def test_no_finding_shows_a_secret(self, path: Path, old: str, new: str) -> None:
+        """Wrong before: a rule about a whole section was reported with the section, secrets included."""
+        findings = load(path, changed(old, new)).findings
+        assert findings and not any("top-secret" in str(finding) for finding in findings)
+
+    def test_another_yaml_reader_of_the_process_knows_no_secrets(self, path: Path) -> None:
+        from ruamel.yaml.constructor import RoundTripConstructor
+
+        load(path, GOOD)
+        assert "!secret" not in RoundTripConstructor.yaml_constructors
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_nobody_may_read_is_refused_with_a_word(path: Path) -> None:
+    path.write_text(GOOD)
+    path.chmod(0)
+    assert "Permission denied" in str(refused(path)[0])
