@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from string import Template
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 from zoneinfo import ZoneInfo
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,8 +91,19 @@ class Demo:
         self.say(f"bringing {HISTORY_DAYS} days of history in through the CSV import")
         self._history(folder)
         gateway = self._gateway(site, folder)
+        self._prefer()
         self._charger(ports)
         return gateway
+
+    def _prefer(self) -> None:
+        """The demo's owner came home at 17:20 and asked to charge now."""
+        base = f"http://127.0.0.1:{self.port}"
+        with urlopen(f"{base}/api/v1/preferences", timeout=5) as answer:
+            wishes = json.loads(answer.read())
+        wishes["charging"] = {"car": {"mode": "now", "ready_by": "07:00", "target_wh": 22000, "target_soc_percent": 100}}
+        headers = {"content-type": "application/json", "origin": base}
+        body = json.dumps(wishes).encode()
+        urlopen(Request(f"{base}/api/v1/preferences", body, headers, method="PUT"), timeout=5).close()
 
     def _devices(self, broker: int | None) -> dict[str, int]:
         self.say("starting the simulated home: house, meter, inverter, charger, utility")

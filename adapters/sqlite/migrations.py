@@ -19,7 +19,7 @@ Step = Callable[[Any], None]
 def _first_tables(db: Any) -> None:
     # Time-first key without rowid: one minute of all series lands on neighbouring pages (a fraction of the bytes).
     db.execute(
-        "CREATE TABLE rollups (minute INTEGER, series INTEGER, mean REAL, low REAL, high REAL, last REAL,"
+        "CREATE TABLE rollups (minute INTEGER, series INTEGER, mean INTEGER, low INTEGER, high INTEGER, last INTEGER,"
         " count INTEGER, suspect INTEGER, PRIMARY KEY (minute, series)) WITHOUT ROWID"
     )
     # Rows are never updated: a later sequence supersedes an earlier one.

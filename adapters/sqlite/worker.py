@@ -67,7 +67,7 @@ class Worker:
             if is_damage(error):
                 self._renew()
             raise StoreError(f"{self._path.name}: {error}") from error
-        except (OverflowError, UnicodeError) as error:
+        except (OverflowError, ValueError) as error:
             raise StoreError(f"{self._path.name}: a value cannot be stored: {error}") from error
 
     def _renew(self) -> None:

@@ -14,7 +14,7 @@ from gateway.model.site import Device, Role
 from gateway.model.snapshot import ChargePhase, ChargerStatus
 from gateway.runtime.words import local_time
 from gateway.web.dr import asks, event_time
-from gateway.web.picture import device_figure
+from gateway.web.picture import FLOWS_FROM_W, device_figure
 from gateway.web.state import charger_status, device_out
 from gateway.web.view import HomeView
 from gateway.web.words import ROLE_WORDS, age, co2, countdown, money, saving, span, watt_hours, watts
@@ -43,7 +43,9 @@ def device_cards(home: HomeView) -> list[DeviceCard]:
     cards = []
     for device in home.site.devices:
         shown, setpoint = device_out(device, snapshot), setpoints.get(device.id)
-        extra = [f"{v.value:.0f} {v.unit} {w}".strip() for key, w in EXTRA if (v := shown.values.get(key))]
+        power = shown.values.get("power_w")
+        extra = [_way(device.role, power.value)] if power and abs(power.value) > FLOWS_FROM_W else []
+        extra += [f"{v.value:.0f} {v.unit} {w}".strip() for key, w in EXTRA if (v := shown.values.get(key))]
         cards.append(
             DeviceCard(
                 device.id,
@@ -57,6 +59,12 @@ def device_cards(home: HomeView) -> list[DeviceCard]:
             )
         )
     return cards
+
+
+def _way(role: Role, power_w: float) -> str:
+    if role is Role.MAIN_METER:
+        return "buying" if power_w > 0 else "selling"
+    return "using" if power_w > 0 else "giving"
 
 
 @dataclass(frozen=True, slots=True)

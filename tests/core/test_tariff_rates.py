@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -78,18 +79,18 @@ def test_the_hours_of_a_day_are_all_priced_when_the_clocks_change(day: str, hour
 
 
 @given(
-    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)),
+    st.integers(0, 364 * 86_400),
     st.integers(60, 4 * 86_400),
     st.sampled_from(sorted(path.stem for path in FOLDER.glob("*.yaml"))),
 )
 @settings(max_examples=40, deadline=None)
-def test_between_two_edges_the_price_never_changes(at: datetime, seconds: int, name: str) -> None:
+def test_between_two_edges_the_price_never_changes(at_s: int, seconds: int, name: str) -> None:
     rates = tariff(name)
-    start = at.replace(tzinfo=UTC)
+    start = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=at_s)
     end = start + timedelta(seconds=seconds)
     cuts = [start, *price_edges(rates, start, end), end]
     assert cuts == sorted(cuts)
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in pairwise(cuts):
         middle, last = low + (high - low) / 2, high - timedelta(microseconds=1)
         assert price_at(rates, low) == price_at(rates, middle) == price_at(rates, last)
 

@@ -44,20 +44,18 @@ def slot_start(now: datetime) -> datetime:
 def to_blocks(intervals: Sequence[Interval], now: datetime, tz: ZoneInfo, targets: int) -> Blocks:
     """The last 63 days as blocks, with room for `targets` blocks to come in `weekend`."""
     start = slot_start(now)
-    offsets: dict[int, int] = {}
-    base = int(start.timestamp()) + _offset(int(start.timestamp()), tz, offsets)
-    total = np.zeros(MAX_BLOCKS * SLOTS)
-    seconds = np.zeros(MAX_BLOCKS * SLOTS)
-    for interval in intervals:
-        net = interval.net_wh
-        if net is None:
-            continue
-        at = int(interval.start.timestamp())
-        index = MAX_BLOCKS * SLOTS + (at + _offset(at, tz, offsets) - base) // STEP_S
-        if 0 <= index < MAX_BLOCKS * SLOTS and interval.end <= start:
-            stop = index + max(1, interval.duration_s // STEP_S)
-            total[index:stop] += net * 3600 / interval.duration_s
-            seconds[index:stop] += 1
+    origin = int(start.timestamp())
+    base = origin + _offset(origin, tz, {})
+    known_rows = [(i.start.timestamp(), i.duration_s, net) for i in intervals if (net := i.net_wh) is not None]
+    at, duration, wh = np.array(known_rows, dtype=float).reshape(-1, 3).T
+    past = at + duration <= origin
+    index = MAX_BLOCKS * SLOTS + ((at + _offsets(at, tz) - base) // STEP_S).astype(np.intp)
+    slots = np.maximum(1, duration // STEP_S)
+    total, seconds = np.zeros(MAX_BLOCKS * SLOTS), np.zeros(MAX_BLOCKS * SLOTS)
+    for later in range(int(slots.max(initial=0))):
+        here = past & (slots > later) & (index + later >= 0) & (index + later < total.size)
+        total += np.bincount(index[here] + later, (wh * 3600 / duration)[here], total.size)
+        seconds += np.bincount(index[here] + later, minlength=total.size)
     with np.errstate(invalid="ignore"):
         power = (total / np.where(seconds > 0, seconds, np.nan)).reshape(MAX_BLOCKS, SLOTS)
     known = ~np.isnan(power).all(axis=1)
@@ -68,11 +66,18 @@ def to_blocks(intervals: Sequence[Interval], now: datetime, tz: ZoneInfo, target
 
 def local_slot_offset(start: datetime, tz: ZoneInfo, count: int) -> NDArray[np.intp]:
     """For `count` quarter hours of real time from `start`: which (target block * 96 + slot) of the local clock each is."""
-    offsets: dict[int, int] = {}
     origin = int(start.timestamp())
-    base = origin + _offset(origin, tz, offsets)
-    local = [origin + i * STEP_S + _offset(origin + i * STEP_S, tz, offsets) - base for i in range(count)]
-    return np.asarray(local, dtype=np.intp) // STEP_S
+    at = origin + np.arange(count, dtype=float) * STEP_S
+    local = at + _offsets(at, tz) - (origin + _offset(origin, tz, {}))
+    return (local // STEP_S).astype(np.intp)
+
+
+def _offsets(at: Array, tz: ZoneInfo) -> Array:
+    """The zone's offset from UTC in s at each time; clocks change on whole hours of UTC nearly everywhere."""
+    known: dict[int, int] = {}
+    quarters, back = np.unique(at // STEP_S, return_inverse=True)
+    found = np.array([_offset(int(quarter) * STEP_S, tz, known) for quarter in quarters.tolist()], dtype=float)
+    return found[back]
 
 
 def _offset(at: int, tz: ZoneInfo, known: dict[int, int]) -> int:

@@ -175,8 +175,10 @@ def _column_quantile(rows: Array, share: float, otherwise: float) -> Array:
 
 def _around(rows: Array, reach: int = 2) -> Array:
     """The circular mean over 2 * reach + 1 slots along the last axis."""
-    shifted = [np.roll(rows, shift, axis=-1) for shift in range(-reach, reach + 1)]
-    result: Array = np.mean(shifted, axis=0)
+    around = np.concatenate([rows[..., -reach:], rows, rows[..., :reach]], axis=-1)
+    total = np.cumsum(np.concatenate([np.zeros((*rows.shape[:-1], 1)), around], axis=-1), axis=-1)
+    width = 2 * reach + 1
+    result: Array = (total[..., width:] - total[..., :-width]) / width
     return result
 
 

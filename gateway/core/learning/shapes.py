@@ -17,23 +17,18 @@ UNKNOWN = "unknown"
 MIN_COVERAGE = 0.6
 """A day measured less than this has no class."""
 MIN_ENERGY_WH = 50.0
-SHARPNESS = 420.0
+SHARPNESS = 300.0
 """Softmax weight of a squared distance; tuned so that confidence agrees with how often the class is right."""
 AWAY_WH = 2500.0
 """A flat day around this energy is as likely "away" as "flat"."""
 
 _FLAT = next(index for index, shape in enumerate(SHAPES) if shape.name == "flat")
-_KERNEL = np.array([0.25, 0.5, 0.25])
-
-
-def _smooth(days: Array) -> Array:
-    """A circular three-hour average along the last axis: an hour's jitter is not another shape."""
-    smoothed: Array = _KERNEL[0] * np.roll(days, 1, -1) + _KERNEL[1] * days + _KERNEL[2] * np.roll(days, -1, -1)
-    return smoothed
-
+_BLUR = sum(weight * np.roll(np.eye(HOURS), shift, 0) for shift, weight in ((-1, 0.25), (0, 0.5), (1, 0.25)))
+"""A circular three-hour average as a matrix: an hour's jitter is not another shape."""
 
 _CURVES = curves()
-_SMOOTHED = _smooth(_CURVES)
+_SMOOTHED = _CURVES @ _BLUR
+_NAMES = [*(shape.name for shape in SHAPES), AWAY]
 
 
 def typical_shapes() -> dict[str, tuple[float, ...]]:
@@ -98,19 +93,14 @@ def _profile(raw: Array, known: Array) -> Array:
 
 def _chances(profile: Array, energy_wh: float) -> tuple[list[str], Array]:
     """Each shape's probability by its distance from the smoothed day."""
-    apart = _smooth(profile) - _SMOOTHED
+    apart = profile @ _BLUR - _SMOOTHED
     distance = np.einsum("ij,ij->i", apart, apart)
     weights = np.exp(-SHARPNESS * (distance - distance.min()))
     weights /= weights.sum()
-    away = 1.0 / (1.0 + (energy_wh / AWAY_WH) ** 4)
-    names = [shape.name for shape in SHAPES]
-    return [*names, AWAY], np.concatenate([weights, [0.0]]) + _moved(weights[_FLAT] * away, len(names))
-
-
-def _moved(chance: float, count: int) -> Array:
-    moved = np.zeros(count + 1)
-    moved[_FLAT], moved[-1] = -chance, chance
-    return moved
+    away = 1.0 / (1.0 + (max(energy_wh, 0.0) / AWAY_WH) ** 4)
+    chances = np.append(weights, weights[_FLAT] * away)
+    chances[_FLAT] *= 1 - away
+    return _NAMES, chances
 
 
 def _why(name: str, profile: Array, energy_wh: float) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
 from gateway.core.planning.fallback import thermostat
-from gateway.core.planning.home import Battery, Car, Heat, Home, Mask
-from gateway.core.planning.rounding import _runs as runs
+from gateway.core.planning.home import Battery, Car, Heat, Home
+from gateway.core.planning.rounding import runs
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.slots import Array
 from gateway.model.plan import Block, IntentKind
@@ -46,13 +48,13 @@ class Story:
         """All blocks, by device in the order of the site, then by time."""
         found: list[Block] = []
         for car in self.home.cars:
-            found += self._merged(car.device.id, "car", self._car_kinds(car), lambda k, a, b, c=car: self._car(c, k, a, b))
+            found += self._merged(car.device.id, "car", self._car_kinds(car), partial(self._car, car))
         for battery in self.home.batteries:
             kinds = self._battery_kinds(battery)
-            found += self._merged(battery.device.id, "battery", kinds, lambda k, a, b, y=battery: self._battery(y, k, a, b))
+            found += self._merged(battery.device.id, "battery", kinds, partial(self._battery, battery))
         for heat in (*self.home.tanks, *self.home.pumps):
             kinds = self._heat_kinds(heat)
-            found += self._merged(heat.device.id, "heat", kinds, lambda k, a, b, h=heat: self._heat(h, k, a, b))
+            found += self._merged(heat.device.id, "heat", kinds, partial(self._heat, heat))
         return tuple(found)
 
     def _merged(
@@ -61,15 +63,21 @@ class Story:
         slots, power = self.home.slots, self.schedule.power_w[device]
         cuts = [0, *(i for i in range(1, len(kinds)) if kinds[i] is not kinds[i - 1]), len(kinds)]
         blocks = []
-        for a, b in zip(cuts, cuts[1:], strict=False):
+        for a, b in pairwise(cuts):
             hours = slots.hours[a:b]
             energy = float(power[a:b] @ hours)
             kind = kinds[a]
             blocks.append(
                 Block(
-                    device, kind, slots.start(a), slots.start(b), round(energy / float(hours.sum()), 1),
-                    round(energy, 1), why(kind, a, b), ALTERNATIVES.get((role, kind), ""),
-                )  # fmt: skip
+                    device,
+                    kind,
+                    slots.start(a),
+                    slots.start(b),
+                    round(energy / float(hours.sum()), 1),
+                    round(energy, 1),
+                    why(kind, a, b),
+                    ALTERNATIVES.get((role, kind), ""),
+                )
             )
         return blocks
 
@@ -166,7 +174,9 @@ class Story:
         state = self.schedule.state[battery.device.id]
         before = np.concatenate(([battery.start_wh], state[:-1]))
         kinds = [
-            _battery_kind(float(flow[i]), float(grid[i]), before[i] <= battery.floor_wh + 20, state[i] >= battery.full_wh - 20)
+            _battery_kind(
+                float(flow[i]), float(grid[i]), before[i] <= battery.floor_wh + 20, state[i] >= battery.full_wh - 20
+            )
             for i in range(len(flow))
         ]
         return self._calm(kinds)
@@ -188,7 +198,7 @@ class Story:
     def _battery(self, battery: Battery, kind: IntentKind, a: int, b: int) -> str:
         price, until = self.home.buy_cost, self._clock(b)
         kinds = (LimitKind.BATTERY_SETPOINT, LimitKind.BATTERY_DISCHARGE)
-        limit = self._limit(battery.device.id, kinds, a, b)
+        limit = self._limit(battery.device.id, kinds, a, a + 1)
         if limit is not None and kind in (IntentKind.CHARGE_AT, IntentKind.DISCHARGE_AT):
             return limit.reason
         dear = int(b + np.argmax(price[b:])) if b < len(price) else b
@@ -212,10 +222,11 @@ class Story:
             return [IntentKind.RUN if watts > NOTHING_W else IntentKind.IDLE for watts in power]
         # A room runs when it is heated above what its lower band needs.
         hold, _ = thermostat_at_low(heat)
-        return [
-            IntentKind.RUN if watts > need + 0.1 * heat.power_w else IntentKind.IDLE
-            for watts, need in zip(power, hold, strict=True)
-        ]
+        above = power > hold + 0.1 * heat.power_w
+        for a, b in runs(above):
+            if a > 0 and self.home.slots.hours[a:b].sum() < SHORT_H + 1e-6:
+                above[a:b] = False
+        return [IntentKind.RUN if up else IntentKind.IDLE for up in above]
 
     def _heat(self, heat: Heat, kind: IntentKind, a: int, b: int) -> str:
         room = heat not in self.home.tanks
@@ -230,7 +241,7 @@ class Story:
             if b < len(price) and float(price[b : b + 24].max()) > float(price[a:b].mean()) / CHEAPER:
                 return f"The {what} is heated until {until} because power is dearer later."
             return f"The {what} is heated until {until} to stay in its band."
-        limit = self._limit(heat.device.id, kinds, a, b)
+        limit = self._limit(heat.device.id, kinds, a, a + 1)
         if limit is not None:
             return limit.reason
         if b < len(price) and float(price[b]) < CHEAPER * float(price[a]):
@@ -273,15 +284,8 @@ def car_time(home: Home, car: Car) -> str:
 
 def thermostat_at_low(heat: Heat) -> tuple[Array, Array]:
     """Power that keeps a room at the lower end of its band, W, and its temperature."""
-    free: Mask = np.ones(len(heat.keep), dtype=bool)
-    low = _with_band(heat)
-    return thermostat(low, np.where(free, np.inf, 0.0), plain=True)
-
-
-def _with_band(heat: Heat) -> Heat:
-    from dataclasses import replace
-
-    return replace(heat, high_c=heat.low_c, start_c=min(heat.start_c, float(heat.low_c[0])))
+    at_low = replace(heat, high_c=heat.low_c, start_c=min(heat.start_c, float(heat.low_c[0])))
+    return thermostat(at_low, np.full(len(heat.keep), np.inf), plain=True)
 
 
 def _battery_kind(flow: float, grid: float, empty: bool, full: bool) -> IntentKind:
@@ -296,6 +300,3 @@ def _battery_kind(flow: float, grid: float, empty: bool, full: bool) -> IntentKi
 
 def _lower(name: str) -> str:
     return name[:1].lower() + name[1:] if name[1:2].islower() else name
-
-
-__all__ = ["Story", "car_time", "runs"]

@@ -6,6 +6,7 @@ They make the plan when the optimiser is missing or fails, and the reference tha
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.core.planning.home import Battery, Car, Heat, Home
 from gateway.core.planning.schedule import Schedule
@@ -54,7 +55,7 @@ def charging(home: Home, car: Car, left: Array, *, plain: bool = False) -> Array
         kind = np.where(kind > 0, np.maximum(sun, np.minimum(kind, car.min_w)), 0.0)
     order = np.arange(home.slots.count)
     if car.mode is ChargeMode.SMART:
-        order = np.lexsort((order, home.buy_cost, ~car.run))
+        order = np.lexsort((order, np.where(car.run, 0.0, home.buy_cost), ~car.run))
     first = fill(home, car, kind, order)
     short = car.need_wh - float(first @ home.slots.hours)
     if short <= 1:
@@ -64,7 +65,7 @@ def charging(home: Home, car: Car, left: Array, *, plain: bool = False) -> Array
     return first + rest
 
 
-def fill(home: Home, car: Car, cap: Array, order: Array, need_wh: float | None = None) -> Array:
+def fill(home: Home, car: Car, cap: Array, order: NDArray[np.intp], need_wh: float | None = None) -> Array:
     """Power at the cap, slot by slot in `order`, until the need is met; the last slot at least at the minimum."""
     need = car.need_wh if need_wh is None else need_wh
     power = np.zeros(home.slots.count)
@@ -122,7 +123,9 @@ def self_consumption(home: Home, battery: Battery, served: Array, net: Array) ->
             flow[index] = min(-net[index], battery.charge_w[index], room)
         else:
             flow[index] = -min(max(0.0, served[index]), net[index], battery.discharge_w[index], stock)
-        energy += hour * (max(flow[index], 0) * spec.charge_efficiency + min(flow[index], 0) / spec.discharge_efficiency)
+        energy += hour * (
+            max(flow[index], 0) * spec.charge_efficiency + min(flow[index], 0) / spec.discharge_efficiency
+        )
         state[index] = energy
     return flow, state
 

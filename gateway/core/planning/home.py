@@ -287,7 +287,9 @@ def _battery(home: Home, device: Device, spec: BatterySpec) -> Battery:
         export = export | (held & (limit.value < 0))
         reward = np.where(held, 2000.0 * np.sign(limit.value), reward)
     unit = spec.capacity_wh / 100
-    return Battery(device, spec, soc * unit, floor * unit, max(full, soc) * unit, charge, discharge, only_sun, export, reward)
+    return Battery(
+        device, spec, soc * unit, floor * unit, max(full, soc) * unit, charge, discharge, only_sun, export, reward
+    )
 
 
 def _heat_price(home: Home, device: str, kinds: tuple[LimitKind, ...], cap: Array, price: float) -> tuple[Array, Array]:

@@ -59,7 +59,8 @@ class LinearProgram:
         import highspy
 
         if self.solver is None:
-            self.solver = highspy.Highs()
+            solver: Any = highspy.Highs  # the bindings have no types
+            self.solver = solver()
             self.solver.setOptionValue("output_flag", False)
             self.solver.setOptionValue("threads", 1)
             self.solver.passModel(self._model(highspy))

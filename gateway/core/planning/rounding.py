@@ -35,7 +35,7 @@ def car_slots(home: Home, car: Car, power: Array, left: Array) -> Mask:
 
 def _without_gaps(home: Home, on: Mask, able: Mask) -> Mask:
     result = on.copy()
-    for start, end in _runs(~on):
+    for start, end in runs(~on):
         inside = start > 0 and end < len(on)
         same = inside and np.ptp(home.buy_cost[start - 1 : end + 1]) < 1.0
         if same and able[start:end].all() and home.slots.hours[start:end].sum() <= GAP_H:
@@ -45,7 +45,7 @@ def _without_gaps(home: Home, on: Mask, able: Mask) -> Mask:
 
 def _without_islands(home: Home, on: Mask, cap: Array, energy: float) -> Mask:
     result = on.copy()
-    for start, end in _runs(on):
+    for start, end in runs(on):
         rest = result.copy()
         rest[start:end] = False
         short = home.slots.hours[start:end].sum() < ISLAND_H - 1e-6
@@ -87,11 +87,11 @@ def relay(home: Home, heat: Heat, power: Array, left: Array) -> Array:
         owed += power[index] * hours[index]
         able = min(heat.cap_w[index], left[index]) >= rated > 0
         if home.slots.ahead_h[index] >= NEAR_H:
-            wanted = min(power[index], heat.cap_w[index], left[index])
+            wanted = min(max(0.0, owed) / hours[index], heat.cap_w[index], left[index])
         else:
             least = rated * (min(hours[index], RELAY_H) * 0.5 if running else RELAY_H * 0.5)
-            cold = step(heat, index, now, power[index]) < heat.low_c[index] - 0.5
-            wanted = rated if able and (owed > least or (cold and power[index] > 0)) else 0.0
+            cold = step(heat, index, now, 0.0) < heat.low_c[index] and heat.price[index] <= 0
+            wanted = rated if able and (owed > least or cold) else 0.0
         if step(heat, index, now, wanted) > heat.high_c[index]:
             wanted = 0.0
         result[index] = wanted
@@ -101,7 +101,7 @@ def relay(home: Home, heat: Heat, power: Array, left: Array) -> Array:
     return result
 
 
-def _runs(mask: Mask) -> list[tuple[int, int]]:
+def runs(mask: Mask) -> list[tuple[int, int]]:
     """The half-open index ranges in which a mask is true."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

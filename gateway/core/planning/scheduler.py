@@ -8,10 +8,11 @@ import numpy as np
 
 from gateway.core.planning.explain import Story
 from gateway.core.planning.fallback import rules
-from gateway.core.planning.home import Battery, Car, Heat, Home, make_home
+from gateway.core.planning.home import Battery, Car, Heat, Home, Mask, make_home
 from gateway.core.planning.optimiser import optimise
 from gateway.core.planning.request import PlanRequest
 from gateway.core.planning.schedule import Schedule, bill_micro, carbon_g, stored_micro
+from gateway.core.planning.slots import Array
 from gateway.model.plan import Block, IntentKind, Plan, PlanSlot
 from gateway.model.preferences import ChargeMode
 
@@ -63,14 +64,12 @@ def counterfactual(request: PlanRequest, plan: Plan, block: Block) -> tuple[int,
 def _solve(home: Home) -> Schedule:
     try:
         found = optimise(home)
-    except (ImportError, ArithmeticError, RuntimeError):
+    except (ImportError, ArithmeticError, RuntimeError, ValueError):
         found = None
     return found if found is not None else rules(home)
 
 
-def _with_alternatives(
-    home: Home, schedule: Schedule, blocks: tuple[Block, ...]
-) -> tuple[tuple[Block, ...], float]:
+def _with_alternatives(home: Home, schedule: Schedule, blocks: tuple[Block, ...]) -> tuple[tuple[Block, ...], float]:
     seconds, result, seen = schedule.solve_s, [], dict[str, int]()
     for block in blocks:
         seen[block.device] = seen.get(block.device, 0) + 1
@@ -88,7 +87,7 @@ def _difference(home: Home, schedule: Schedule, block: Block) -> tuple[int, floa
     found = _solve(other) if schedule.method == "optimised" else rules(other)
     cost = [bill_micro(home, s.grid_w(home)) - stored_micro(home, s) for s in (schedule, found)]
     carbon = [carbon_g(home, s.grid_w(home)) for s in (schedule, found)]
-    return round(cost[1] - cost[0]), carbon[1] - carbon[0], found.solve_s
+    return round(cost[1] - cost[0]), round(carbon[1] - carbon[0], 1), found.solve_s
 
 
 def _bent(home: Home, schedule: Schedule, block: Block) -> Home:
@@ -104,7 +103,7 @@ def _bent(home: Home, schedule: Schedule, block: Block) -> Home:
     )
 
 
-def _bent_car(car: Car, block: Block, span: np.ndarray, power: np.ndarray, home: Home) -> Car:
+def _bent_car(car: Car, block: Block, span: Mask, power: Array, home: Home) -> Car:
     if block.kind is not IntentKind.HOLD:
         return replace(car, cap_w=np.where(span, 0.0, car.cap_w))
     after = home.slots.touched(block.start, None)
@@ -112,7 +111,7 @@ def _bent_car(car: Car, block: Block, span: np.ndarray, power: np.ndarray, home:
     return replace(car, mode=ChargeMode.NOW, run=after, cap_w=cap)
 
 
-def _bent_battery(battery: Battery, block: Block, span: np.ndarray) -> Battery:
+def _bent_battery(battery: Battery, block: Block, span: Mask) -> Battery:
     if block.kind is IntentKind.CHARGE_AT:
         return replace(battery, only_sun=battery.only_sun | span)
     if block.kind is IntentKind.HOLD:
@@ -123,7 +122,7 @@ def _bent_battery(battery: Battery, block: Block, span: np.ndarray) -> Battery:
     return replace(battery, discharge_w=still, charge_w=np.where(span, 0.0, battery.charge_w))
 
 
-def _bent_heat(heat: Heat, block: Block, span: np.ndarray) -> Heat:
+def _bent_heat(heat: Heat, block: Block, span: Mask) -> Heat:
     if block.kind is IntentKind.RUN:
         return replace(heat, price=np.where(span, NUDGE, heat.price))
     return replace(heat, price=np.where(span, -NUDGE, heat.price))
@@ -133,21 +132,24 @@ def _slots(home: Home, schedule: Schedule) -> tuple[PlanSlot, ...]:
     grid = schedule.grid_w(home)
     series = {"grid": grid, "house": home.house_w, "pv": schedule.pv_w, **schedule.power_w}
     columns = {name: np.round(values, 2).tolist() for name, values in series.items()}
-    soc = _state(schedule, home.batteries, lambda b: 100 / b.spec.capacity_wh)
-    tank, room = _state(schedule, home.tanks, lambda _: 1.0), _state(schedule, home.pumps, lambda _: 1.0)
+    soc = next((_state(schedule, b.device.id, 100 / b.spec.capacity_wh) for b in home.batteries), None)
+    tank = next((_state(schedule, heat.device.id) for heat in home.tanks), None)
+    room = next((_state(schedule, heat.device.id) for heat in home.pumps), None)
     lengths = np.round(home.slots.hours * 3600).astype(int).tolist()
     return tuple(
         PlanSlot(
-            home.slots.start(i), lengths[i], {name: values[i] for name, values in columns.items()},
-            soc[i] if soc else None, tank[i] if tank else None, room[i] if room else None,
-            int(home.buy[i]), int(home.sell[i]),
-        )  # fmt: skip
+            home.slots.start(i),
+            lengths[i],
+            {name: values[i] for name, values in columns.items()},
+            soc[i] if soc else None,
+            tank[i] if tank else None,
+            room[i] if room else None,
+            int(home.buy[i]),
+            int(home.sell[i]),
+        )
         for i in range(home.slots.count)
     )
 
 
-def _state(schedule: Schedule, devices: tuple, unit) -> list[float]:  # type: ignore[no-untyped-def, type-arg]
-    if not devices:
-        return []
-    first = devices[0]
-    return [float(value) for value in np.round(schedule.state[first.device.id] * unit(first), 2)]
+def _state(schedule: Schedule, device: str, unit: float = 1.0) -> list[float]:
+    return [float(value) for value in np.round(schedule.state[device] * unit, 2)]

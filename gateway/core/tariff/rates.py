@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gateway.core.tariff.parse import parse_tariff
@@ -113,7 +114,7 @@ def _parts(tariff: Tariff, start: datetime, end: datetime, edges: list[datetime]
     total = (end - start).total_seconds()
     if total <= 0:
         return []
-    return [(price_at(tariff, a), (b - a).total_seconds() / total) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [(price_at(tariff, a), (b - a).total_seconds() / total) for a, b in pairwise(cuts)]
 
 
 def _fits(rate: Rate, local: datetime) -> bool:

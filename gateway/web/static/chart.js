@@ -69,7 +69,7 @@
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (u, min, max) => [Math.min(min, -1) * 1.06, Math.max(max, 1) * 1.06] }, soc: { range: [0, 100] } },
     axes: [
-      { stroke: text, grid, ticks: { show: false }, font, splits: hours, values: (u, splits) => splits.map(clock) },
+      { stroke: text, grid, ticks: { show: false }, font, size: 30, splits: hours, values: (u, splits) => splits.map(clock) },
       { stroke: text, grid, ticks: { show: false }, font, size: 52, values: (u, v) => v.map((x) => `${Math.abs(x)} kW`) },
       { scale: "soc", side: 1, stroke: () => css("--soc"), grid: { show: false }, ticks: { show: false }, font, size: 48, values: (u, v) => v.map((x) => `${x} %`) },
     ],

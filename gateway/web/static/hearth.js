@@ -44,6 +44,5 @@
   document.body.addEventListener("htmx:beforeRequest", (event) => { if (typing()) event.preventDefault(); });
   // The server speaks at least every 15 s; longer silence is a dead line that nobody told us of.
   if (byId("stream")) setInterval(() => { if (Date.now() - heard > 25000) lost(true); }, 5000);
-  const stream = byId("stream");
-  if (stream && stream.dataset.key) key = stream.dataset.key;
+  if (byId("drawing")) key = byId("drawing").dataset.key;
 })();

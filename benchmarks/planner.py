@@ -1,0 +1,171 @@
+"""How long a plan takes: make_plan on 30 generated homes, at the default uneven steps and at 576 steps of 5 min.
+
+    python benchmarks/planner.py [--homes 30]
+
+Prints a table; asserts nothing. Times include building the model; the import is measured in a fresh process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import statistics
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import yaml  # noqa: E402
+
+from gateway.core.planning.request import UNEVEN_STEPS, PlanRequest  # noqa: E402
+from gateway.core.planning.scheduler import counterfactual, make_plan  # noqa: E402
+from gateway.core.tariff.rates import parse_tariff  # noqa: E402
+from gateway.model.authority import Authority  # noqa: E402
+from gateway.model.dr import PricePoint  # noqa: E402
+from gateway.model.plan import Forecast  # noqa: E402
+from gateway.model.preferences import ChargingPreference, Preferences  # noqa: E402
+from gateway.model.quantity import Quantity  # noqa: E402
+from gateway.model.setpoint import Limit, LimitKind  # noqa: E402
+from gateway.model.site import (  # noqa: E402
+    BatterySpec,
+    ChargerSpec,
+    Device,
+    HeatPumpSpec,
+    Role,
+    Site,
+    WaterHeaterSpec,
+)
+from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snapshot  # noqa: E402
+
+ZONE = ZoneInfo("Europe/Brussels")
+FINE_STEPS = ((48.0, 300),)
+IMPORT = """
+import resource, time
+start = time.perf_counter()
+import numpy
+numpy_ms = (time.perf_counter() - start) * 1000
+import gateway.core.planning.scheduler, highspy
+print((time.perf_counter() - start) * 1000, numpy_ms, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def home(seed: int, steps: tuple[tuple[float, int], ...]) -> PlanRequest:
+    """One generated home: battery, car, tank, heat pump, sun; every third with dynamic prices, every other an event."""
+    dice = random.Random(seed)
+    now = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(minutes=dice.randrange(60 * 24 * 300))
+    phases = dice.choice([(1, 2, 3), (1,)])
+    devices = (
+        Device("meter", "Main meter", Role.MAIN_METER),
+        Device("inverter", "Battery", Role.HYBRID_INVERTER, BatterySpec(dice.uniform(5e3, 15e3), 5e3, 5e3)),
+        Device("car", "Car", Role.EV_CHARGER, ChargerSpec(phases, max_current_a=dice.choice([16.0, 32.0]))),
+        Device("tank", "Water heater", Role.WATER_HEATER, WaterHeaterSpec(2_000, dice.choice([150, 200, 300]))),
+        Device("pump", "Heat pump", Role.HEAT_PUMP, HeatPumpSpec(2_500, cop=dice.uniform(2.5, 4.5))),
+    )
+    site = Site("Home", ZONE, 50.85, 4.35, "EUR", 3, 25.0, devices)
+    sun, noise = dice.uniform(0, 6_000), [dice.lognormvariate(0, 0.5) for _ in range(200)]
+    starts = [now + timedelta(minutes=15 * i) for i in range(200)]
+    hours = [start.astimezone(ZONE).hour + start.minute / 60 for start in starts]
+    load = tuple((300 + 900 * math.exp(-(((h - 19) / 2.5) ** 2))) * n for h, n in zip(hours, noise, strict=True))
+    solar = tuple(-sun * max(0.0, math.sin((h - 7) / 11 * math.pi)) if 7 < h < 18 else 0.0 for h in hours)
+    outdoor = tuple(8 + 5 * math.sin((h - 9) / 12 * math.pi) for h in hours)
+    preferences = Preferences(charging={"car": ChargingPreference(target_wh=dice.uniform(5e3, 40e3))})
+    states = {
+        "inverter": (Role.HYBRID_INVERTER, Quantity.SOC, dice.uniform(10, 100)),
+        "tank": (Role.WATER_HEATER, Quantity.TEMPERATURE, dice.uniform(46, 63)),
+        "pump": (Role.HEAT_PUMP, Quantity.TEMPERATURE, dice.uniform(19.5, 22)),
+    }
+    snapshot = Snapshot(
+        now,
+        {name: DeviceState(name, role, True, 1.0, {q: value}) for name, (role, q, value) in states.items()},
+        {"car": ChargerStatus("car", ChargePhase.PLUGGED, True, "1")},
+        preferences,
+    )
+    limits = []
+    if seed % 2 == 0:
+        start = now + timedelta(minutes=dice.randrange(600))
+        limits.append(
+            Limit(
+                LimitKind.DEVICE_POWER,
+                0.0,
+                start,
+                start + timedelta(hours=2),
+                Authority.DEMAND_RESPONSE,
+                "e",
+                "Event.",
+                "car",
+            )
+        )
+    signals = []
+    if seed % 3 == 0:
+        for i, start in enumerate(starts[:192]):
+            price = 250_000 + 120_000 * math.sin(hours[i] / 4) + dice.gauss(0, 30_000) - 25 * sun * (11 < hours[i] < 15)
+            signals.append(PricePoint("PRICE", price, start, start + timedelta(minutes=15)))
+    tariff = parse_tariff(yaml.safe_load((ROOT / "config/tariffs/demo_tou.yaml").read_text()))
+    return PlanRequest(
+        site, snapshot, Forecast("load", now, 900, load), Forecast("solar", now, 900, solar),
+        Forecast("outdoor", now, 900, outdoor, unit="°C"), tariff, preferences, tuple(limits), tuple(signals), 200.0,
+        now, "benchmark", steps=steps,
+    )  # fmt: skip
+
+
+def timed(requests: list[PlanRequest], alternatives: bool) -> tuple[list[float], int, int]:
+    """Milliseconds of each plan, how many were optimised, and the median number of slots."""
+    times, optimised, slots = [], 0, []
+    for request in requests:
+        start = time.perf_counter()
+        plan = make_plan(request, alternatives=alternatives)
+        times.append((time.perf_counter() - start) * 1000)
+        optimised += plan.method == "optimised"
+        slots.append(len(plan.slots))
+    return times, optimised, int(statistics.median(slots))
+
+
+def p95(times: list[float]) -> float:
+    return sorted(times)[math.ceil(0.95 * len(times)) - 1]
+
+
+def on_demand(requests: list[PlanRequest]) -> list[float]:
+    """Milliseconds of one counterfactual of each home."""
+    times = []
+    for request in requests:
+        plan = make_plan(request, alternatives=False)
+        block = next(block for block in plan.blocks if block.alternative)
+        start = time.perf_counter()
+        counterfactual(request, plan, block)
+        times.append((time.perf_counter() - start) * 1000)
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--homes", type=int, default=30)
+    count = parser.parse_args().homes
+    fresh = subprocess.run([sys.executable, "-c", IMPORT], cwd=ROOT, capture_output=True, text=True, check=True)
+    total, numpy_ms, rss = (float(value) for value in fresh.stdout.split())
+    print(f"import of planner and solver {total:.0f} ms (numpy {numpy_ms:.0f} ms of it), RSS {rss:.0f} MiB\n")
+    make_plan(home(0, UNEVEN_STEPS))
+    print(f"{'case':44} {'slots':>5} {'optimised':>9} {'p50 ms':>7} {'p95 ms':>7} {'max ms':>7}")
+    for name, steps, alternatives in (
+        ("uneven steps", UNEVEN_STEPS, False),
+        ("uneven steps, with 2 alternatives per device", UNEVEN_STEPS, True),
+        ("5 min steps", FINE_STEPS, False),
+    ):
+        times, optimised, slots = timed([home(seed, steps) for seed in range(count)], alternatives)
+        print(
+            f"{name:44} {slots:5d} {optimised:4d}/{count:<4d} {statistics.median(times):7.0f} {p95(times):7.0f} "
+            f"{max(times):7.0f}"
+        )
+    times = on_demand([home(seed, UNEVEN_STEPS) for seed in range(count)])
+    print(
+        f"{'one alternative on demand, uneven steps':44} {'':5} {'':9} {statistics.median(times):7.0f} {p95(times):7.0f} {max(times):7.0f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
