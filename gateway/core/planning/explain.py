@@ -67,6 +67,9 @@ class Story:
             hours = slots.hours[a:b]
             energy = float(power[a:b] @ hours)
             kind = kinds[a]
+            other = ALTERNATIVES.get((role, kind), "")
+            if kind is IntentKind.SURPLUS_ONLY and energy <= 0:
+                other = "charge now"
             blocks.append(
                 Block(
                     device,
@@ -76,7 +79,7 @@ class Story:
                     round(energy / float(hours.sum()), 1),
                     round(energy, 1),
                     why(kind, a, b),
-                    ALTERNATIVES.get((role, kind), ""),
+                    other,
                 )
             )
         return blocks
@@ -106,6 +109,8 @@ class Story:
         if car.mode is ChargeMode.OFF:
             return "Charging is switched off."
         if kind is IntentKind.IDLE:
+            if not car.window[a] and car.need_wh > 100 and not power.any():
+                return f"The {_lower(name)} is expected to leave at {car_time(self.home, car)}."
             done = car.need_wh <= 100 or power.any()
             return f"The {_lower(name)} has what it needs." if done else self._cannot(car)
         if kind is IntentKind.SURPLUS_ONLY:
@@ -128,9 +133,13 @@ class Story:
         here = float(price[a:b] @ hours[a:b] / hours[a:b].sum())
         there = float(price[charging] @ hours[charging] / hours[charging].sum())
         causes = []
-        if there < CHEAPER * here:
+        if car.mode is ChargeMode.SMART and there < CHEAPER * here:
             causes.append("because power is cheaper then")
-        elif (self.home.base_w[start] < 0) and power[start] <= -self.home.base_w[start] * 1.5:
+        elif (
+            car.mode is ChargeMode.SMART
+            and self.home.base_w[start] < 0
+            and power[start] <= -self.home.base_w[start] * 1.5
+        ):
             causes.append("because the sun will charge it then")
         if limit is not None:
             span = f"from {self._local(limit.start)} to {self._local(limit.end)}"

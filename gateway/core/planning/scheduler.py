@@ -87,7 +87,7 @@ def _difference(home: Home, schedule: Schedule, block: Block) -> tuple[int, floa
     found = _solve(other) if schedule.method == "optimised" else rules(other)
     cost = [bill_micro(home, s.grid_w(home)) - stored_micro(home, s) for s in (schedule, found)]
     carbon = [carbon_g(home, s.grid_w(home)) for s in (schedule, found)]
-    return round(cost[1] - cost[0]), round(carbon[1] - carbon[0], 1), found.solve_s
+    return round(cost[1] - cost[0]), round(carbon[1] - carbon[0], 1) + 0.0, found.solve_s
 
 
 def _bent(home: Home, schedule: Schedule, block: Block) -> Home:
@@ -104,7 +104,7 @@ def _bent(home: Home, schedule: Schedule, block: Block) -> Home:
 
 
 def _bent_car(car: Car, block: Block, span: Mask, power: Array, home: Home) -> Car:
-    if block.kind is not IntentKind.HOLD:
+    if block.alternative != "charge now":
         return replace(car, cap_w=np.where(span, 0.0, car.cap_w))
     after = home.slots.touched(block.start, None)
     cap = np.where(after, car.cap_w, np.minimum(car.cap_w, power))
