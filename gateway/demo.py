@@ -100,7 +100,9 @@ class Demo:
         base = f"http://127.0.0.1:{self.port}"
         with urlopen(f"{base}/api/v1/preferences", timeout=5) as answer:
             wishes = json.loads(answer.read())
-        wishes["charging"] = {"car": {"mode": "now", "ready_by": "07:00", "target_wh": 22000, "target_soc_percent": 100}}
+        wishes["charging"] = {
+            "car": {"mode": "now", "ready_by": "07:00", "target_wh": 22000, "target_soc_percent": 100}
+        }
         headers = {"content-type": "application/json", "origin": base}
         body = json.dumps(wishes).encode()
         urlopen(Request(f"{base}/api/v1/preferences", body, headers, method="PUT"), timeout=5).close()
