@@ -55,13 +55,18 @@ class PlanLoop:
         request = self.request(cause)
         if request is None:
             return
+        run = asyncio.get_running_loop().run_in_executor
         started = self.clock.monotonic()
-        plan = await asyncio.get_running_loop().run_in_executor(self._thread, _plan, request)
+        plan = await run(self._thread, _plan, request, False)
         self.durations_ms = [*self.durations_ms[-199:], (self.clock.monotonic() - started) / self.clock.speed * 1000]
         before, self.plan, self._based_on = self.plan, plan, request
         if before is None or before.method != plan.method:
             log.info("plan: %s, because of %s", plan.method, cause)
         self.on_plan(plan)
+        # In force first; what the alternatives would cost is for reading and may come a moment later.
+        if not self._wake.is_set():
+            self.plan = plan = await run(self._thread, _plan, request, True)
+            self.on_plan(plan)
         await self.store.save_plan(plan)
 
     async def counterfactual(self, device: str, start: datetime) -> tuple[Block, int, float] | None:
@@ -97,10 +102,10 @@ def surprise(snapshot: Snapshot, plan: Plan | None, threshold_w: float = 1500.0)
     return house is not None and slot is not None and abs(house - slot.power_w.get("house", house)) > threshold_w
 
 
-def _plan(request: PlanRequest) -> Plan:
+def _plan(request: PlanRequest, alternatives: bool) -> Plan:
     from gateway.core.planning.scheduler import make_plan
 
-    return make_plan(request)
+    return make_plan(request, alternatives=alternatives)
 
 
 def _counterfactual(request: PlanRequest, plan: Plan, block: Block) -> tuple[int, float]:
