@@ -29,6 +29,7 @@ from gateway.core.tariff.rates import parse_tariff, price_at
 from gateway.model.errors import DeviceError, Finding, HearthError, SiteFileError, StoreError
 from gateway.model.reading import Interval
 from gateway.model.site import Role
+from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Tariff
 from gateway.ports import Actuator, Clock, Connection, DrServer, EvCharger, Meter
 from gateway.runtime.demand_response import DemandResponse
@@ -133,7 +134,7 @@ class Gateway:
             self.wired.actuators,
             store,
             self.notices,
-            lambda snapshot: self.changes.touch(),
+            self._ticked,
         )
         requests = Requests(site, clock, tariff, self.tick, self.learn, self.dr, self.wishes)
         self.plans = PlanLoop(clock, store, requests.make, lambda plan: self.tick.hurry())
@@ -209,6 +210,10 @@ class Gateway:
 
     def _frozen_wishes(self) -> Wishes:
         return Wishes(self.wishes.preferences, self.dr.in_force(), self.wishes.active(), self.plans.plan)
+
+    def _ticked(self, snapshot: Snapshot) -> None:
+        self.plans.watch(snapshot)
+        self.changes.touch()
 
     def _wish_changed(self, what: str) -> None:
         if what == "preference":

@@ -17,6 +17,8 @@ from gateway.ports import Clock, LearnedStore
 log = logging.getLogger(__name__)
 
 SLOT_S = 300.0
+SURPRISE_S = 120.0
+"""Home seconds the house must differ from the plan before it is planned anew."""
 SETTLE_S = 0.1
 """Causes that come together make one plan (real s)."""
 
@@ -33,6 +35,7 @@ class PlanLoop:
     durations_ms: list[float] = field(default_factory=list)
     _based_on: PlanRequest | None = None
     _cause: str = "start"
+    _surprised_since: float | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="plan"))
 
@@ -79,6 +82,18 @@ class PlanLoop:
         run = asyncio.get_running_loop().run_in_executor
         micro, co2_g = await run(self._thread, _counterfactual, self._based_on, self.plan, block)
         return block, micro, co2_g
+
+    def watch(self, snapshot: Snapshot) -> None:
+        """Ask for a new plan when the house has drawn far from the plan for two minutes."""
+        if not surprise(snapshot, self.plan):
+            self._surprised_since = None
+            return
+        now = self.clock.monotonic()
+        if self._surprised_since is None:
+            self._surprised_since = now
+        elif now - self._surprised_since >= SURPRISE_S:
+            self._surprised_since = None
+            self.cause("surprise")
 
     async def _until_next(self) -> None:
         now = self.clock.now()

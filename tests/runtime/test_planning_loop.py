@@ -1,0 +1,92 @@
+"""The plan loop: a plan at each slot boundary and on each cause, in force before its alternatives are priced."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+from gateway.core.planning.request import PlanRequest
+from gateway.model.plan import Forecast, Plan
+from gateway.model.preferences import ChargeMode
+from gateway.model.tariff import Rate, Tariff
+from gateway.runtime.planning import PlanLoop, surprise
+from tests.core.homes import SITE, car, snapshot
+from tests.fakes import START, FakeClock, FakeStore
+
+FLAT = Tariff("flat", "Flat", "EUR", SITE.timezone, (Rate("all day", 300_000, 50_000),))
+
+
+def request(cause: str) -> PlanRequest:
+    snap = snapshot((0.7, 0.7, 0.7), charger=car(0.0), mode=ChargeMode.SMART)
+    load = Forecast("house", START, 900, (500.0,) * 192)
+    solar = Forecast("solar", START, 900, (0.0,) * 192)
+    return PlanRequest(
+        SITE, snap, load, solar, None, FLAT, snap.preferences, (), (), 300.0, START, cause, steps=((2.0, 900),)
+    )
+
+
+class Loop:
+    def __init__(self) -> None:
+        self.clock, self.store, self.plans = FakeClock(), FakeStore(), list[Plan]()
+        self.loop = PlanLoop(self.clock, self.store, request, self.plans.append)
+
+    async def until(self, count: int) -> None:
+        for _ in range(400):
+            await self.clock.advance(0.2)
+            if len(self.store.plans) >= count:
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"{len(self.store.plans)} plans")
+
+
+async def test_the_plan_is_in_force_before_its_alternatives_are_priced() -> None:
+    home = Loop()
+    await home.loop.once("start")
+    first, second = home.plans
+    assert all(block.alternative_cost_micro is None for block in first.blocks)
+    assert any(block.alternative_cost_micro is not None for block in second.blocks)
+    assert replace(first, blocks=()).cost_micro == second.cost_micro
+    assert home.store.plans == [second]
+
+
+async def test_a_cause_makes_a_new_plan_at_once_and_names_itself() -> None:
+    home = Loop()
+    task = asyncio.create_task(home.loop.run())
+    await home.until(1)
+    home.loop.cause("event")
+    await home.until(2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert [plan.cause for plan in home.store.plans] == ["start", "event"]
+
+
+async def test_the_alternative_of_a_block_that_is_gone_is_not_invented() -> None:
+    home = Loop()
+    assert await home.loop.counterfactual("car", START) is None
+    await home.loop.once("start")
+    assert await home.loop.counterfactual("car", START + timedelta(days=9)) is None
+    block = next(b for b in home.plans[-1].blocks if b.alternative_cost_micro is not None)
+    found = await home.loop.counterfactual(block.device, block.start)
+    assert found is not None and abs(found[1] - (block.alternative_cost_micro or 0)) <= 10_000
+
+
+async def test_a_house_that_draws_far_from_the_plan_is_a_surprise() -> None:
+    home = Loop()
+    await home.loop.once("start")
+    calm = snapshot((0.7, 0.7, 0.7), charger=car(0.0))
+    assert not surprise(calm, home.loop.plan)
+    odd = snapshot((10, 10, 10), charger=car(0.0))
+    assert surprise(odd, home.loop.plan)
+    task = asyncio.create_task(home.loop.run())
+    await home.until(2)
+    home.loop.watch(odd)
+    await home.clock.advance(60)
+    home.loop.watch(odd)
+    assert len(home.store.plans) == 2
+    await home.clock.advance(61)
+    home.loop.watch(odd)
+    await home.until(3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert home.store.plans[-1].cause == "surprise"
