@@ -71,7 +71,7 @@ def _open_page(port: int) -> None:
     """What a browser on the Now page does: fetch it, then read its stream."""
     urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30).read()
     with suppress(OSError, ValueError):
-        for _ in urllib.request.urlopen(f"http://127.0.0.1:{port}/live/now", timeout=60):
+        for _ in urllib.request.urlopen(f"http://127.0.0.1:{port}/live", timeout=60):
             pass
 
 

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import yaml  # noqa: E402
+from ruamel.yaml import YAML  # noqa: E402
 
 from gateway.core.planning.request import UNEVEN_STEPS, PlanRequest  # noqa: E402
 from gateway.core.planning.scheduler import counterfactual, make_plan  # noqa: E402
@@ -106,7 +106,7 @@ def home(seed: int, steps: tuple[tuple[float, int], ...]) -> PlanRequest:
         for i, start in enumerate(starts[:192]):
             price = 250_000 + 120_000 * math.sin(hours[i] / 4) + dice.gauss(0, 30_000) - 25 * sun * (11 < hours[i] < 15)
             signals.append(PricePoint("PRICE", price, start, start + timedelta(minutes=15)))
-    tariff = parse_tariff(yaml.safe_load((ROOT / "config/tariffs/demo_tou.yaml").read_text()))
+    tariff = parse_tariff(YAML(typ="safe").load(ROOT / "config/tariffs/demo_tou.yaml"))
     return PlanRequest(
         site, snapshot, Forecast("load", now, 900, load), Forecast("solar", now, 900, solar),
         Forecast("outdoor", now, 900, outdoor, unit="°C"), tariff, preferences, tuple(limits), tuple(signals), 200.0,

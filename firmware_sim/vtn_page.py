@@ -46,8 +46,13 @@ def _event(event: Object, store: Store, now: datetime, zone: ZoneInfo) -> str:
         f'<article class="{state}"><h3>{escape(str(event.get("eventName") or event["id"]))}'
         f'<b class="phase">{state}</b></h3>'
         f"<p>{_at(start, zone)} to {_at(end, zone)} &middot; {escape(str(program.get('programName', '?')))}"
-        f" &middot; priority {escape(str(event.get('priority')))}</p><ul>{payloads}</ul></article>"
+        f"{_priority(event)}</p><ul>{payloads}</ul></article>"
     )
+
+
+def _priority(event: Object) -> str:
+    priority = event.get("priority")
+    return "" if priority is None else f" &middot; priority {escape(str(priority))}"
 
 
 def _report(report: Object, store: Store, zone: ZoneInfo) -> str:

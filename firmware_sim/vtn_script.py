@@ -49,7 +49,8 @@ class Script:
         now = self._store.now()
         while self.waiting and self.waiting[0][0] <= now:
             due, entry = self.waiting.pop(0)
-            self._act(entry, late=due < now, now=now)
+            late = entry.get("announce", "now") != "now" and due < now
+            self._act(entry, late=late, now=now)
 
     def _act(self, entry: Object, late: bool, now: datetime) -> None:
         if "cancel" in entry:
@@ -59,7 +60,10 @@ class Script:
             for event in self._named(entry["modify"]):
                 self._store.update(KINDS["events"], event["id"], _body({**event, **entry["event"]}), UTILITY)
         else:
-            self._publish(self._program(entry.get("program")), entry.get("event"), late, now)
+            announced: Object | None = dict(entry["event"]) if "event" in entry else None
+            named = announced.pop("programName", None) if announced else None
+            wanted = entry.get("program") or ({"programName": named} if named else None)
+            self._publish(self._program(wanted), announced, late, now)
 
     def _publish(self, program_id: str, event: Object | None, late: bool, now: datetime) -> None:
         ended = late and event is not None and "intervalPeriod" in event and span(event)[1] <= now

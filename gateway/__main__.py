@@ -25,6 +25,8 @@ app.add_typer(probe_app, name="probe")
 SiteOption = Annotated[Path, typer.Option("--site", help="The site file (YAML); see config/site/example.yaml")]
 DataOption = Annotated[Path, typer.Option("--data", help="Folder of the database and what the hub keeps")]
 DATA = Path("data")
+ConfigOption = Annotated[Path, typer.Option("--config", hidden=True, help="Folder of profiles, tariffs and strategies")]
+CONFIG = ROOT / "config"
 
 
 def say(text: str) -> None:
@@ -63,6 +65,7 @@ def run(
     home_epoch: Annotated[str | None, typer.Option(hidden=True)] = None,
     real_epoch: Annotated[float | None, typer.Option(hidden=True)] = None,
     demo_home: Annotated[bool, typer.Option("--demo", hidden=True)] = False,
+    config: ConfigOption = CONFIG,
 ) -> None:
     """Run the gateway of a real home until it is stopped (SIGTERM, Ctrl-C)."""
     from gateway.app import run_gateway
@@ -72,7 +75,7 @@ def run(
     epoch = datetime.fromisoformat(home_epoch).astimezone(UTC) if home_epoch else None
     clock = SystemClock(speed=speed, home_epoch=epoch, real_epoch=real_epoch)
     try:
-        asyncio.run(run_gateway(site, data, clock, simulated=demo_home))
+        asyncio.run(run_gateway(site, data, clock, simulated=demo_home, config=config))
     except SiteFileError as error:
         for finding in error.findings:
             say(f"[red]{finding}[/]")
@@ -87,6 +90,7 @@ def check(
     site: SiteOption,
     level: Annotated[str, typer.Option(help="syntax, or devices (reads every device once)")] = "syntax",
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON")] = False,
+    config: ConfigOption = CONFIG,
 ) -> None:
     """Check a site file. Exit code 0: good, 1: findings, 2: unusable."""
     from gateway.app import check_site
@@ -96,7 +100,7 @@ def check(
         say(f"[red]unknown level '{level}'[/]. Known: syntax, devices")
         raise typer.Exit(2)
     try:
-        findings, code = asyncio.run(check_site(site, devices=level == "devices")), 0
+        findings, code = asyncio.run(check_site(site, devices=level == "devices", config=config)), 0
     except SiteFileError as error:
         findings, code = error.findings, 2
     if as_json:

@@ -26,7 +26,7 @@ from gateway.core.learning.shapes import typical_shapes
 from gateway.core.metering.csv_rows import parse_interval_csv
 from gateway.core.metering.freeze import Wishes
 from gateway.core.tariff.rates import parse_tariff, price_at
-from gateway.model.errors import DeviceError, Finding, HearthError, SiteFileError, StoreError
+from gateway.model.errors import DeviceError, DeviceUnreachable, Finding, ServerError, SiteFileError, StoreError
 from gateway.model.reading import Interval
 from gateway.model.site import Role
 from gateway.model.snapshot import Snapshot
@@ -52,6 +52,9 @@ log = logging.getLogger(__name__)
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 DATABASE = "hearth.sqlite"
+ASK_S = 15.0
+CONNECT_S = 4.0
+"""How long `check` gives a device to speak and a connection to come up, s."""
 KINDS = {
     "modbus_tcp": Kind(ModbusTcpSettings, ModbusDeviceSettings),
     "modbus_rtu": Kind(ModbusRtuSettings, ModbusDeviceSettings),
@@ -74,20 +77,22 @@ class Wired:
     findings: list[Finding] = field(default_factory=list)
 
 
-async def run_gateway(path: Path, data: Path, clock: SystemClock, *, simulated: bool = False) -> None:
+async def run_gateway(
+    path: Path, data: Path, clock: SystemClock, *, simulated: bool = False, config: Path = CONFIG
+) -> None:
     """Run the gateway until SIGTERM or SIGINT; raises SiteFileError or HearthError when it cannot start at all."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "httpcore", "websockets", "pymodbus", "aiomqtt", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     site_file = load_site(path, KINDS, WebSettings)
-    tariff = load_tariff(site_file.site_tariff_path(CONFIG))
+    tariff = load_tariff(site_file.site_tariff_path(config))
     data.mkdir(parents=True, exist_ok=True)
     store = SqliteStore.open(data / DATABASE)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    gateway = Gateway(site_file, tariff, store, clock, simulated)
+    gateway = Gateway(site_file, tariff, store, clock, simulated, config)
     try:
         await gateway.start()
         await stop.wait()
@@ -100,14 +105,20 @@ class Gateway:
     """One running gateway: its loops under one supervisor."""
 
     def __init__(
-        self, site_file: SiteFile, tariff: Tariff, store: SqliteStore, clock: Clock, simulated: bool = False
+        self,
+        site_file: SiteFile,
+        tariff: Tariff,
+        store: SqliteStore,
+        clock: Clock,
+        simulated: bool = False,
+        config: Path = CONFIG,
     ) -> None:
         site = site_file.site
         self.site_file, self.store, self.clock = site_file, store, clock
         self.changes = Changes()
         self.notices = Notices(store, clock, self.changes)
         self.supervisor = Supervisor(clock)
-        self.wired = wire(site_file, store, clock, self._device_changed)
+        self.wired = wire(site_file, store, clock, self._device_changed, config)
         self.state = HomeState(site, clock, self.wired.stale_after_s, self.wired.chargers)
         self.intake = Intake(self.state, clock, store, self.notices)
         self.wishes = OwnerWishes(site, clock, store, self._wish_changed)
@@ -117,7 +128,7 @@ class Gateway:
             clock,
             store,
             self.notices,
-            parse_strategies(read_yaml(CONFIG / "dr" / f"{site_file.strategies}.yaml")),
+            parse_strategies(read_yaml(config / "dr" / f"{site_file.strategies}.yaml")),
             lambda: self.wishes.preferences,
             self._wish_changed,
             poll_s=min(
@@ -136,9 +147,10 @@ class Gateway:
             self.notices,
             self._ticked,
         )
+        self.state.on_overload = self.tick.hurry
         requests = Requests(site, clock, tariff, self.tick, self.learn, self.dr, self.wishes)
         self.plans = PlanLoop(clock, store, requests.make, lambda plan: self.tick.hurry())
-        self.reporting = Reporting(site, clock, store, self.dr, self.tick, lambda: self.plans.plan)
+        self.reporting = Reporting(site, clock, store, self.dr, self.tick, self.plans.without)
         self.home = Home(
             site,
             clock,
@@ -223,6 +235,8 @@ class Gateway:
         self.changes.touch()
 
     def _device_changed(self, device: str, what: str) -> None:
+        if what == "connected":
+            self.tick.reachable(device)
         self.tick.hurry()
         if what in ("plugged", "unplugged", "session", "connected", "disconnected"):
             self.plans.cause("car")
@@ -237,7 +251,9 @@ class Gateway:
             self.notices.later_raise(f"site file {finding.where}", "warning", f"Left out of the home: {finding}")
 
 
-def wire(site_file: SiteFile, store: SqliteStore, clock: Clock, on_change: Callable[[str, str], None]) -> Wired:
+def wire(
+    site_file: SiteFile, store: SqliteStore, clock: Clock, on_change: Callable[[str, str], None], config: Path = CONFIG
+) -> Wired:
     """Build the adapters; a device whose profile cannot be used is left out with a finding."""
     wired = Wired()
     owners = {
@@ -250,13 +266,17 @@ def wire(site_file: SiteFile, store: SqliteStore, clock: Clock, on_change: Calla
             wired.connections.append(owner)
     for entry in site_file.devices:
         try:
-            _add_device(wired, entry, owners[entry.connection], clock)
+            _add_device(wired, entry, owners[entry.connection], clock, config / "devices")
         except SiteFileError as error:
-            wired.findings += error.findings
+            wired.findings += [_at_device(site_file, entry, finding) for finding in error.findings]
         except Finding as finding:
-            where = f"{site_file.path}:{entry.line}: devices.{entry.device.id}: {finding.where}"
-            wired.findings.append(Finding(where, finding.what, finding.remedy))
+            wired.findings.append(_at_device(site_file, entry, finding))
     return wired
+
+
+def _at_device(site_file: SiteFile, entry: DeviceEntry, finding: Finding) -> Finding:
+    where = f"{site_file.path}:{entry.line}: devices.{entry.device.id}: {finding.where}"
+    return Finding(where, finding.what, finding.remedy)
 
 
 def _connection(
@@ -280,21 +300,21 @@ def _connection(
     return Vtn(name, settings, clock)
 
 
-def _add_device(wired: Wired, entry: DeviceEntry, owner: Any, clock: Clock) -> None:
+def _add_device(wired: Wired, entry: DeviceEntry, owner: Any, clock: Clock, profiles: Path) -> None:
     device, settings = entry.device, entry.settings
     made: Any
     if isinstance(settings, ModbusDeviceSettings):
         from adapters.modbus.device import ModbusDevice
         from adapters.modbus.profile import load_profile
 
-        profile = load_profile(settings.profile, CONFIG / "devices" / "modbus")
+        profile = load_profile(settings.profile, profiles / "modbus")
         made = ModbusDevice(device, settings, profile, owner, clock, main=device.role is Role.MAIN_METER)
         stale = max(10.0, 3 * settings.period_s)
     elif isinstance(settings, MqttDeviceSettings):
         from adapters.mqtt.device import MqttDevice
         from adapters.mqtt.profile import load_profile as load_topics
 
-        made = MqttDevice(device, settings, load_topics(settings.profile, CONFIG / "devices" / "mqtt"), owner, clock)
+        made = MqttDevice(device, settings, load_topics(settings.profile, profiles / "mqtt"), owner, clock)
         stale = settings.expire_after_s
     elif isinstance(settings, OcppDeviceSettings):
         made = owner.charger(device, settings)
@@ -334,45 +354,62 @@ def load_tariff(path: Path) -> Tariff:
         raise SiteFileError([Finding(f"{path}: {finding.where}", finding.what, finding.remedy)]) from finding
 
 
-async def check_site(path: Path, *, devices: bool) -> list[Finding]:
+async def check_site(path: Path, *, devices: bool, config: Path = CONFIG) -> list[Finding]:
     """All findings of a site file; with `devices` every device is asked once. Raises SiteFileError when unusable."""
     clock = SystemClock()
     site_file = load_site(path, KINDS, WebSettings)
-    load_tariff(site_file.site_tariff_path(CONFIG))
-    read_yaml(CONFIG / "dr" / f"{site_file.strategies}.yaml")
+    load_tariff(site_file.site_tariff_path(config))
+    read_yaml(config / "dr" / f"{site_file.strategies}.yaml")
     store = SqliteStore.open(Path(":memory:"))
     try:
-        wired = wire(site_file, store, clock, lambda device, what: None)
+        wired = wire(site_file, store, clock, lambda device, what: None, config)
         findings = [*site_file.findings, *wired.findings]
         if devices:
-            findings += await _ask_devices(wired, site_file)
+            findings += await _ask_devices(wired, site_file, clock)
         return findings
     finally:
         await store.close()
 
 
-async def _ask_devices(wired: Wired, site_file: SiteFile) -> list[Finding]:
-    findings: list[Finding] = []
+async def _ask_devices(wired: Wired, site_file: SiteFile, clock: Clock) -> list[Finding]:
+    """Ask every device once and every server; what shares a connection waits its turn there."""
     tasks = [asyncio.create_task(connection.run()) for connection in wired.connections]
-    lines = {entry.device.id: entry.line for entry in site_file.devices}
-    for meter in wired.meters:
-        where = f"{site_file.path}:{lines[meter.id]}: devices.{meter.id}"
-        try:
-            async with asyncio.timeout(15):
-                await meter.read()
-        except DeviceError as error:
-            findings.append(Finding(where, error.reason, error.remedy or "Check power, cable and address."))
-        except TimeoutError:
-            findings.append(Finding(where, "said nothing within 15 s", "Check its address, topic and connection."))
+    entries = {entry.device.id: entry for entry in site_file.devices}
+    asked = (_ask(meter, entries[meter.id], site_file, clock) for meter in wired.meters)
+    findings = [finding for finding in await asyncio.gather(*asked) if finding is not None]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     for name, server in wired.servers.items():
         try:
             await server.programs()
-        except HearthError as error:
-            findings.append(Finding(f"{site_file.path}: connections.{name}", str(error), "Check URL and credentials."))
+        except ServerError as error:
+            where = f"{site_file.path}: connections.{name}"
+            findings.append(Finding(where, error.reason, error.remedy or "Check URL and credentials."))
     return findings
+
+
+async def _ask(meter: Meter, entry: DeviceEntry, site_file: SiteFile, clock: Clock) -> Finding | None:
+    """One reading of one device; a connection gets a few seconds to come up first."""
+    where = f"{site_file.path}:{entry.line}: devices.{meter.id}"
+    settings = site_file.connections[entry.connection]
+    address = f" ({settings.host}:{settings.port})" if isinstance(settings, ModbusTcpSettings | MqttSettings) else ""
+    begun = clock.monotonic()
+    try:
+        async with asyncio.timeout(ASK_S):
+            while True:
+                try:
+                    await meter.read()
+                    return None
+                except DeviceUnreachable as error:
+                    if clock.monotonic() - begun > CONNECT_S:
+                        return Finding(where, error.reason + address, error.remedy or "Check power, cable and address.")
+                await clock.sleep(0, real_floor=0.2)
+    except DeviceError as error:
+        return Finding(where, error.reason + address, error.remedy or "Check its profile and unit.")
+    except TimeoutError:
+        what = f"said nothing within {ASK_S:g} s{address}"
+        return Finding(where, what, "Check its address, topic and connection.")
 
 
 async def probe_modbus_host(host: str, port: int, units: Sequence[int]) -> list[str]:

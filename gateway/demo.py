@@ -15,7 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from datetime import time as clock_time
 from pathlib import Path
 from string import Template
 from urllib.request import Request, urlopen
@@ -55,6 +56,8 @@ class Demo:
     seed: int = 1
     start_local: tuple[int, int] = START_LOCAL
     script: Path = ROOT / "firmware_sim" / "scripts" / "signature_scene.json"
+    day: date | None = None
+    """The home's local date at the start; today when not said."""
     children: list[Child] = field(default_factory=list)
     real_epoch: float = 0.0
     home_epoch: datetime = field(default_factory=lambda: datetime.now(ZONE))  # noqa: TID251 - outside the product's loop
@@ -83,8 +86,8 @@ class Demo:
     def start(self, folder: Path) -> Child:
         """Start every process in order, keeping files in `folder`; returns the gateway once it serves its pages."""
         self.real_epoch = time.time()  # noqa: TID251 - the demo sets the epoch that every process shares
-        today = datetime.fromtimestamp(self.real_epoch, ZONE)
-        self.home_epoch = today.replace(hour=self.start_local[0], minute=self.start_local[1], second=0, microsecond=0)
+        day = self.day or datetime.fromtimestamp(self.real_epoch, ZONE).date()
+        self.home_epoch = datetime.combine(day, clock_time(*self.start_local), ZONE)
         broker = self._broker(folder)
         ports = self._devices(broker)
         site = self._site(folder, ports, broker)
@@ -199,6 +202,7 @@ class Demo:
         )
         if broker is None:
             filled = filled.replace("  broker: {kind: mqtt, host: 127.0.0.1, port: 0}\n", "")
+            filled = filled.replace("name: Demo home\n", "name: Demo home, no heat devices\n")
         assert heat, "config/site/demo.yaml lost its MQTT section"
         site = folder / "site.yaml"
         site.write_text(filled)

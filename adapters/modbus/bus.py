@@ -30,6 +30,8 @@ EXCEPTIONS = {
 }  # fmt: skip
 ABSENT = frozenset({10, 11})
 MAX_RECONNECT_S = 30.0
+MAIN_RECONNECT_S = 2.0
+"""Without the main meter cars stand at their safe current: its line is dialled this often at least."""
 TIMEOUTS_UNTIL_RECONNECT = 5
 """After so many time-outs in a row, with no answer from any unit, the TCP connection itself is doubted."""
 
@@ -74,6 +76,7 @@ class Bus:
         self._client: Client | None = None
         self._lost = asyncio.Event()
         self._breakers: dict[int, Breaker] = {}
+        self._max_reconnect_s = MAX_RECONNECT_S
         self._quiet_until = 0.0
         self._timeouts = 0
         self._reachable: bool | None = None
@@ -87,9 +90,11 @@ class Bus:
         """Announce a unit; the main meter's is asked again after 2 s at the latest, others after up to 30 s."""
         if main or unit not in self._breakers:
             self._breakers[unit] = Breaker(main=main)
+        if main:
+            self._max_reconnect_s = MAIN_RECONNECT_S
 
     async def run(self) -> None:
-        """Keep the line open until cancelled: reconnect with jitter, after 30 s at the latest."""
+        """Keep the line open until cancelled: reconnect with jitter, after 30 s (main meter: 2 s) at the latest."""
         delay_s = 0.5
         try:
             while True:
@@ -98,7 +103,7 @@ class Bus:
                     await self._lost.wait()
                 self.close()
                 await self._pause(delay_s * random.uniform(0.7, 1.0))
-                delay_s = min(MAX_RECONNECT_S, delay_s * 2)
+                delay_s = min(self._max_reconnect_s, delay_s * 2)
         finally:
             self.close()
 

@@ -7,6 +7,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ MAX_PAYLOAD = 64 * 1024
 MAX_PARTIAL = 64
 """Messages kept per topic that carries only changes."""
 IO_TIMEOUT_S = 5.0
+GOODBYE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,15 @@ class Mailbox:
             self.dropped += 1
             return
         size = MAX_PARTIAL if message.topic in self._partial else 1
-        unread = self._unread.setdefault(message.topic, deque(maxlen=size))
+        unread = self._unread.pop(message.topic, None) or deque(maxlen=size)
+        self._unread[message.topic] = unread  # at the end again: topics in the order in which they last spoke
         if size > 1 and len(unread) == size:
             self.dropped += 1
         unread.append(message)
         self.arrived.set()
 
     def take(self) -> list[Message]:
-        """All unread messages, in order within each topic."""
+        """All unread messages, in order within each topic, the topic that spoke last at the end."""
         messages = [message for unread in self._unread.values() for message in unread]
         self._unread.clear()
         self.arrived.clear()
@@ -94,6 +97,12 @@ class Broker:
         self._queue: _BoundedQueue | None = None
         self._dropped = 0
         self._reachable: bool | None = None
+        self._will: aiomqtt.Will | None = None
+
+    @property
+    def listening(self) -> bool:
+        """Whether the broker is there and has taken every subscription."""
+        return self._client is not None and self._boxes.keys() <= self._subscribed
 
     @property
     def connected(self) -> bool:
@@ -127,6 +136,23 @@ class Broker:
         except aiomqtt.MqttError as error:
             raise DeviceUnreachable(device, f"publish to {topic}", f"{self.name} did not take it: {error}") from error
 
+    def set_will(self, topic: str, payload: str) -> None:
+        """What the broker shall say, retained, when this connection ends; takes effect at the next connect."""
+        self._will = aiomqtt.Will(topic, payload, qos=1, retain=True)
+
+    async def show(self, topic: str, payload: str, *, qos: int) -> None:
+        """Publish a state of the home, retained; raises DeviceUnreachable when the broker does not take it.
+
+        Never for commands: a retained command would be obeyed again at each reconnect.
+        """
+        client = self._client
+        if client is None:
+            raise DeviceUnreachable(self.name, f"show {topic}", "it is not connected")
+        try:
+            await client.publish(topic, payload, qos=qos, retain=True, timeout=IO_TIMEOUT_S)
+        except aiomqtt.MqttError as error:
+            raise DeviceUnreachable(self.name, f"show {topic}", f"the broker did not take it: {error}") from error
+
     async def run(self) -> None:
         """Keep the connection open until cancelled: reconnect with jitter, after 30 s at the latest."""
         delay_s = 0.5
@@ -152,10 +178,20 @@ class Broker:
             try:
                 async for message in client.messages:
                     self._sort(message)
+            except asyncio.CancelledError:
+                await self._say_goodbye(client)
+                raise
             finally:
                 subscribing.cancel()
                 self._dropped = self.dropped
                 self._queue = None
+
+    async def _say_goodbye(self, client: aiomqtt.Client) -> None:
+        """A connection that is closed in order leaves no last will, so its words are said here."""
+        if self._will is None:
+            return
+        with suppress(aiomqtt.MqttError):
+            await client.publish(self._will.topic, self._will.payload, qos=1, retain=True, timeout=GOODBYE_S)
 
     def _make_client(self) -> aiomqtt.Client:
         settings = self._settings
@@ -163,9 +199,13 @@ class Broker:
             settings.host, settings.port, username=settings.username,
             password=settings.password.get_secret_value() if settings.password else None,
             keepalive=settings.keepalive_s, timeout=IO_TIMEOUT_S,
-            tls_params=aiomqtt.TLSParameters(ca_certs=settings.ca_file) if settings.tls else None,
+            tls_params=self._tls_parameters() if settings.tls else None, will=self._will,
             queue_type=cast(Any, self._make_queue), max_queued_incoming_messages=MAX_QUEUED,
         )  # fmt: skip
+
+    def _tls_parameters(self) -> aiomqtt.TLSParameters:
+        settings = self._settings
+        return aiomqtt.TLSParameters(settings.ca_file, settings.cert_file, settings.key_file)
 
     def _make_queue(self, maxsize: int) -> _BoundedQueue:
         self._queue = _BoundedQueue(maxsize)

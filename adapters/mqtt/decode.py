@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.model.quantity import Quantity
+
+_CHOICE = re.compile(r"^\{([^{}|]*)\|([^{}|]*)\}$")
+"""{ON|OFF} in a command: the first word for on, the second for off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One term of a quantity that the device tells in pieces: tariffs, phases, consumption less production."""
+
+    topic: str
+    path: tuple[str, ...]
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """Where a quantity stands: `path` of keys and indices into the JSON of messages on `topic`; empty for all of it.
 
-    A `partial` topic carries only what changed, so none of its messages may be skipped.
+    A `partial` topic carries only what changed, so none of its messages may be skipped. With `parts` the quantity is
+    their sum, and `topic` is empty; `alone` says that parts change on their own, not as one telegram.
     """
 
     topic: str
@@ -27,6 +41,13 @@ class State:
     low: float | None = None
     high: float | None = None
     partial: bool = False
+    parts: tuple[Part, ...] = ()
+    alone: bool = False
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Every topic the quantity is told on."""
+        return frozenset(part.topic for part in self.parts) if self.parts else frozenset([self.topic])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +80,52 @@ def parse(payload: bytes) -> Any:
 
 def find(document: Any, state: State) -> Found | None:
     """The state's value in a parsed payload; None when the message does not speak of it."""
+    found = _scaled(document, state, state.path, state.scale)
+    return found if found is None or found.value is None else _bounded(found.value, state)
+
+
+def find_part(document: Any, state: State, part: Part) -> Found | None:
+    """One part's value, scaled; None when the message does not speak of it."""
+    return _scaled(document, state, part.path, part.scale)
+
+
+def add_up(found: Iterable[Found], state: State) -> Found:
+    """The sum of all parts; missing, with the reason, as soon as one of them is."""
+    total = 0.0
+    for part in found:
+        if part.value is None:
+            return part
+        total += part.value
+    return _bounded(total, state)
+
+
+def _scaled(document: Any, state: State, path: tuple[str, ...], scale: float) -> Found | None:
     node = document
-    for key in state.path:
+    for key in path:
         if isinstance(node, dict) and key in node:
             node = node[key]
         elif isinstance(node, list) and key.isdigit() and int(key) < len(node):
             node = node[int(key)]
         else:
             return None
-    value = _number(node, state.words or {})
+    value = _number(node, state.words or {}, switch=state.quantity is Quantity.ON)
     if value is None:
         return Found(None, f"the device says {_short(node)}")
-    value = value * state.scale + 0.0  # + 0.0: production of nothing is 0, not -0
+    return Found(value * scale + 0.0)  # + 0.0: production of nothing is 0, not -0
+
+
+def _bounded(value: float, state: State) -> Found:
     if (state.low is not None and value < state.low) or (state.high is not None and value > state.high):
         return Found(None, f"{value:g} {state.quantity.unit} is outside its range")
     return Found(value)
 
 
 def fill(template: Any, value: float, seconds: int) -> Any:
-    """A command's payload: {value}, {on} (true or false) and {seconds} in `template` replaced by the wish."""
+    """A command's payload: {value}, {on} (true or false), {A|B} (A when on, else B) and {seconds} in `template`
+    replaced by the wish."""
     named: dict[str, Any] = {"{value}": value, "{on}": value >= 0.5, "{seconds}": seconds}
+    if isinstance(template, str) and (choice := _CHOICE.match(template)):
+        return choice[1] if value >= 0.5 else choice[2]
     if isinstance(template, dict):
         return {key: fill(part, value, seconds) for key, part in template.items()}
     if isinstance(template, list):
@@ -86,12 +133,15 @@ def fill(template: Any, value: float, seconds: int) -> Any:
     return named.get(template, template) if isinstance(template, str) else template
 
 
-def _number(node: Any, words: Mapping[str, float]) -> float | None:
-    """A finite number out of what devices send: numbers, numbers as strings, words, channels in a list (summed)."""
+def _number(node: Any, words: Mapping[str, float], *, switch: bool) -> float | None:
+    """A finite number out of what devices send: numbers, numbers as strings, words, channels in a list (summed).
+
+    true and false are numbers for a switch only: elsewhere false means that a sensor is not there.
+    """
     if isinstance(node, bool):
-        return float(node)
+        return float(node) if switch else None
     if isinstance(node, list):
-        parts = [_number(part, words) for part in node]
+        parts = [_number(part, words, switch=switch) for part in node]
         known = [part for part in parts if part is not None]
         return sum(known) if known and len(known) == len(parts) else None
     if isinstance(node, str) and node in words:

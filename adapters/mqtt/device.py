@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters.mqtt.bind import bind
 from adapters.mqtt.broker import Broker, Message
-from adapters.mqtt.decode import BadPayload, fill, find, parse
+from adapters.mqtt.decode import BadPayload, Found, fill, find, parse
 from adapters.mqtt.profile import Command, Profile
 from adapters.mqtt.settings import MqttDeviceSettings
+from adapters.mqtt.sums import Summing
 from gateway.model.errors import CommandRefused, DeviceUnreachable
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Quality, Reading
@@ -27,6 +29,8 @@ MIN_SILENCE_REAL_S = 2.0
 """However fast home time runs, a device gets this long of the world's time to speak."""
 CONFIRM_S = 5.0
 MIN_CONFIRM_REAL_S = 1.0
+TELEGRAM_REAL_S = 2.0
+"""Parts of one telegram are published within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +54,15 @@ class MqttDevice:
         self.controls = frozenset(profile.commands)
         self.bad_payloads = 0
         self._settings, self._broker, self._clock = settings, broker, clock
-        self._profile = _bind(profile, broker.full_topic(settings.topic))
+        self._profile = bind(profile, broker.full_topic(settings.topic), settings.channel)
         partial = [state.topic for state in self._profile.states if state.partial]
         self._box = broker.watch(self._topics(), partial)
+        self._plain = [state for state in self._profile.states if not state.parts]
+        self._sums = [
+            Summing(state, settings.expire_after_s if state.alone else TELEGRAM_REAL_S * clock.speed)
+            for state in self._profile.states
+            if state.parts
+        ]
         self._pending: dict[Quantity, Reading] = {}
         self._known: dict[Quantity, float] = {}
         self._offline = False
@@ -67,7 +77,7 @@ class MqttDevice:
         if not await self._wait(self._has_news, silence_s, MIN_SILENCE_REAL_S / 2):
             await self._ask_state(self._broker.connects, again=True)
             if not await self._wait(self._has_news, silence_s, MIN_SILENCE_REAL_S / 2):
-                self._known.clear()
+                self._forget()
                 reason = "the broker is not connected" if not self._broker.connected else "nothing was heard from it"
                 raise DeviceUnreachable(self.id, "read", f"{reason} for {self._settings.expire_after_s:g} s")
         if self._pending:
@@ -190,21 +200,26 @@ class MqttDevice:
         for command in self._profile.commands.values():
             if message.topic == command.reply_topic and isinstance(document, dict) and not message.retained:
                 self._reply = document
-        now = self._clock.now()
-        for state in self._profile.states:
+        for state in self._plain:
             found = find(document, state) if state.topic == message.topic else None
-            if found is None:
-                continue
-            quality, reason = Quality.VALID, found.reason
-            if found.value is None:
-                quality = Quality.MISSING
-                self._known.pop(state.quantity, None)
-            elif message.retained:
-                quality, reason = Quality.SUSPECT, "retained, not yet live"
-            else:
-                self._known[state.quantity] = found.value
-            self._offline = self._offline and message.retained
-            self._pending[state.quantity] = Reading(self.id, state.quantity, found.value, now, quality, reason)
+            if found is not None:
+                self._note(state.quantity, found, message.retained)
+        for summing in self._sums:
+            total = summing.hear(message.topic, document, self._clock.monotonic(), retained=message.retained)
+            if total is not None:
+                self._note(summing.state.quantity, *total)
+
+    def _note(self, quantity: Quantity, found: Found, retained: bool) -> None:
+        quality, reason = Quality.VALID, found.reason
+        if found.value is None:
+            quality = Quality.MISSING
+            self._known.pop(quantity, None)
+        elif retained:
+            quality, reason = Quality.SUSPECT, "retained, not yet live"
+        else:
+            self._known[quantity] = found.value
+        self._offline = self._offline and retained
+        self._pending[quantity] = Reading(self.id, quantity, found.value, self._clock.now(), quality, reason)
 
     def _hear_availability(self, document: Any) -> None:
         availability = self._profile.availability
@@ -215,37 +230,20 @@ class MqttDevice:
         text = json.dumps(word) if isinstance(word, bool) else str(word)
         if text in availability.offline:
             self._offline = True
-            self._known.clear()
+            self._forget()
         elif text in availability.online:
             self._offline = False
 
+    def _forget(self) -> None:
+        self._known.clear()
+        for summing in self._sums:
+            summing.forget()
+
     def _topics(self) -> set[str]:
         profile = self._profile
-        topics = {state.topic for state in profile.states}
+        topics = {topic for state in profile.states for topic in state.topics}
         topics |= {command.reply_topic for command in profile.commands.values() if command.reply_topic}
         return topics | ({profile.availability.topic} if profile.availability else set())
-
-
-def _bind(profile: Profile, topic: str) -> Profile:
-    """The profile with this device's own topic in place of {topic}."""
-
-    def put(template: Any) -> Any:
-        if isinstance(template, dict):
-            return {key: put(part) for key, part in template.items()}
-        return template.replace("{topic}", topic) if isinstance(template, str) else template
-
-    def bind_command(command: Command) -> Command:
-        return replace(command, topic=put(command.topic), payload=put(command.payload),
-                       reply_topic=put(command.reply_topic))  # fmt: skip
-
-    here, request = profile.availability, profile.request
-    return replace(
-        profile,
-        states=tuple(replace(state, topic=put(state.topic)) for state in profile.states),
-        availability=replace(here, topic=put(here.topic)) if here else None,
-        commands={kind: bind_command(command) for kind, command in profile.commands.items()},
-        request=replace(request, topic=put(request.topic)) if request else None,
-    )
 
 
 def _without_seconds(payload: Any) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from adapters.mqtt.decode import State
+from adapters.mqtt.decode import Part, State
+from adapters.mqtt.profile_wire import AvailabilityWire, CommandWire, PartWire, ProfileWire, StateWire
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import SetpointKind
@@ -52,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A kind of MQTT device; topics hold {topic} for the device's own."""
+    """A kind of MQTT device; topics hold {topic} for the device's own, {channel} for its channel."""
 
     name: str
     maker: str
@@ -63,59 +64,6 @@ class Profile:
     availability: Availability | None
     commands: dict[SetpointKind, Command]
     request: Request | None
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Source(_Wire):
-    manual: str
-    version: str
-    page: str
-
-
-class _State(_Wire):
-    topic: str
-    quantity: Quantity
-    path: str | list[str] = ""
-    scale: float = 1.0
-    sign: Literal[1, -1] = 1
-    map: dict[str, float] = {}
-    range: tuple[float, float] | None = None
-    partial: bool = False
-
-
-class _Availability(_Wire):
-    topic: str
-    path: str = ""
-    online: list[str]
-    offline: list[str]
-
-
-class _Command(_Wire):
-    kind: Literal["on", "target_temperature_c"]
-    topic: str
-    payload: dict[str, Any] | str
-    echo: Quantity
-    tolerance: float = Field(default=0.01, ge=0)
-    reply_topic: str = ""
-
-
-class _Request(_Wire):
-    topic: str
-    payload: str
-
-
-class _Profile(_Wire):
-    maker: str
-    model: str
-    source: _Source
-    verified: str
-    states: list[_State] = Field(min_length=1)
-    availability: _Availability | None = None
-    commands: list[_Command] = []
-    request: _Request | None = None
 
 
 def profile_names(folder: Path) -> list[str]:
@@ -131,7 +79,7 @@ def load_profile(name: str, folder: Path) -> Profile:
         raise SiteFileError([Finding(f"profile {name}", what, _suggest(name, known))])
     path = folder / f"{name}.yaml"
     try:
-        wire = _Profile.model_validate(YAML(typ="safe").load(path))
+        wire = ProfileWire.model_validate(YAML(typ="safe").load(path))
     except MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise SiteFileError([Finding(f"{path.name}{line}", str(error.problem), "Mend the YAML there.")]) from error
@@ -148,7 +96,8 @@ def _finding(problem: dict[str, Any], path: Path) -> Finding:
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
     where = f"{path.name}: {place}" if place else path.name
     if problem["type"] == "extra_forbidden":
-        fields = [*_Profile.model_fields, *_State.model_fields, *_Command.model_fields, *_Availability.model_fields]
+        wires = (ProfileWire, StateWire, PartWire, CommandWire, AvailabilityWire)
+        fields = [field for wire in wires for field in wire.model_fields]
         return Finding(where, "unknown key", _suggest(str(problem["loc"][-1]), sorted(set(fields))))
     if problem["type"] == "missing":
         return Finding(where, "it is missing", "Add it.")
@@ -162,13 +111,14 @@ def _suggest(word: str, known: list[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
 
 
-def _duplicates(wire: _Profile, path: Path) -> list[Finding]:
-    seen: dict[tuple[str, Quantity], int] = {}
+def _duplicates(wire: ProfileWire, path: Path) -> list[Finding]:
+    seen: dict[tuple[str, Quantity, tuple[str, ...]], int] = {}
     findings = []
     for index, state in enumerate(wire.states):
-        first = seen.setdefault((state.topic, state.quantity), index)
+        place = state.sum[0] if state.sum else state
+        first = seen.setdefault((place.topic, state.quantity, _path(place.path)), index)
         if first != index:
-            what = f"{state.quantity} stands already at states[{first}] for this topic"
+            what = f"{state.quantity} stands already at states[{first}] for this topic and path"
             findings.append(Finding(f"{path.name}: states[{index}].quantity", what, "Remove one of the two."))
     return findings
 
@@ -179,7 +129,7 @@ def _path(path: str | list[str]) -> tuple[str, ...]:
     return tuple(part for part in parts if part)
 
 
-def _to_profile(name: str, wire: _Profile) -> Profile:
+def _to_profile(name: str, wire: ProfileWire) -> Profile:
     return Profile(
         name=name, maker=wire.maker, model=wire.model, verified=wire.verified,
         source=f"{wire.source.manual}, {wire.source.version}, {wire.source.page}",
@@ -190,19 +140,20 @@ def _to_profile(name: str, wire: _Profile) -> Profile:
     )  # fmt: skip
 
 
-def _to_state(state: _State) -> State:
+def _to_state(state: StateWire) -> State:
     low, high = state.range or (None, None)
     return State(
         topic=state.topic, quantity=state.quantity, path=_path(state.path), scale=state.scale * state.sign,
-        words=state.map, low=low, high=high, partial=state.partial,
+        words=state.map, low=low, high=high, partial=state.partial, alone=state.arrive == "alone",
+        parts=tuple(Part(part.topic, _path(part.path), part.scale * state.scale * state.sign) for part in state.sum),
     )  # fmt: skip
 
 
-def _to_availability(wire: _Availability) -> Availability:
+def _to_availability(wire: AvailabilityWire) -> Availability:
     return Availability(wire.topic, _path(wire.path), frozenset(wire.online), frozenset(wire.offline))
 
 
-def _to_command(wire: _Command) -> Command:
+def _to_command(wire: CommandWire) -> Command:
     return Command(
         kind=SetpointKind(wire.kind), topic=wire.topic, payload=wire.payload, echo=wire.echo,
         tolerance=wire.tolerance, reply_topic=wire.reply_topic, dead_man="{seconds}" in str(wire.payload),

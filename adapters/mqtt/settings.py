@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+PREFIX = r"^[^#+\s/]+(/[^#+\s/]+)*$"
+"""A topic or its beginning, without wildcards."""
+
 
 class MqttSettings(BaseModel):
     """A broker on the home's network; Hearth never subscribes to everything on it."""
@@ -21,8 +24,18 @@ class MqttSettings(BaseModel):
     )
     tls: bool = Field(default=False, description="Encrypt the connection and check the broker's certificate.")
     ca_file: str | None = Field(default=None, description="CA certificate that signed the broker's; system CAs else.")
+    cert_file: str | None = Field(default=None, description="Client certificate (PEM) to log in with; needs tls.")
+    key_file: str | None = Field(default=None, description="Private key of the client certificate (PEM).")
     keepalive_s: int = Field(default=30, ge=5, le=3600, description="How often to check that the broker lives, s.")
     topic_prefix: str = Field(default="", description="Put before every device's topic, e.g. home/; empty for none.")
+    publish: bool = Field(default=False, description="Show the home outwards: plain topics, Home Assistant discovery.")
+    discovery_prefix: str = Field(
+        default="homeassistant", pattern=PREFIX, description="Home Assistant's discovery prefix."
+    )
+    state_prefix: str = Field(
+        default="hearth", pattern=PREFIX, description="Home's topics: PREFIX/SITE/state/... and PREFIX/SITE/set/..."
+    )
+    publish_every_s: float = Field(default=5.0, ge=1, le=300, description="How often changes are shown outwards, s.")
 
 
 class MqttDeviceSettings(BaseModel):
@@ -32,6 +45,7 @@ class MqttDeviceSettings(BaseModel):
 
     profile: str = Field(description="Name of a device profile: a file in config/devices/mqtt without .yaml.")
     topic: str = Field(description="The device's own topic, e.g. shellyplus1pm-a8032ab12345 or zigbee2mqtt/boiler.")
+    channel: int = Field(default=0, ge=0, le=31, description="Channel of a device with several, counted from 0.")
     expire_after_s: float = Field(default=60.0, gt=0, le=86400, description="Silence after which it counts as gone, s.")
     release_value: float | None = Field(
         default=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import errno
 import hmac
 import logging
 from dataclasses import dataclass, field, replace
@@ -100,11 +101,19 @@ class Csms:
                 server = await self._listen()
             except OSError as error:
                 if not failing:
-                    log.error("%s: cannot listen on %s:%d: %s", self.name, self._settings.host, self.port, error)
+                    self._cannot_listen(error)
                 failing = True
                 await self._clock.sleep(0, real_floor=RETRY_S)
                 continue
             await self._serve_until_cancelled(server)
+
+    def _cannot_listen(self, error: OSError) -> None:
+        where = f"{self._settings.host}:{self.port}"
+        log.error("%s: cannot listen on %s: %s", self.name, where, error)
+        # No number of the system's own error can be trusted to read well: asyncio puts a whole sentence into it.
+        why = "the port is taken" if error.errno == errno.EADDRINUSE else str(error)
+        for station in self._stations.values():
+            station.why_away = f"{self.name} cannot listen on {where}: {why}. Stop what uses it, or set another port"
 
     async def _listen(self) -> Server:
         return await serve(

@@ -51,6 +51,8 @@ class Station:
         self.id = device.id
         self.settings = settings
         self.frames = FrameLog()
+        self.why_away = "the charger is not connected"
+        """What keeps the charger away, in words."""
         spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
         self._clock = clock
         self._on_change = on_change
@@ -84,7 +86,7 @@ class Station:
             self._news.clear()
             if await self._quiet():
                 if self._link is None:
-                    raise DeviceUnreachable(self.id, "read", "the charger is not connected")
+                    raise DeviceUnreachable(self.id, "read", self.why_away)
                 self._inbox.rest()
         return self._batches.popleft()
 

@@ -30,6 +30,7 @@ def set_charging_profile(station: Station, payload: Payload) -> Payload:
     fits = connector in CONNECTORS and _fits_purpose(station, profile) and acceptable(station, profile)
     if fits and quirks.LIE not in station.quirks:
         station.profiles.install(profile)
+        station.later(_do(station.follow_limit))
     return _status("Accepted" if fits else "Rejected")
 
 

@@ -144,6 +144,11 @@ class Station:
         """Ask the central system when it is there; go on alone once it has been away for a while."""
         return (self.booted and self.line.up) or self.line.down_s > ALONE_AFTER_S
 
+    def follow_limit(self) -> None:
+        """A new profile takes effect at once, not at the next tick."""
+        if not self.rebooting:
+            self._follow_limit(self.clock.now())
+
     def _follow_limit(self, now: datetime) -> None:
         if quirks.LIE in self.quirks and self.transaction:
             return

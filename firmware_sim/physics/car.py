@@ -67,12 +67,17 @@ class Car:
         self.plugged, self.current_a = False, 0.0
 
     def offer(self, amps: float, now: datetime) -> None:
-        """The charge point offers `amps` per phase (0: none); the car obeys 1-5 s later."""
+        """The charge point offers `amps` per phase (0: none); the car has followed 1-5 s later, its ramp included.
+
+        IEC 61851-1 gives a car 5 s to bring its current below a lowered limit.
+        """
         if amps == self._offer_a:
             return
         self._offer_a = amps
         self._changes += 1
-        delay = random.Random(f"{self.seed} reaction {self._changes}").uniform(1.0, 5.0)
+        arrives = random.Random(f"{self.seed} reaction {self._changes}").uniform(1.0, 5.0)
+        ramp = abs(amps - self.current_a) / RAMP_A_PER_S if amps >= LEAST_A else 0.0
+        delay = max(1.0, arrives - ramp)
         self._pending.append((datetime.fromtimestamp(now.timestamp() + delay, now.tzinfo), amps))
 
     @property

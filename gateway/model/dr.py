@@ -148,6 +148,11 @@ class EventRecord:
     delivered_low_wh: float | None = None
     """Lower end of the 80 % interval of `delivered_wh`."""
     delivered_high_wh: float | None = None
+    home_delivered_wh: float | None = None
+    """What the main meter shows against the whole home's baseline: an independent witness, far less certain."""
+    home_delivered_low_wh: float | None = None
+    """Lower end of the 80 % interval of `home_delivered_wh`."""
+    home_delivered_high_wh: float | None = None
     earned_micro: int | None = None
 
     def with_opt(self, opt: OptState, reason: str) -> EventRecord:

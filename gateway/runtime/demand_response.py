@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 from gateway.core.demand_response.response import decide_opt, to_limits
 from gateway.core.demand_response.strategies import Strategies
@@ -136,12 +137,15 @@ class DemandResponse:
     async def _keep(self, record: EventRecord, step: str, words: str) -> None:
         await self.store.save_event(record)
         self.records[record.event.id] = record
+        await self._note(record, step, words)
+
+    async def _note(self, record: EventRecord, step: str, words: str) -> None:
         await self.store.append(AuditRow(self.clock.now(), step, record.event.id, words, 6, record.event.id))
 
-    async def update(self, record: EventRecord) -> None:
-        """Keep a changed record (a report was queued, delivered energy is known)."""
+    async def update(self, event_id: str, **changes: Any) -> None:
+        """Change some fields of a record (a report was queued, delivered energy is known), whatever else changed."""
+        record = self.records[event_id] = replace(self.records[event_id], **changes)
         await self.store.save_event(record)
-        self.records[record.event.id] = record
 
     async def opt(self, event_id: str, choice: str, who: str) -> EventRecord:
         """The owner joins or skips an event; raises WishRefused when it is not theirs to decide."""
@@ -159,7 +163,8 @@ class DemandResponse:
         self.records[event_id] = record
         self.rebuild()
         self.on_change("event")
-        await self._keep(record, "decided", f"{who} chose to {choice}")
+        await self.store.save_event(record)
+        await self._note(record, "decided", f"{who} chose to {choice}")
         return record
 
     async def overridden(self, event_id: str, device: str) -> None:
@@ -172,7 +177,21 @@ class DemandResponse:
         self.records[event_id] = record
         self.rebuild()
         self.on_change("override")
-        await self._keep(record, "decided", f"overridden by the owner for {device}")
+        await self.store.save_event(record)
+        await self._note(record, "decided", f"overridden by the owner for {device}")
+
+    async def followed(self, event_id: str, device: str) -> None:
+        """Undo `overridden`: the event acts on the device again."""
+        record = self.records.get(event_id)
+        if record is None or device not in record.overridden_devices:
+            return
+        devices = tuple(name for name in record.overridden_devices if name != device)
+        record = replace(record, overridden_at=record.overridden_at if devices else None, overridden_devices=devices)
+        self.records[event_id] = record
+        self.rebuild()
+        self.on_change("override")
+        await self.store.save_event(record)
+        await self._note(record, "decided", f"follows the event again: {device}")
 
     def rebuild(self) -> None:
         """Timeline and limits from the records, as of now."""

@@ -28,7 +28,7 @@ from gateway.runtime.planning import PlanLoop
 from gateway.runtime.process import usage
 from gateway.runtime.tick import Tick
 from gateway.runtime.wishes import OwnerWishes
-from gateway.runtime.words import change_sentence, headline, local_time, next_block
+from gateway.runtime.words import change_sentence, headline, is_done, local_time, next_block
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class NextChange:
     saves_micro: int | None
     saves_co2_g: float | None
     refuse: str
-    """Override action that refuses it: "run" or "pause"."""
+    """Override action that refuses it: "run" or "pause"; empty when there is nothing to refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,13 @@ class Home:
         """The rate in force now."""
         return self.price_at(self.site_tariff, self.clock.now())
 
+    def rate_at(self, when: datetime) -> Rate:
+        """The tariff's rate at an instant, past ones too."""
+        return self.price_at(self.site_tariff, when)
+
     def headline(self) -> str:
         """One sentence: what happens and why."""
-        return headline(self.site, self.snapshot(), self.setpoints(), list(self.notices.open.values()))
+        return headline(self.site, self.snapshot(), self.setpoints(), list(self.notices.open.values()), self.plan())
 
     def next_change(self) -> NextChange | None:
         """What happens next: while a car waits, the end of its wait with what waiting saves."""
@@ -120,7 +124,8 @@ class Home:
         if found is None:
             return None
         device, block = found
-        refuse = "pause" if block.kind in (IntentKind.CHARGE_AT, IntentKind.RUN) else "run"
+        starts = block.kind in (IntentKind.CHARGE_AT, IntentKind.RUN)
+        refuse = "" if is_done(device, block) else "pause" if starts else "run"
         text = change_sentence(device, block, now, self.site.timezone)
         return NextChange(
             block.start, text, device.id, block.alternative_cost_micro, block.alternative_co2_g, refuse
@@ -133,10 +138,8 @@ class Home:
             block, later = plan.block(device.id, now), plan.next_block(device.id, now)
             plugged = status is not None and bool(status.transaction)
             if plugged and block is not None and block.kind is IntentKind.HOLD and later is not None:
-                when = local_time(later.start, now, self.site.timezone)
-                text = f"{device.name} starts charging at {when}. {block.reason}"
                 return NextChange(
-                    later.start, text, device.id, block.alternative_cost_micro, block.alternative_co2_g, "run"
+                    later.start, block.reason, device.id, block.alternative_cost_micro, block.alternative_co2_g, "run"
                 )
         return None
 
@@ -205,6 +208,8 @@ class Home:
         found = self.site.device(device)
         name = found.name if found else device
         if made is None:
+            for record in self._events_now():
+                await self.dr.followed(record.event.id, device)
             return f"{name} follows the plan again."
         if made.action == "run":
             for record in self._events_now():

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.core.metering.freeze import Latest, Wishes, freeze
-from gateway.model.quantity import Quantity
+from gateway.model.quantity import CURRENTS, POWERS, Quantity
 from gateway.model.reading import Quality, Reading
 from gateway.model.setpoint import Setpoint
-from gateway.model.site import Site
+from gateway.model.site import Role, Site
 from gateway.model.snapshot import ChargerStatus, Snapshot
 from gateway.ports import Clock, EvCharger
 
@@ -54,6 +54,8 @@ class HomeState:
     silent: dict[str, str] = field(default_factory=dict)
     suspect: dict[str, str] = field(default_factory=dict)
     """Device id -> why its last refused reading was refused."""
+    on_overload: Callable[[], None] = lambda: None
+    """Called when the main meter shows a phase above the fuse: the tick must not wait."""
 
     def take(self, reading: Reading) -> None:
         """Keep a reading if it is valid; a valid one ends the device's silence."""
@@ -61,8 +63,19 @@ class HomeState:
             series = self.latest.setdefault(reading.device, {})
             series[reading.quantity] = Latest(reading.value, self.clock.monotonic())
             self.silent.pop(reading.device, None)
+            if self._above_fuse(reading.quantity, reading.value) and self._is_main_meter(reading.device):
+                self.on_overload()
         elif reading.quality is Quality.SUSPECT:
             self.suspect[reading.device] = f"{reading.quantity.value}: {reading.reason}"
+
+    def _above_fuse(self, quantity: Quantity, value: float) -> bool:
+        if quantity in CURRENTS:
+            return value > self.site.main_fuse_a
+        return quantity in POWERS and value > self.site.main_fuse_a * self.site.nominal_voltage_v
+
+    def _is_main_meter(self, device: str) -> bool:
+        found = self.site.device(device)
+        return found is not None and found.role is Role.MAIN_METER
 
     def statuses(self) -> dict[str, ChargerStatus]:
         """What the CSMS knows of each charge point."""

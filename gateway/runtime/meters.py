@@ -27,6 +27,7 @@ GRACE_S = 90.0
 """A quarter hour is closed this long after its end, so that slow counters arrive."""
 TELL_AFTER_S = 3.0
 """A device that fails is told of after so long (real s)."""
+COUNTERS = tuple(quantity for quantity in Quantity if quantity.is_counter)
 KEEP_ROLLUPS = 20_000
 """While the disk fails, at most so many roll-ups wait in memory; the oldest go first."""
 
@@ -50,15 +51,33 @@ class Intake:
     _quarter: dict[datetime, dict[str, Interval]] = field(default_factory=dict)
 
     async def resume(self) -> None:
-        """Seed the interval builders with the last counters on disk: energy of the pause is recovered and marked."""
+        """Seed the interval builders with the counters on disk.
+
+        The quarter hour under way goes on, and the energy of the pause is recovered and marked. What seeding completes
+        is kept only where the disk has nothing better.
+        """
         now = self.clock.now()
         for device in self.state.site.devices:
             builder = self._builder(device.id)
-            for quantity in (Quantity.ENERGY_IMPORT, Quantity.ENERGY_EXPORT):
-                rows = await self.store.rollups(device.id, quantity.value, now - timedelta(days=2), now)
-                if rows:
-                    last = rows[-1]
-                    builder.seed(quantity, last.last, last.start + timedelta(seconds=60))
+            for row in await self._last_minutes(device.id, now):
+                builder.seed(row.quantity, row.last, row.start + timedelta(seconds=60))
+            for interval in builder.take_seeded():
+                kept = await self.store.intervals(interval.device, interval.start, interval.end)
+                if not kept or kept[-1].net_wh is None:
+                    self._keep([interval])
+
+    async def _last_minutes(self, device: str, now: datetime) -> list[Rollup]:
+        """Stored minutes of a device's counters from before the last two quarter hours heard of, oldest first."""
+        series = [
+            await self.store.rollups(device, quantity.value, now - timedelta(days=2), now) for quantity in COUNTERS
+        ]
+        heard = [rows[-1].start for rows in series if rows]
+        if not heard:
+            return []
+        begin = _quarter_of(max(heard)) - timedelta(seconds=INTERVAL_S + 60)
+        # A counter that has been silent for longer still says from where its energy is to be recovered.
+        wanted = [row for rows in series for row in rows if row.start >= begin or row is rows[-1]]
+        return sorted(wanted, key=lambda row: row.start)
 
     def take(self, readings: list[Reading]) -> None:
         """Pass readings through validation into the live state, the minutes and the intervals."""
@@ -97,8 +116,8 @@ class Intake:
         edge = now - timedelta(seconds=GRACE_S * max(1.0, self.clock.speed / 30))
         for builder in self._builders.values():
             self._keep(builder.close(edge))
-        self._derive(edge)
         try:
+            await self._derive(edge)
             await self._write()
         except StoreError as error:
             self.notices.later_raise("disk", "alarm", f"Measurements cannot be stored: {error}. Control goes on.")
@@ -120,16 +139,36 @@ class Intake:
             self._rollups = rollups + self._rollups
             self._intervals = intervals + self._intervals
 
-    def _derive(self, edge: datetime) -> None:
-        """The pseudo-devices "house" (what is left of the grid) and "solar", once every device closed the quarter."""
+    async def _derive(self, edge: datetime) -> None:
+        """The pseudo-devices "house" (what is left of the grid) and "solar", once every device closed the quarter.
+
+        Made anew when a counter tells of a quarter's energy later; raises StoreError and then goes on the next time.
+        """
         site = self.state.site
         for start in sorted(self._quarter):
             if start + timedelta(seconds=INTERVAL_S) > edge:
                 break
-            quarter = self._quarter.pop(start)
+            quarter = await self._whole_quarter(start)
+            del self._quarter[start]
             for derived in (remainder(site, quarter, start), solar(site, quarter, start)):
                 if derived is not None:
                     self._intervals.append(derived)
+
+    async def _whole_quarter(self, start: datetime) -> dict[str, Interval]:
+        """Every device's newest interval of one quarter hour: from the disk, waiting for the disk, or just closed."""
+        end, fresh = start + timedelta(seconds=INTERVAL_S), self._quarter[start]
+        names = [name for device in self.state.site.devices for name in (device.id, f"{device.id}/pv")]
+        stored = {
+            name: rows[-1]
+            for name in names
+            if name not in fresh and (rows := await self.store.intervals(name, start, end))
+        }
+        waiting = {interval.device: interval for interval in self._intervals if interval.start == start}
+        return stored | waiting | fresh
+
+
+def _quarter_of(when: datetime) -> datetime:
+    return datetime.fromtimestamp(when.timestamp() // INTERVAL_S * INTERVAL_S, when.tzinfo)
 
 
 @dataclass(slots=True)

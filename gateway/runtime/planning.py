@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.core.planning.request import PlanRequest
@@ -60,7 +60,7 @@ class PlanLoop:
             return
         run = asyncio.get_running_loop().run_in_executor
         started = self.clock.monotonic()
-        plan = await run(self._thread, _plan, request, False)
+        plan = priced_as(await run(self._thread, _plan, request, False), self.plan)
         self.durations_ms = [*self.durations_ms[-199:], (self.clock.monotonic() - started) / self.clock.speed * 1000]
         before, self.plan, self._based_on = self.plan, plan, request
         if before is None or before.method != plan.method:
@@ -95,6 +95,16 @@ class PlanLoop:
             self._surprised_since = None
             self.cause("surprise")
 
+    async def without(self, event: str) -> Plan | None:
+        """The plan the home would follow now if one event were unknown; None when nothing can be planned yet."""
+        request = self.request("baseline")
+        if request is None:
+            return None
+        limits = tuple(limit for limit in request.limits if limit.source != event)
+        prices = tuple(price for price in request.price_signals if price.event != event)
+        free = replace(request, limits=limits, price_signals=prices)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _plan, free, False)
+
     async def _until_next(self) -> None:
         now = self.clock.now()
         left = SLOT_S - now.timestamp() % SLOT_S
@@ -127,3 +137,25 @@ def _counterfactual(request: PlanRequest, plan: Plan, block: Block) -> tuple[int
     from gateway.core.planning.scheduler import counterfactual
 
     return counterfactual(request, plan, block)
+
+
+def priced_as(plan: Plan, before: Plan | None) -> Plan:
+    """The plan with what its blocks' alternatives cost in the plan before, until they are priced anew.
+
+    Without it the page would lose what waiting saves for a moment at every new plan.
+    """
+    return replace(plan, blocks=tuple(_as_before(block, before) for block in plan.blocks))
+
+
+def _as_before(block: Block, before: Plan | None) -> Block:
+    if before is None or block.alternative_cost_micro is not None:
+        return block
+    same = (
+        b for b in before.blocks if (b.device, b.kind, b.alternative) == (block.device, block.kind, block.alternative)
+    )
+    known = next((b for b in same if b.start < block.end and block.start < b.end), None)
+    if known is None:
+        return block
+    return replace(
+        block, alternative_cost_micro=known.alternative_cost_micro, alternative_co2_g=known.alternative_co2_g
+    )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from gateway.core.demand_response.baseline import Baseline, BaselineRow, Delivered, baseline, delivered, device_baseline
 from gateway.core.demand_response.report import ReportData, build_report
+from gateway.core.demand_response.response import asks_action
 from gateway.core.demand_response.schedule import event_span
 from gateway.model.audit import AuditRow
-from gateway.model.dr import EventRecord, OptState
+from gateway.model.dr import DrReport, EventRecord, OptState
 from gateway.model.errors import ServerError, ServerRefused, ServerUnreachable
 from gateway.model.plan import Plan
 from gateway.model.quantity import Quantity
@@ -24,6 +25,10 @@ from gateway.runtime.tick import Tick
 
 log = logging.getLogger(__name__)
 
+LOOK_S = 60.0
+AHEAD_S = 5.0
+GIVE_UP = timedelta(days=2)
+"""Delivered energy that could not be measured so long after the end stays unknown."""
 LOOK_BACK = timedelta(days=46)
 METERED = (Role.EV_CHARGER, Role.WATER_HEATER, Role.HEAT_PUMP, Role.POOL_PUMP, Role.APPLIANCE)
 """Controlled devices with a measurement of their own, whose energy an event moves. The battery moves the home's
@@ -32,86 +37,127 @@ energy too, but its own band is not a consumption; it shows in the whole home's 
 
 @dataclass(slots=True)
 class Reporting:
-    """Watches the events: keeps the plan made before each, builds what is due, delivers what is kept."""
+    """Watches the events: keeps a plan without each, builds what is due, delivers what is kept.
+
+    `without` makes the plan the home would follow now if the event with this id were unknown.
+    """
 
     site: Site
     clock: Clock
     store: Store
     dr: DemandResponse
     tick: Tick
-    plan: Callable[[], Plan | None] = lambda: None
+    without: Callable[[str], Awaitable[Plan | None]] | None = None
     _before: dict[str, dict[str, list[tuple[datetime, float]]]] = field(default_factory=dict)
+    _retry_at: dict[str, datetime] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Look every minute until cancelled."""
+        """Look every minute, and just before an event starts, until cancelled."""
         while True:
             await self.once()
-            await self.clock.sleep(60, real_floor=0.5)
+            await self.clock.sleep(self._pause_s(), real_floor=0.1)
+
+    def _pause_s(self) -> float:
+        now = self.clock.now()
+        starts = [span[0] for record in self.dr.records.values() if (span := event_span(record, self.site.timezone))]
+        edges = [(start - now).total_seconds() - self._ahead_s() for start in starts]
+        return min([max(LOOK_S, 0.5 * self.clock.speed), *(edge for edge in edges if edge > 0)])
+
+    def _ahead_s(self) -> float:
+        """How long before an event the plan without it is made, s: a plan takes some real time."""
+        return max(AHEAD_S, 0.5 * self.clock.speed)
 
     async def once(self) -> None:
-        """Keep the plan before each new event; build the reports that are due."""
+        """Keep the plan without each event that is about to start; build the reports that are due."""
         for record in list(self.dr.records.values()):
-            await self._keep_plan(record)
             if record.cancelled_at is None and record.opt in (OptState.JOINED, OptState.BINDING, OptState.SKIPPED):
+                await self._keep_plan(record)
                 await self._report(record)
 
     async def _keep_plan(self, record: EventRecord) -> None:
-        """The plan in force when the event arrived says what each device would have done without it."""
-        key = f"dr-before/{record.event.id}"
-        if record.event.id in self._before:
+        """What each device would do without the event, planned when it starts: by then the car is there or not.
+
+        A plan made earlier would not know a car that came since; one made later would already show the event.
+        """
+        key, span = f"dr-before/{record.event.id}", event_span(record, self.site.timezone)
+        now = self.clock.now()
+        if record.event.id in self._before or span is None or self.without is None:
+            return
+        if now < span[0] - timedelta(seconds=self._ahead_s()):
             return
         kept = await self.store.get(key)
         if kept is None:
-            plan = self.plan()
+            plan = await self.without(record.event.id) if span[1] is None or now < span[1] else None
             if plan is None:
                 return
-            kept = {"devices": _powers(plan, self._devices())}
+            kept = {"devices": _powers(plan, [*self._devices(), *self._batteries()])}
             await self.store.put(key, kept)
         self._before[record.event.id] = {
             device: [(datetime.fromisoformat(start), power) for start, power in slots]
             for device, slots in kept["devices"].items()
         }
 
+    def _batteries(self) -> tuple[Device, ...]:
+        return self.site.of_role(Role.BATTERY, Role.HYBRID_INVERTER)
+
     def _devices(self) -> tuple[Device, ...]:
         return self.site.of_role(*METERED)
 
     async def _report(self, record: EventRecord) -> None:
-        span = event_span(record, self.site.timezone)
-        now = self.clock.now()
-        grace = timedelta(seconds=(GRACE_S + INTERVAL_S / 15) * max(1.0, self.clock.speed / 30))
+        span, now = event_span(record, self.site.timezone), self.clock.now()
         if span is None or now < span[0]:
             return
-        data = await self._data(record, span[0], min(span[1] or now, now))
-        over = span[1] is not None and now >= span[1] + grace
-        reports = [
+        await self._queue_reports(record, span[0], min(span[1] or now, now))
+        if span[1] is not None and self._to_measure(record, span[1]):
+            await self._delivered(record, span[0], span[1])
+
+    def _grace(self) -> timedelta:
+        """How long after an instant its intervals are on disk."""
+        return timedelta(seconds=(GRACE_S + INTERVAL_S / 15) * max(1.0, self.clock.speed / 30))
+
+    async def _queue_reports(self, record: EventRecord, start: datetime, end: datetime) -> None:
+        """Put what is due into the outbox; the data are gathered only when something is."""
+        nothing = ReportData(devices={device.id: () for device in self._devices()})
+        if not self._due(record, nothing):
+            return
+        reports = self._due(record, await self._data(record, start, end))
+        for report in reports:
+            await self.store.enqueue(report, self.clock.now())
+        reported = self.dr.records[record.event.id].reported + tuple(report.key for report in reports)
+        await self.dr.update(record.event.id, reported=reported)
+
+    def _due(self, record: EventRecord, data: ReportData) -> list[DrReport]:
+        until, zone = self.clock.now() - self._grace(), self.site.timezone
+        return [
             report
             for descriptor in record.event.reports
-            for report in build_report(
-                record, self.dr.timeline, descriptor, data, now - grace, timezone=self.site.timezone
-            )
+            for report in build_report(record, self.dr.timeline, descriptor, data, until, timezone=zone)
         ]
-        for report in reports:
-            await self.store.enqueue(report, now)
-        known = self.dr.records[record.event.id]
-        if reports:
-            known = replace(known, reported=(*known.reported, *(report.key for report in reports)))
-        if over and span[1] is not None and known.delivered_wh is None and known.opt is not OptState.SKIPPED:
-            known = await self._delivered(known, span[0], span[1])
-        if known is not self.dr.records[record.event.id]:
-            await self.dr.update(known)
 
-    async def _delivered(self, record: EventRecord, start: datetime, end: datetime) -> EventRecord:
-        found = await self.measure(record, start, end)
-        words = _words(found)
-        row = AuditRow(self.clock.now(), "released", record.event.id, words, 6, record.event.id)
-        await self.store.append(row)
+    def _to_measure(self, record: EventRecord, end: datetime) -> bool:
+        """Whether delivered energy is still owed; gaps may be filled by counters that speak late, for a while."""
+        now = self.clock.now()
+        if record.delivered_wh is not None or record.opt is OptState.SKIPPED or not asks_action(record.event):
+            return False
+        return end + self._grace() <= now < end + GIVE_UP and now >= self._retry_at.get(record.event.id, now)
+
+    async def _delivered(self, record: EventRecord, start: datetime, end: datetime) -> None:
+        found, now = await self.measure(record, start, end), self.clock.now()
+        tried = record.event.id in self._retry_at
+        self._retry_at[record.event.id] = now + timedelta(seconds=INTERVAL_S)
+        if found.energy_wh is not None or not tried:
+            row = AuditRow(now, "released", record.event.id, _words(found), 6, record.event.id)
+            await self.store.append(row)
         if found.energy_wh is None:
-            return record
-        return replace(
-            record,
+            return
+        await self.dr.update(
+            record.event.id,
             delivered_wh=found.energy_wh,
             delivered_low_wh=found.low_wh,
             delivered_high_wh=found.high_wh,
+            home_delivered_wh=found.home_wh,
+            home_delivered_low_wh=found.home_low_wh,
+            home_delivered_high_wh=found.home_high_wh,
         )
 
     async def measure(self, record: EventRecord, start: datetime, end: datetime) -> Delivered:
@@ -127,25 +173,41 @@ class Reporting:
     ) -> tuple[Baseline, dict[str, tuple[BaselineRow, ...]]]:
         """The whole home's baseline and those of its controlled devices.
 
-        The home's is the unmeasured house by 10-in-10 plus what the devices would have done: day matching says nothing
-        useful about a car that charges on other days at other hours.
+        The home's is the unmeasured house by 10-in-10, plus what devices and battery would have done, plus the sun as
+        it was: day matching says nothing useful about a car that charges on other days at other hours.
         """
         rows = {}
         for device in self._devices():
-            planned = self._before.get(record.event.id, {}).get(device.id)
-            rows[device.id] = device_baseline(
-                start,
-                end,
-                power_w=await self._before_w(device, start),
-                planned_w=_planned(planned) if planned else None,
-            )
+            planned = self._planned(record, device)
+            power_w = await self._before_w(device, start)
+            rows[device.id] = device_baseline(start, end, power_w=power_w, planned_w=planned)
         house = await self.store.intervals("house", start - LOOK_BACK, end)
         matched = baseline(house, start, end, excluded_days=self._event_days(record), tz=self.site.timezone)
-        extra = [row for device in rows.values() for row in device]
+        extra = [row for device in rows.values() for row in device] + await self._sources(record, start, end)
         summed = tuple(
             replace(row, energy_wh=row.energy_wh + sum(_share(part, row) for part in extra)) for row in matched.rows
         )
         return replace(matched, rows=summed), rows
+
+    async def _sources(self, record: EventRecord, start: datetime, end: datetime) -> list[BaselineRow]:
+        """Sun and battery without the event: the sun as it shone, the battery as planned, else as it ran."""
+        rows = await self._as_measured("solar", start, end)
+        for device in self._batteries():
+            planned = self._planned(record, device)
+            if planned is not None:
+                rows += device_baseline(start, end, power_w=0.0, planned_w=planned)
+            else:
+                name = device.id if device.role is Role.BATTERY else f"{device.id}/battery"
+                rows += await self._as_measured(name, start, end)
+        return rows
+
+    async def _as_measured(self, device: str, start: datetime, end: datetime) -> list[BaselineRow]:
+        found = await self.store.intervals(device, start, end)
+        return [BaselineRow(x.start, x.duration_s, x.net_wh) for x in found if x.net_wh is not None]
+
+    def _planned(self, record: EventRecord, device: Device) -> Callable[[datetime], float | None] | None:
+        slots = self._before.get(record.event.id, {}).get(device.id)
+        return _planned(slots) if slots else None
 
     async def _before_w(self, device: Device, start: datetime) -> float:
         rollups = await self.store.rollups(device.id, Quantity.POWER.value, start - timedelta(minutes=15), start)
@@ -155,7 +217,8 @@ class Reporting:
         days: set[date] = set()
         for other in self.dr.records.values():
             span = event_span(other, self.site.timezone)
-            if other.event.id != record.event.id and span is not None:
+            joined = other.opt in (OptState.JOINED, OptState.BINDING) and asks_action(other.event)
+            if other.event.id != record.event.id and joined and span is not None:
                 days.add(span[0].astimezone(self.site.timezone).date())
         return days
 
@@ -198,8 +261,9 @@ class Reporting:
 
 def _powers(plan: Plan, devices: Sequence[Device]) -> dict[str, list[tuple[str, float]]]:
     return {
-        device.id: [(slot.start.isoformat(), slot.power_w.get(device.id, 0.0)) for slot in plan.slots]
+        device.id: [(slot.start.isoformat(), slot.power_w[device.id]) for slot in plan.slots]
         for device in devices
+        if plan.slots and device.id in plan.slots[0].power_w
     }
 
 
@@ -230,5 +294,9 @@ def _words(found: Delivered) -> str:
         return "event over; what was delivered is not known, because a measurement has gaps"
     text = f"event over; delivered {found.energy_wh / 1000:.2f} kWh by the controlled devices"
     if found.low_wh is not None and found.high_wh is not None:
-        text += f" (80 % interval {found.low_wh / 1000:.2f} to {found.high_wh / 1000:.2f} kWh)"
-    return text
+        text += f" ({found.low_wh / 1000:.2f} to {found.high_wh / 1000:.2f} kWh)"
+    if found.home_wh is not None and found.home_low_wh is not None and found.home_high_wh is not None:
+        low, high = found.home_low_wh / 1000, found.home_high_wh / 1000
+        text += f"; the whole home {found.home_wh / 1000:.2f} kWh (80 % interval {low:.2f} to {high:.2f} kWh)"
+    parts = ", ".join(f"{device} {energy / 1000:.2f}" for device, energy in found.per_device.items())
+    return f"{text}; by device: {parts}" if parts else text

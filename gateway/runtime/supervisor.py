@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 RESTART_S = 1.0
 RESTART_MAX_S = 30.0
+CANCEL_AGAIN_S = 0.5
+"""At the end, a loop that goes on in spite of its cancellation is cancelled again after so long (real s)."""
 SOUND_S = 60.0
 """A loop that ran this long was sound: its next failure is a new story, with a short pause and a line in the log."""
 
@@ -74,10 +76,15 @@ class Supervisor:
         return [task for task in self._tasks if task.get_name() == name]
 
     async def stop(self) -> None:
-        """Cancel all loops and wait for them to finish."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Cancel all loops and wait for them to finish.
+
+        A library may turn a cancellation into an error of its own, which its caller mends and goes on: it is told again.
+        """
+        left = set(self._tasks)
+        while left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
         self._tasks.clear()
 
 

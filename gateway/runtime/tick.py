@@ -80,6 +80,8 @@ class Tick:
     first_after_s: float | None = None
     """Real seconds from the start of the process to the first tick."""
     count: int = 0
+    _begun: float | None = None
+    """Monotonic home s of the first tick without a meter."""
     _memory: ControlMemory = field(default_factory=ControlMemory)
     _papers: set[asyncio.Task[None]] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -92,6 +94,12 @@ class Tick:
     def hurry(self) -> None:
         """Tick now: something happened that must not wait."""
         self._wake.set()
+
+    def reachable(self, device: str) -> None:
+        """A device came back: the next tick tries it without the pause after a failure."""
+        if device in self.sent:
+            self.sent[device].retry_at = -math.inf
+        self.hurry()
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -125,7 +133,7 @@ class Tick:
         for setpoint in decision.setpoints:
             self._send(setpoint, now)
         self._verify(snapshot, now)
-        self._alarm(decision)
+        self._alarm(decision, snapshot, now)
         self.on_tick(snapshot)
 
     def _send(self, setpoint: Setpoint, now: float) -> None:
@@ -246,12 +254,20 @@ class Tick:
             log.warning("%s", words)
         await self.notices.raise_(f"disobeys {charger.id}", "warning", words)
 
-    def _alarm(self, decision: Decision) -> None:
+    def _alarm(self, decision: Decision, snapshot: Snapshot, now: float) -> None:
         causes = {cause for cause, _ in decision.alarms}
         for cause, words in decision.alarms:
-            self.notices.later_raise(cause, "alarm", words)
+            if cause != "meter" or not self._meter_may_still_come(snapshot, now):
+                self.notices.later_raise(cause, "alarm", words)
         for cause in {"meter", "fuse"} - causes:
             self.notices.later_end(cause)
+
+    def _meter_may_still_come(self, snapshot: Snapshot, now: float) -> bool:
+        """Just after the start the meter has not been asked yet: safe currents hold, but nobody is alarmed."""
+        if self._begun is None:
+            self._begun = now
+        meter = snapshot.main_meter()
+        return meter is not None and meter.age_s is None and now - self._begun <= self.timing.meter_stale_s
 
     def _name(self, device: str) -> str:
         found = self.state.site.device(device)

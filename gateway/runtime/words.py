@@ -16,7 +16,11 @@ SMALL_W = 100.0
 
 
 def headline(
-    site: Site, snapshot: Snapshot | None, setpoints: dict[str, Setpoint], open_alarms: list[Notification]
+    site: Site,
+    snapshot: Snapshot | None,
+    setpoints: dict[str, Setpoint],
+    open_alarms: list[Notification],
+    plan: Plan | None = None,
 ) -> str:
     """One sentence: what happens and why; alarms first, then the car, then sun and battery."""
     if snapshot is None:
@@ -25,13 +29,13 @@ def headline(
     if alarm is not None:
         return alarm.text
     for device in site.of_role(Role.EV_CHARGER):
-        words = car_sentence(device, snapshot, setpoints.get(device.id))
+        words = car_sentence(device, snapshot, setpoints.get(device.id), plan)
         if words:
             return words
     return _energy_sentence(snapshot)
 
 
-def car_sentence(device: Device, snapshot: Snapshot, setpoint: Setpoint | None) -> str:
+def car_sentence(device: Device, snapshot: Snapshot, setpoint: Setpoint | None, plan: Plan | None = None) -> str:
     """What one plugged-in car does and why; empty when no car is there."""
     status = snapshot.chargers.get(device.id)
     if status is None or status.phase not in (ChargePhase.PLUGGED, ChargePhase.CHARGING) or setpoint is None:
@@ -40,12 +44,22 @@ def car_sentence(device: Device, snapshot: Snapshot, setpoint: Setpoint | None) 
     if setpoint.authority <= Authority.DEMAND_RESPONSE or power < SMALL_W:
         if power < SMALL_W and setpoint.value > 0:
             return f"The {device.name.lower()} is plugged in and takes no power; it may be full."
-        return _sentence(device, setpoint.reason)
+        return _waiting_reason(device, snapshot, setpoint, plan) or _sentence(device, setpoint)
     return f"The {device.name.lower()} charges with {power / 1000:.1f} kW. {setpoint.reason}"
 
 
-def _sentence(device: Device, reason: str) -> str:
-    return reason if device.name.lower() in reason.lower() else f"{device.name}: {reason}"
+def _waiting_reason(device: Device, snapshot: Snapshot, setpoint: Setpoint, plan: Plan | None) -> str:
+    """The plan's own reason while it intends the wait that is in force: it knows until when and what follows."""
+    block = plan.block(device.id, snapshot.now) if plan else None
+    waits = block is not None and block.kind is IntentKind.HOLD and setpoint.value == 0
+    return block.reason if block is not None and waits and setpoint.authority >= Authority.DEMAND_RESPONSE else ""
+
+
+def _sentence(device: Device, setpoint: Setpoint) -> str:
+    name, reason = device.name, setpoint.reason
+    if name.lower() in reason.lower():
+        return reason
+    return f"The {name.lower()} waits. {reason}" if setpoint.value == 0 else f"{name}: {reason}"
 
 
 def _energy_sentence(snapshot: Snapshot) -> str:
@@ -92,6 +106,8 @@ def _change(plan: Plan, device: str, now: datetime) -> Block | None:
 
 def change_sentence(device: Device, block: Block, now: datetime, zone: ZoneInfo) -> str:
     """What happens at the start of a block, with the local time (and day when it is not today)."""
+    if is_done(device, block):
+        return f"{device.name} is done charging at {local_time(block.start, now, zone)}. {block.reason}"
     verbs = {
         IntentKind.CHARGE_AT: "starts charging",
         IntentKind.RUN: "starts",
@@ -100,6 +116,11 @@ def change_sentence(device: Device, block: Block, now: datetime, zone: ZoneInfo)
         IntentKind.SURPLUS_ONLY: "uses surplus sun",
     }
     return f"{device.name} {verbs.get(block.kind, 'changes')} at {local_time(block.start, now, zone)}. {block.reason}"
+
+
+def is_done(device: Device, block: Block) -> bool:
+    """Whether the block is the rest of a car that has what it needs: nothing to refuse."""
+    return device.role is Role.EV_CHARGER and block.kind is IntentKind.IDLE
 
 
 def local_time(when: datetime, now: datetime, zone: ZoneInfo) -> str:

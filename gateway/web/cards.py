@@ -13,10 +13,11 @@ from gateway.model.setpoint import Override
 from gateway.model.site import Device, Role
 from gateway.model.snapshot import ChargePhase, ChargerStatus
 from gateway.runtime.words import local_time
-from gateway.web.dr import asks, event_time
+from gateway.web.dr import asks, event_time, is_information
 from gateway.web.picture import FLOWS_FROM_W, device_figure
 from gateway.web.state import charger_status, device_out
 from gateway.web.view import HomeView
+from gateway.web.wire import DeviceOut
 from gateway.web.words import ROLE_WORDS, age, co2, countdown, money, saving, span, watt_hours, watts
 
 CONTROLLED = (Role.EV_CHARGER, Role.WATER_HEATER, Role.HEAT_PUMP)
@@ -45,20 +46,28 @@ def device_cards(home: HomeView) -> list[DeviceCard]:
         shown, setpoint = device_out(device, snapshot), setpoints.get(device.id)
         power = shown.values.get("power_w")
         extra = [_way(device.role, power.value)] if power and abs(power.value) > FLOWS_FROM_W else []
+        extra += [_phases(home, shown)] if device.role is Role.MAIN_METER else []
         extra += [f"{v.value:.0f} {v.unit} {w}".strip() for key, w in EXTRA if (v := shown.values.get(key))]
         cards.append(
             DeviceCard(
                 device.id,
                 device.name,
-                ROLE_WORDS[device.role],
+                ROLE_WORDS[device.role] if power or device.role is not Role.SUB_METER else "Sensor",
                 shown.online,
                 device_figure(shown),
-                ", ".join(extra) if shown.online else age(shown.age_s),
+                ", ".join(word for word in extra if word) if shown.online else age(shown.age_s),
                 (setpoint.reason if setpoint else "") if shown.online else shown.reason,
                 setpoint.authority.words if setpoint and shown.online else "",
             )
         )
     return cards
+
+
+def _phases(home: HomeView, shown: DeviceOut) -> str:
+    """Currents per phase against the fuse, for whoever looks for the one that is full."""
+    amps = [v.value for n in (1, 2, 3) if (v := shown.values.get(f"current_l{n}_a"))]
+    each = " · ".join(f"{value:.0f}" for value in amps)
+    return f"{each} A of {home.site.main_fuse_a:g} A per phase" if amps else ""
 
 
 def _way(role: Role, power_w: float) -> str:
@@ -90,7 +99,7 @@ def change_card(home: HomeView) -> ChangeCard | None:
     now = home.clock.now()
     device = home.site.device(change.device)
     car = device is not None and device.role is Role.EV_CHARGER
-    words = {"run": "Charge now instead" if car else "Run now instead", "pause": "Don't start"}
+    words = {"run": "Override: charge now" if car else "Run now instead", "pause": "Don't start", "": ""}
     # Refusing a start must outlast it; running instead of waiting lasts until it would have started.
     left = (change.at - now).total_seconds() / 60
     minutes = left + 120 if change.refuse == "pause" else max(left, 60)
@@ -98,7 +107,8 @@ def change_card(home: HomeView) -> ChangeCard | None:
         change.at,
         local_time(change.at, now, home.site.timezone),
         countdown((change.at - now).total_seconds()),
-        change.text,
+        # The page has said it in its headline already.
+        change.text if change.text != home.headline() else f"{device.name if device else ''} starts charging.",
         saving(change.saves_micro, change.saves_co2_g, home.site.currency),
         change.device,
         change.refuse,
@@ -247,7 +257,7 @@ def session_row(home: HomeView, session: EvSession) -> SessionRow:
         device.name if device else session.charger,
         f"{started:%a %d %b %H:%M}",
         watt_hours(session.energy_wh),
-        f"{lasted // 60} h {lasted % 60:02d} min",
+        f"{lasted // 60} h {lasted % 60:02d} min" if lasted >= 60 else f"{lasted} min",
         session.stop_reason if session.end else "under way",
     )
 
@@ -268,6 +278,7 @@ class EventCard:
     opt_reason: str
     may_join: bool
     may_skip: bool
+    information: bool
     test: bool
     delivered: str
     earned: str
@@ -284,8 +295,10 @@ MEANING = {
     OptState.UNDECIDED: "Nothing happens unless you join.",
     OptState.JOINED: "Your comfort band and the car's departure still hold.",
     OptState.SKIPPED: "The home carries on as planned without it.",
-    OptState.BINDING: "You agreed to this programme: comfort and departure give way for its duration. The fuse always holds.",
+    OptState.BINDING: "You agreed to this program: comfort and departure give way for its duration. The fuse always holds.",
 }
+
+INFORMATION_MEANING = "It asks nothing of you; the plan counts with it."
 
 
 def event_cards(home: HomeView) -> list[EventCard]:
@@ -301,7 +314,9 @@ def event_cards(home: HomeView) -> list[EventCard]:
 
 def _event_card(home: HomeView, record: EventRecord) -> EventCard:
     when, now, opt = event_time(home, record), home.clock.now(), record.opt
-    open_choice = when.phase in (EventPhase.ACTIVE, EventPhase.UPCOMING) and opt is not OptState.BINDING
+    information = is_information(record)
+    under_way = when.phase in (EventPhase.ACTIVE, EventPhase.UPCOMING)
+    open_choice = under_way and opt is not OptState.BINDING and not information
     until = {EventPhase.UPCOMING: when.start, EventPhase.ACTIVE: when.end}.get(when.phase)
     word = "starts" if when.phase is EventPhase.UPCOMING else "ends"
     return EventCard(
@@ -312,11 +327,12 @@ def _event_card(home: HomeView, record: EventRecord) -> EventCard:
         f"{word} {countdown((until - now).total_seconds())}" if until else "",
         when.phase.value,
         asks(home, record),
-        MEANING[opt] if when.phase in (EventPhase.ACTIVE, EventPhase.UPCOMING) else "",
-        OPT_WORDS[opt],
-        record.opt_reason,
+        "" if not under_way else INFORMATION_MEANING if information else MEANING[opt],
+        "For information" if information else OPT_WORDS[opt],
+        "" if information else record.opt_reason,
         open_choice and opt is not OptState.JOINED,
         open_choice and opt is not OptState.SKIPPED,
+        information,
         record.event.test,
         _delivered(record),
         money(record.earned_micro, home.site.currency) if record.earned_micro is not None else "",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.model.plan import Block, Plan, PlanSlot
+from gateway.model.plan import Block, IntentKind, Plan, PlanSlot
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval
 from gateway.model.site import Role
@@ -15,11 +15,13 @@ from gateway.runtime.words import local_time
 from gateway.web.picture import BATTERIES
 from gateway.web.state import HEAT
 from gateway.web.view import HomeView
-from gateway.web.words import INTENT_WORDS, co2, money, span, watt_hours, watts
+from gateway.web.words import INTENT_WORDS, co2, day_words, money, span, watt_hours, watts
 
 STEP = timedelta(minutes=15)
 BACK = timedelta(hours=12)
 AHEAD = timedelta(hours=24)
+LEAST_WH = 20.0
+"""Less than this in a block is nothing, Wh."""
 UP = ("house", "heat", "car", "battery_charge", "export")
 DOWN = ("solar", "battery_discharge", "import")
 
@@ -28,12 +30,12 @@ DOWN = ("solar", "battery_discharge", "import")
 class BlockRow:
     """One block of the plan, in words."""
 
+    day: str
     device: str
     name: str
     what: str
     when: str
-    power: str
-    energy: str
+    figures: str
     reason: str
     alternative: str
     costs: str
@@ -49,20 +51,29 @@ def block_rows(home: HomeView, plan: Plan) -> list[BlockRow]:
 
 
 def _row(home: HomeView, block: Block, now: datetime) -> BlockRow:
-    device = home.site.device(block.device)
+    device, zone = home.site.device(block.device), home.site.timezone
+    first = max(block.start, now)
+    known = block.alternative_cost_micro is not None
     return BlockRow(
+        day_words(first, now, zone),
         block.device,
         device.name if device else block.device,
-        INTENT_WORDS.get(block.kind.value, block.kind.value),
-        span(block.start, block.end, now, home.site.timezone),
-        watts(block.power_w),
-        watt_hours(block.energy_wh),
+        _what(block),
+        span(block.start, block.end, first, zone),
+        f"{watts(block.power_w)} · {watt_hours(block.energy_wh)}" if abs(block.energy_wh) >= LEAST_WH else "",
         block.reason,
-        block.alternative,
+        block.alternative if known else "",
         difference(block.alternative_cost_micro, block.alternative_co2_g, home.site.currency),
         block.start.isoformat(),
         block.start <= now,
     )
+
+
+def _what(block: Block) -> str:
+    # A room at its lower band still takes power: "rest" would be a lie.
+    if block.kind is IntentKind.IDLE and abs(block.energy_wh) >= LEAST_WH:
+        return "Keep the minimum"
+    return INTENT_WORDS.get(block.kind.value, block.kind.value)
 
 
 def difference(micro: int | None, grams: float | None, currency: str) -> str:
@@ -71,10 +82,12 @@ def difference(micro: int | None, grams: float | None, currency: str) -> str:
         return "–"
     if abs(micro) < 5000:
         return "about the same"
-    words = f"{money(abs(micro), currency)} {'more' if micro > 0 else 'less'}"
+    paid, way = money(abs(micro), currency), "more" if micro > 0 else "less"
     if grams is None or abs(grams) < 5:
-        return words
-    return f"{words}, {co2(abs(grams))} {'more' if grams > 0 else 'less'}"
+        return f"{paid} {way}"
+    if (grams > 0) is (micro > 0):
+        return f"{paid} and {co2(abs(grams))} {way}"
+    return f"{paid} {way}, but {co2(abs(grams))} {'more' if grams > 0 else 'less'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +116,7 @@ async def chart_document(home: HomeView, plan: Plan | None) -> dict[str, Any]:
         "times": [int(when.timestamp()) for when in times],
         "now": int(now.timestamp()),
         "zone": home.site.timezone.key,
-        "price": [_price(plan, when) for when in times],
+        "price": [_price(home, plan, when) for when in times],
         "soc": [socs.get(when, c.get("soc")) for when, c in zip(times, columns, strict=True)],
         "up": {key: [_kw(c.get(key)) for c in columns] for key in UP},
         "down": {key: [_kw(c.get(key)) for c in columns] for key in DOWN},
@@ -223,13 +236,17 @@ def _block_mark(home: HomeView, block: Block, now: datetime) -> dict[str, Any]:
         "to": int(block.end.timestamp()),
         "text": f"{row.name} · {row.what} {row.when}",
         "reason": row.reason,
-        "costs": f"{row.alternative}: {row.costs}" if row.alternative else "",
+        "costs": f"Otherwise, {row.alternative}: {row.costs}." if row.alternative else "",
     }
 
 
-def _price(plan: Plan | None, when: datetime) -> float | None:
+def _price(home: HomeView, plan: Plan | None, when: datetime) -> float | None:
+    """From the plan, which knows the utility's prices; where it does not reach, from the tariff."""
     slot = _slot(plan, when) if plan else None
-    return slot.import_price_micro_per_kwh / 1e6 if slot else None
+    if slot is not None:
+        return slot.import_price_micro_per_kwh / 1e6
+    rate = home.rate_at(when)
+    return rate.import_micro_per_kwh / 1e6 if rate else None
 
 
 def _slot(plan: Plan | None, when: datetime) -> PlanSlot | None:

@@ -9,6 +9,8 @@ from gateway.model.dr import DrEvent, Duration, EventPhase, EventRecord, Interva
 from gateway.web.view import HomeView
 from gateway.web.wire import DrEventOut, DrSignalOut
 
+INFORMATION = frozenset({"PRICE", "EXPORT_PRICE", "PRICE_ALTERNATE", "GHG"})
+GHG_WORDS = "grid power emits "
 SIMPLE_WORDS = {0: "back to normal", 1: "use a little less", 2: "use much less", 3: "use as little as possible"}
 
 
@@ -26,6 +28,12 @@ def event_time(home: HomeView, record: EventRecord) -> EventTime:
     now = home.clock.now()
     start, end = home.timeline().span(record.event.id) or stated_span(record)
     return EventTime(start, end, _phase(record, start, end, now))
+
+
+def is_information(record: EventRecord) -> bool:
+    """Whether the event only tells (prices, carbon) and asks nothing: there is nothing to join or skip."""
+    kinds = {payload.type for interval in record.event.intervals for payload in interval.payloads}
+    return bool(kinds) and kinds <= INFORMATION
 
 
 def _phase(record: EventRecord, start: datetime | None, end: datetime | None, now: datetime) -> EventPhase:
@@ -72,7 +80,7 @@ def ask_words(kind: str, values: tuple[float | str | bool, ...], unit: str, curr
     if kind in ("PRICE", "EXPORT_PRICE") and number is not None:
         return f"{'feed-in ' if kind != 'PRICE' else ''}price {number:.3f} {currency} per kWh"
     if kind == "GHG" and number is not None:
-        return f"grid power emits {number:.0f} g CO₂ per kWh"
+        return f"{GHG_WORDS}{number:.0f} g CO₂ per kWh"
     if kind.endswith("CAPACITY_LIMIT") and number is not None:
         way = "feed in" if kind.startswith("EXPORT") else "draw"
         return f"{way} at most {number:g} {unit.replace('KW', 'kW') or 'kW'}"
@@ -91,6 +99,8 @@ def asks(home: HomeView, record: EventRecord) -> str:
             for payload in interval.payloads
         ]
     unique = list(dict.fromkeys(found))
+    if len(unique) > 1 and all(words.startswith(GHG_WORDS) for words in unique):
+        unique = [unique[0], *(words.removeprefix(GHG_WORDS) for words in unique[1:])]
     shown = ", then ".join(unique[:3]) + (f", and {len(unique) - 3} more steps" if len(unique) > 3 else "")
     return shown[:1].upper() + shown[1:] or "Nothing this home understands"
 
@@ -124,5 +134,8 @@ def event_out(home: HomeView, record: EventRecord) -> DrEventOut:
         delivered_wh=record.delivered_wh,
         delivered_low_wh=record.delivered_low_wh,
         delivered_high_wh=record.delivered_high_wh,
+        home_delivered_wh=record.home_delivered_wh,
+        home_delivered_low_wh=record.home_delivered_low_wh,
+        home_delivered_high_wh=record.home_delivered_high_wh,
         earned_micro=record.earned_micro,
     )

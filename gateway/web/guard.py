@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -12,8 +13,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.web.login import Login
-from gateway.web.problems import problem
+from gateway.web.problems import problem, refusal
 from gateway.web.settings import WebSettings
+
+log = logging.getLogger(__name__)
 
 COOKIE = "hearth_session"
 LARGEST_BODY = 64 * 1024
@@ -49,26 +52,26 @@ class Guard:
         if scope["type"] != "http":
             return
         request = Request(scope)
-        refusal = self._refuse_form(request) or await self._refuse_visitor(request)
-        app: ASGIApp = refusal or self.app
-        await app(scope, receive, _with_headers(send))
+        refused = self._refuse_form(request) or await self._refuse_visitor(request)
+        app: ASGIApp = refused or self.app
+        await _answer(app, request, receive, send)
 
     def _refuse_form(self, request: Request) -> Response | None:
         """What is wrong with the request itself, whoever sends it."""
-        path, headers = request.url.path, request.headers
+        headers = request.headers
         host = headers.get("host", "")
         if not self._known_host(host, request):
             name = host[:100]
             detail = f"This home does not answer to the name '{name}'. Add it to web.allowed_hosts in the site file."
-            return problem(421, detail, path)
+            return refusal(request, 421, detail)
         if request.method not in SAFE_METHODS and not _same_origin(headers, host):
             detail = "The request comes from another site's page. Open this home's own page and try there."
-            return problem(403, detail, path)
+            return refusal(request, 403, detail)
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers or not length.isdigit():
-            return problem(411, "State the length of the body (Content-Length).", path)
+            return refusal(request, 411, "State the length of the body (Content-Length).")
         if int(length) > LARGEST_BODY:
-            return problem(413, f"The body has {length} bytes. Send at most {LARGEST_BODY}.", path)
+            return refusal(request, 413, f"The body has {length} bytes. Send at most {LARGEST_BODY}.")
         return None
 
     async def _refuse_visitor(self, request: Request) -> Response | None:
@@ -94,6 +97,26 @@ class Guard:
         server = request.scope.get("server")
         # An address is no name that an attacker could point at us; still, only the one we were asked at.
         return server is not None and _is_address(name) and name == server[0]
+
+
+async def _answer(app: ASGIApp, request: Request, receive: Receive, send: Send) -> None:
+    """Run the application; what it did not expect is logged and answered with 500, with our headers."""
+    begun = False
+
+    async def watched(message: Message) -> None:
+        nonlocal begun
+        begun = True
+        await send(message)
+
+    guarded = _with_headers(watched)
+    try:
+        await app(request.scope, receive, guarded)
+    except Exception:
+        log.exception("%s %s failed", request.method, request.url.path)
+        if begun:
+            raise
+        failed = refusal(request, 500, "Hearth failed to answer; the log has the cause. Try again.")
+        await failed(request.scope, receive, guarded)
 
 
 def is_local(request: Request) -> bool:

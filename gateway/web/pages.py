@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from gateway.model.errors import WishRefused
 from gateway.model.site import Role
 from gateway.runtime.words import local_time
 from gateway.web import cards, chart, shapes
-from gateway.web.dr import event_time
+from gateway.web.dr import event_time, is_information
 from gateway.web.guard import COOKIE
 from gateway.web.login import Login
 from gateway.web.picture import cards_key, co2_words, live_document, picture, price_words
@@ -36,6 +36,7 @@ PAGES = (
     ("/loadshape", "Load shape"),
 )
 SAID_KEPT = 100
+MARKS_SHOWN = 8
 
 
 class Pages:
@@ -102,7 +103,7 @@ def _add_now(router: APIRouter, home: HomeView, pages: Pages, streams: Streams) 
     @router.get("/")
     async def now(request: Request) -> HTMLResponse:
         state = state_of(home)
-        active = [c for c in cards.event_cards(home) if c.phase in ("active", "upcoming")]
+        active = [c for c in cards.event_cards(home) if c.phase in ("active", "upcoming") and not c.information]
         zone, clock = home.site.timezone, home.clock.now()
         news = [(n, local_time(n.time, clock, zone)) for n in await home.notifications()]
         return pages.page(
@@ -118,8 +119,8 @@ def _add_now(router: APIRouter, home: HomeView, pages: Pages, streams: Streams) 
             planned=home.plan() is not None,
             devices=cards.device_cards(home),
             events=active[:2],
-            open_news=[item for item in news if item[0].ended is None],
-            past_news=[item for item in news if item[0].ended is not None][:5],
+            open_news=[item for item in news if item[0].ended is None and item[0].level != "info"],
+            past_news=[item for item in news if item[0].ended is not None or item[0].level == "info"][:6],
         )
 
     @router.get("/live")
@@ -132,13 +133,18 @@ def _add_plan(router: APIRouter, home: HomeView, pages: Pages) -> None:
     async def plan(request: Request, device: str = "", start: str = "") -> HTMLResponse:
         found = home.plan()
         rows = chart.block_rows(home, found) if found else []
+        tomorrow = (home.clock.now() + chart.AHEAD).isoformat()
+        near = sum(row.start < tomorrow for row in rows)
+        asked = await _asked(home, rows, device, start)
         return pages.page(
             request,
             "plan.html",
             headline=cards.plan_sentence(home),
             plan=found,
             rows=rows,
-            asked=await _asked(home, rows, device, start),
+            near=near,
+            far=asked is not None and asked["row"] in rows[near:],
+            asked=asked,
             hours=chart.hour_rows(home, found) if found else [],
             made=local_time(found.made_at, home.clock.now(), home.site.timezone) if found else "",
             document=await chart.chart_document(home, found),
@@ -174,7 +180,14 @@ def _add_rest(router: APIRouter, home: HomeView, pages: Pages) -> None:
     @router.get("/events")
     async def events(request: Request) -> HTMLResponse:
         found = cards.event_cards(home)
-        return pages.page(request, "events.html", headline=_events_sentence(found), events=found, marks=marks(home))
+        return pages.page(
+            request,
+            "events.html",
+            headline=_events_sentence(found),
+            events=found,
+            marks=marks(home),
+            hours=scale_hours(home),
+        )
 
     @router.get("/loadshape")
     async def loadshape(request: Request) -> HTMLResponse:
@@ -206,17 +219,18 @@ def _article(shape: str) -> str:
 
 
 def _events_sentence(found: list[cards.EventCard]) -> str:
-    active = next((c for c in found if c.phase == "active"), None)
+    asking = [c for c in found if not c.information]
+    active = next((c for c in asking if c.phase == "active"), None)
     if active:
         return f"{active.name} is under way and {active.countdown or 'has no end stated'}."
-    coming = next((c for c in found if c.phase == "upcoming"), None)
+    coming = next((c for c in asking if c.phase == "upcoming"), None)
     if coming:
         return f"{coming.name} {coming.countdown or 'is announced'}."
     return "The utility asks for nothing at the moment."
 
 
 def marks(home: HomeView) -> list[dict[str, Any]]:
-    """Events as bars over the day before and the day ahead, percent of the width."""
+    """Events as bars over the day before and the day ahead, percent of the width, one under the other."""
     now = home.clock.now()
     first, whole = now - timedelta(hours=12), timedelta(hours=36)
     found = []
@@ -229,5 +243,23 @@ def marks(home: HomeView) -> list[dict[str, Any]]:
         if right > 0 and left < 100:
             left = max(0.0, left)
             mark = {"name": record.event.name, "left": left, "width": max(1.0, min(100.0, right) - left)}
-            found.append(mark | {"phase": when.phase.value})
-    return found
+            words = "information" if is_information(record) else when.phase.value
+            found.append(mark | {"phase": words, "right": left > 60})
+    found.sort(key=lambda mark: (mark["phase"] == "information", mark["left"]))
+    return found[:MARKS_SHOWN]
+
+
+def _hour_words(local: datetime) -> str:
+    """A day begins with its name."""
+    return f"{local:%a}" if local.hour == 0 else f"{local:%H:%M}"
+
+
+def scale_hours(home: HomeView) -> list[tuple[float, str]]:
+    """Local hours along the timeline: (percent of the width, words)."""
+    now, zone = home.clock.now(), home.site.timezone
+    first = (now - timedelta(hours=12)).replace(minute=0, second=0, microsecond=0)
+    hours = [first + timedelta(hours=i) for i in range(1, 37)]
+    marked = [hour for hour in hours if hour.astimezone(zone).hour % 6 == 0]
+    return [
+        (((hour - now) / timedelta(hours=1) + 12) / 36 * 100, _hour_words(hour.astimezone(zone))) for hour in marked
+    ]

@@ -75,6 +75,10 @@ class HomeView(Protocol):
         """The rate in force now."""
         ...
 
+    def rate_at(self, when: datetime) -> Rate | None:
+        """The tariff's rate at an instant, past ones too."""
+        ...
+
     def headline(self) -> str:
         """One sentence: what happens and why."""
         ...

@@ -209,6 +209,9 @@ class DrEventOut(Out):
     delivered_wh: float | None
     delivered_low_wh: float | None
     delivered_high_wh: float | None
+    home_delivered_wh: float | None
+    home_delivered_low_wh: float | None
+    home_delivered_high_wh: float | None
     earned_micro: int | None
 
 

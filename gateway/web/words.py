@@ -80,8 +80,18 @@ def span(start: datetime, end: datetime | None, now: datetime, zone: ZoneInfo) -
     first = local_time(start, now, zone)
     if end is None:
         return f"from {first}, no end stated"
-    same_day = start.astimezone(zone).date() == end.astimezone(zone).date()
-    return f"{first}–{end.astimezone(zone):%H:%M}" if same_day else f"{first}–{local_time(end, now, zone)}"
+    days = (end.astimezone(zone).date() - start.astimezone(zone).date()).days
+    # Midnight ends the day it closes.
+    closes = days == 1 and f"{end.astimezone(zone):%H:%M}" == "00:00"
+    return f"{first}–{end.astimezone(zone):%H:%M}" if days == 0 or closes else f"{first}–{local_time(end, now, zone)}"
+
+
+def day_words(when: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """The local day of an instant: "Today", "Tomorrow, Sunday", "Monday"."""
+    day, today = when.astimezone(zone).date(), now.astimezone(zone).date()
+    if day == today:
+        return "Today"
+    return f"Tomorrow, {day:%A}" if (day - today).days == 1 else f"{day:%A}"
 
 
 def countdown(seconds: float) -> str:

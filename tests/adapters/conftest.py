@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -22,10 +23,11 @@ def free_port() -> int:
 class Mosquitto:
     """A broker that a test may stop and start again on the same port."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, lines: str = "allow_anonymous true") -> None:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
+        user = "user root\n" if os.geteuid() == 0 else ""  # else it gives up its rights and cannot read test files
+        self._config.write_text(f"{user}listener {self.port} 127.0.0.1\n{lines}\npersistence false\n")
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -48,14 +50,14 @@ class Mosquitto:
 
 
 @pytest.fixture(scope="session")
-def make_mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Mosquitto]]:
+def make_mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Mosquitto]]:
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
     if program is None:
         pytest.skip("mosquitto is not installed (apt install mosquitto)")
     brokers: list[Mosquitto] = []
 
-    def make() -> Mosquitto:
-        broker = Mosquitto(program, tmp_path_factory.mktemp("mosquitto"))
+    def make(lines: str = "allow_anonymous true") -> Mosquitto:
+        broker = Mosquitto(program, tmp_path_factory.mktemp("mosquitto"), lines)
         brokers.append(broker)
         broker.start()
         return broker

@@ -228,6 +228,33 @@ async def test_a_lost_connection_is_opened_again_by_itself() -> None:
         assert await bus.read_block(2, "input", 5, 1, "dev") == [5]
 
 
+class HastyClock(SystemClock):
+    """Sleeps no time, and remembers how long it was asked to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.floors: list[float] = []
+
+    async def sleep(self, seconds: float, *, real_floor: float = 0.0) -> None:
+        self.floors.append(real_floor)
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("main", "longest"), [(True, 2.0), (False, 30.0)])
+async def test_the_main_meters_line_is_dialled_every_two_seconds_at_least(main: bool, longest: float) -> None:
+    """Wrong before: after a minute's silence a meter that was back stayed unheard for up to 30 s more."""
+    clock = HastyClock()
+    bus = Bus("bus", ModbusTcpSettings(kind="modbus_tcp", host="127.0.0.1", port=1, timeout_s=0.05), clock)
+    bus.add_unit(1, main=main)
+    dialling = asyncio.create_task(bus.run())
+    async with asyncio.timeout(5):
+        while len(clock.floors) < 10:
+            await asyncio.sleep(0)
+    dialling.cancel()
+    await asyncio.gather(dialling, return_exceptions=True)
+    assert 0.7 * longest <= max(clock.floors) <= longest
+
+
 async def test_an_absent_peer_stops_nobody() -> None:
     bus = Bus("bus", ModbusTcpSettings(kind="modbus_tcp", host="127.0.0.1", port=1, timeout_s=0.05), SystemClock())
     assert not await bus.open()

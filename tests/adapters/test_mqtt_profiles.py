@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.mqtt.decode import BadPayload, State, fill, find, parse
+from adapters.mqtt.decode import BadPayload, Found, State, fill, find, parse
 from adapters.mqtt.profile import load_profile, profile_names
 from gateway.model.errors import SiteFileError
 from gateway.model.quantity import Quantity
@@ -35,7 +35,7 @@ def test_an_unknown_quantity_is_named_with_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "value"),
     [
-        ({"p": 5}, 5), ({"p": "0012.50"}, 12.5), ({"p": True}, 1), ({"p": "ON"}, 1), ({"p": [1, 2]}, 3),
+        ({"p": 5}, 5), ({"p": "0012.50"}, 12.5), ({"p": False}, None), ({"p": "ON"}, 1), ({"p": [1, 2]}, 3),
         ({"p": None}, None), ({"p": "nan"}, None), ({"p": "off?"}, None), ({"p": [1, None]}, None), ({"p": {}}, None),
         ({"p": 10**400}, None),
     ],
@@ -45,6 +45,10 @@ def test_what_devices_send_becomes_a_number_or_missing(document: Any, value: flo
     assert found is not None
     assert found.value == value
     assert bool(found.reason) == (value is None)
+
+
+def test_true_is_a_number_for_a_switch_only() -> None:
+    assert find({"p": True}, State("t", Quantity.ON, ("p",))) == Found(1.0)
 
 
 def test_a_message_that_does_not_speak_of_it_says_nothing() -> None:

@@ -287,3 +287,71 @@ def test_a_mailbox_keeps_the_latest_and_counts_what_it_drops() -> None:
     assert [m.payload for m in messages if m.topic == "status"] == [b"99"]
     assert len([m for m in messages if m.topic == "events"]) == 64
     assert box.dropped == 36 + 1
+
+
+# ---- further profiles, end to end
+
+
+async def test_a_three_phase_shelly_is_asked_for_all_and_then_tells_what_changed(mosquitto: Mosquitto) -> None:
+    topic = f"shellypro3em-{next(TOPICS)}"
+    status = {"em:0": {"id": 0, "total_act_power": 2000.7, "a_act_power": 1200.5, "n_current": None},
+              "emdata:0": {"id": 0, "total_act": 145200.0, "total_act_ret": 12.5}}  # fmt: skip
+    asked: list[dict[str, Any]] = []
+
+    def answer(client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+        asked.append(json.loads(message.payload))
+        client.publish(f"{asked[-1]['src']}/rpc", json.dumps({"id": asked[-1]["id"], "src": topic, "result": status}))
+
+    with a_peer(mosquitto.port) as peer:
+        ready: list[int] = []
+        peer.on_subscribe, peer.on_message = lambda *_: ready.append(1), answer
+        peer.subscribe(f"{topic}/rpc", qos=1)
+        await until(lambda: bool(ready))
+        async with a_device(mosquitto.port, "shelly_gen2_3em", topic) as (device, _, _broker):
+            known = {q.value: r.value for q, r in (await read(device)).items()}
+            assert asked[0]["method"] == "Shelly.GetStatus"
+            assert known == {"power_w": 2000.7, "power_l1_w": 1200.5, "energy_import_wh": 145200.0,
+                             "energy_export_wh": 12.5}  # fmt: skip
+            event = {"src": topic, "method": "NotifyStatus", "params": {"ts": 1.0, "em:0": {"a_act_power": 900}}}
+            peer.publish(f"{topic}/events/rpc", json.dumps(event))
+            assert {q.value: r.value for q, r in (await read(device)).items()} == {"power_l1_w": 900}
+
+
+async def test_a_p1_reader_tells_one_power_out_of_two_topics(mosquitto: Mosquitto) -> None:
+    with a_peer(mosquitto.port) as peer:
+        async with a_device(mosquitto.port, "p1_esp8266") as (device, topic, _):
+            for field, value in (("actual_consumption", "0"), ("actual_returndelivery", "1250")):
+                peer.publish(f"{topic}/{field}", value, qos=1)
+            assert (await read(device))[Quantity.POWER].value == -1250
+
+
+@pytest.mark.parametrize(("profile", "said"), [("zigbee2mqtt_plug", '{"state": "ON"}'), ("esphome_plug", "ON"),
+                                               ("shelly_gen1_plug", "on")])  # fmt: skip
+async def test_a_plug_is_switched_by_its_own_words(mosquitto: Mosquitto, profile: str, said: str) -> None:
+    places = {"zigbee2mqtt_plug": ("set", ""), "esphome_plug": ("switch/relay/command", "/switch/relay/state"),
+              "shelly_gen1_plug": ("relay/0/command", "/relay/0")}  # fmt: skip
+    command, state = places[profile]
+    async with a_device(mosquitto.port, profile) as (device, topic, _):
+        with a_peer(mosquitto.port) as peer:
+            ready: list[int] = []
+            heard: list[str] = []
+
+            def obey(client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
+                heard.append(message.payload.decode())
+                client.publish(f"{topic}{state}", message.payload)
+
+            peer.on_subscribe, peer.on_message = lambda *_: ready.append(1), obey
+            peer.subscribe(f"{topic}/{command}", qos=1)
+            await until(lambda: bool(ready))
+            await device.apply(wish(SetpointKind.SWITCH, 1))
+            assert heard == [said]
+            assert (await read(device))[Quantity.ON].value == 1
+
+
+async def test_a_message_delivered_twice_is_one_reading_more_and_no_harm(mosquitto: Mosquitto) -> None:
+    with a_peer(mosquitto.port) as peer:
+        async with a_device(mosquitto.port, "zigbee2mqtt_plug") as (device, topic, broker):
+            for _ in range(50):
+                peer.publish(topic, json.dumps({"power": 7, "energy": 1.5}), qos=1)
+            assert (await read(device))[Quantity.ENERGY_IMPORT].value == 1500
+            assert (broker.dropped, device.bad_payloads) == (0, 0)

@@ -215,6 +215,22 @@ async def test_a_limit_not_honoured_escalates_to_a_stop_and_at_last_says_so() ->
             await station.next_rung()
 
 
+async def test_a_default_profile_is_not_left_in_the_shade_of_an_older_transaction_profile() -> None:
+    """Wrong before: the TxProfile of the rung left behind ruled on for up to two minutes (section 3.13.1)."""
+    place = home()
+    station = place.charger()
+    async with place.serving(), peer(place) as charger:
+        await charger.start()
+        await station.apply(current(16, _end(place)))
+        await station.apply(current(0, _end(place)))
+        assert (await station.next_rung()).startswith("TxProfile")
+        assert not [1 for action, _ in charger.calls if action == "ClearChargingProfile"]
+        assert (await station.next_rung()).startswith("TxDefaultProfile")
+        actions = [(action, payload) for action, payload in charger.calls if "ChargingProfile" in action]
+        assert actions[-1] == ("ClearChargingProfile", {"id": 3})
+        assert actions[-2][1]["csChargingProfiles"]["chargingProfilePurpose"] == "TxDefaultProfile"
+
+
 async def test_measurands_are_probed_one_by_one_when_the_list_is_refused() -> None:
     place = home()
     place.charger()

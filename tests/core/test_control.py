@@ -143,10 +143,69 @@ def test_one_overload_does_not_cut_a_car_twice_while_it_follows():
     assert decided(snap, memory)["car"].value == pytest.approx(10.5)
 
 
+def test_a_second_overload_is_cut_although_the_cars_own_sample_is_from_before_the_first():
+    """Wrong before: until the next sample the car counted as still drawing 16 A, and nothing was cut for up to 13 s."""
+    memory = ControlMemory(changed_at={"car": 991.0})
+    snap = snapshot((28, 20, 20), charger=car(16, age_s=9.5), commanded=commanded(10.5))
+    assert decided(snap, memory)["car"].value == pytest.approx(7.0)
+
+
+def test_a_car_that_was_raised_is_cut_once_though_its_sample_is_from_before_the_raise():
+    # Raised from 6 A to 16 A nine seconds ago: the 30 A on the meter are with 16 A, so 10.5 A remain, not 0.5 A.
+    memory = ControlMemory(changed_at={"car": 991.0})
+    snap = snapshot((30, 20, 20), charger=car(6, age_s=9.5), commanded=commanded(16))
+    assert decided(snap, memory)["car"].value == pytest.approx(10.5)
+
+
 def test_a_paused_car_waits_a_minute_before_it_starts_again():
     memory = ControlMemory(paused_at={"car": 970.0})
     assert decided(snapshot((5, 5, 5), commanded=commanded(0)), memory)["car"].value == 0.0
     assert decided(snapshot((5, 5, 5), commanded=commanded(0)), memory, mono=1031.0)["car"].value == 16.0
+
+
+def test_one_overload_is_cut_once_although_the_cars_sample_is_from_before_its_last_raise():
+    """Wrong before: a second after the first cut the car counted as drawing the new limit, and was cut to nothing."""
+    memory, held = ControlMemory(changed_at={"car": 990.0}), commanded(16)
+    for second in range(4):
+        snap = snapshot((30, 20, 20), charger=car(6, age_s=9.5 + second), commanded=held)
+        result = decide(SITE, snap, memory, TIMING, 1000.0 + second)
+        memory, held = result.memory, {s.device: s for s in result.setpoints}
+        assert held["car"].value == pytest.approx(10.5)
+
+
+def test_a_sample_that_shows_the_car_following_makes_the_next_cut_possible_at_once():
+    memory = ControlMemory(changed_at={"car": 997.0}, drawn_a={"car": 16.0})
+    snap = snapshot((30, 20, 20), charger=car(10.4, age_s=0.5), commanded=commanded(10.5))
+    assert decided(snap, memory)["car"].value == 0.0
+    snap = snapshot((27, 20, 20), charger=car(10.4, age_s=0.5), commanded=commanded(10.5))
+    assert decided(snap, memory)["car"].value == pytest.approx(8.0)
+
+
+def test_a_car_paused_by_the_fuse_charges_again_a_minute_after_the_overload():
+    """Wrong before: each tick of the rest began the minute anew, and the car never charged again."""
+    memory, held, started = ControlMemory(), commanded(16), None
+    for second in range(100):
+        grid = (45, 20, 20) if second < 3 else (5, 5, 5)
+        snap = snapshot(grid, charger=car(held["car"].value), commanded=held)
+        result = decide(SITE, snap, memory, TIMING, 1000.0 + second)
+        memory, held = result.memory, {s.device: s for s in result.setpoints}
+        if started is None and second > 3 and held["car"].value > 0:
+            started = second
+    assert started is not None and 60 <= started <= 62
+
+
+def test_a_car_at_the_edge_of_the_import_limit_does_not_start_and_stop_every_few_seconds():
+    """Wrong before: only the fuse gave a stopped car its minute of rest, a limit of the site did not."""
+    limit = Limit(LimitKind.SITE_IMPORT, 6000.0, START, START + HOUR, Authority.BINDING_LIMIT, "e", "capacity limit")
+    memory, held, values = ControlMemory(), commanded(6), []
+    for second in range(50):
+        own = held["car"].value
+        house = 3.0 if second % 10 < 5 else 2.0
+        snap = snapshot((house + own,) * 3, charger=car(own), commanded=held, limits=(limit,))
+        result = decide(SITE, snap, memory, TIMING, 1000.0 + second)
+        memory, held = result.memory, {s.device: s for s in result.setpoints}
+        values.append(held["car"].value)
+    assert values[0] == 0.0 and set(values) == {0.0}
 
 
 def test_chargers_that_do_not_obey_are_counted_at_their_maximum():

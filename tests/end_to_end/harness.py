@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class LivingHome:
         start: tuple[int, int] = (17, 30),
         script: list[dict[str, Any]] | None = None,
         seed: int = 1,
+        day: date | None = None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="hearth-e2e-")
         self.folder = Path(self._folder.name)
@@ -42,7 +44,7 @@ class LivingHome:
             path = self.folder / "script.json"
             path.write_text(json.dumps(script))
         self.said: list[str] = []
-        self.demo = Demo(self.port, speed, self.said.append, seed, start, path)
+        self.demo = Demo(self.port, speed, self.said.append, seed, start, path, day)
 
     def __enter__(self) -> LivingHome:
         try:
@@ -87,6 +89,11 @@ class LivingHome:
                     return time.monotonic() - begin
             time.sleep(every_s)
         raise AssertionError(f"not within {within_s} s; last answer: {last!r}")
+
+    def now(self) -> datetime:
+        """Home time, UTC."""
+        passed = timedelta(seconds=(time.time() - self.demo.real_epoch) * self.demo.speed)
+        return self.demo.home_epoch.astimezone(UTC) + passed
 
     # --- the house
     def hub(self, message: dict[str, Any], *, answer: str = "") -> Any:

@@ -242,6 +242,16 @@ async def test_an_announcement_already_passed_is_made_at_once_unless_the_event_i
     assert len(vtn.api.store.items["events"]) == published
 
 
+async def test_an_event_of_the_script_finds_its_program_by_name(vtn):
+    """Wrong before: it went to the program announced last, so the peak's event stood under "Grid carbon"."""
+    at(vtn, 0)
+    named = {"announce": "17:00", "event": EVENT | {"programName": "Peak"}}
+    vtn.api.script.add([{"program": {"programName": "Peak"}}, {"program": {"programName": "Carbon"}}, named])
+    (event,) = vtn.api.store.items["events"].values()
+    assert vtn.api.store.items["programs"][event["programID"]]["programName"] == "Peak"
+    assert "programName" not in event
+
+
 async def test_faults_spoil_the_api_and_not_the_simulator_pages(vtn, ven):
     assert (await ven.post("/sim/fault", json={"kind": "500", "for_s": 0.05})).status_code == 200
     broken = await ven.get("/events")

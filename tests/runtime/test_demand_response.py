@@ -183,6 +183,19 @@ async def test_an_override_releases_that_device_only() -> None:
     assert home.store.event_rows["e1"].overridden_devices == ("car",)
 
 
+async def test_following_the_plan_again_takes_the_override_back() -> None:
+    """Wrong before: the event stayed set aside for the device, so "follow the plan again" could not undo an override."""
+    home = Utility()
+    await home.look(event(START))
+    held = home.kinds()
+    await home.dr.overridden("e1", "car")
+    await home.dr.followed("e1", "car")
+    await home.dr.followed("e1", "tank")
+    assert home.kinds() == held
+    record = home.store.event_rows["e1"]
+    assert (record.overridden_devices, record.overridden_at) == ((), None)
+
+
 async def test_a_server_that_fails_is_told_once_and_the_loop_goes_on_until_it_is_back() -> None:
     home = Utility()
     home.server.error = ServerUnreachable("utility", "answered 500", "Nothing to do here.")
@@ -208,3 +221,20 @@ async def test_a_server_that_says_when_to_come_back_is_obeyed() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert home.server.looks == 2
+
+
+async def test_a_choice_made_while_a_report_is_kept_is_not_lost() -> None:
+    """Wrong before: the older record, once on disk, took the place of the owner's newer one."""
+    home = Utility()
+    await home.look(event())
+    home.store.gate.clear()
+    report = asyncio.create_task(home.dr.update("e1", reported=("USAGE",)))
+    choice = asyncio.create_task(home.dr.opt("e1", "skip", "owner"))
+    await home.clock.settle()
+    again = asyncio.create_task(home.dr.update("e1", delivered_wh=1.0))
+    await home.clock.settle()
+    home.store.gate.set()
+    await asyncio.gather(report, choice, again)
+    record = home.dr.records["e1"]
+    assert (record.opt, record.reported, record.delivered_wh) == (OptState.SKIPPED, ("USAGE",), 1.0)
+    assert home.store.event_rows["e1"] == record

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from gateway.core.metering.freeze import Wishes
 from gateway.model.preferences import Preferences
 from gateway.model.quantity import Quantity
@@ -77,3 +79,22 @@ async def test_chargers_are_frozen_with_what_the_csms_knows() -> None:
     snapshot = state.freeze(WISHES, {}, frozenset({"car"}))
     assert snapshot.chargers["car"].power_w == 6 * 690 and snapshot.disobeying == {"car"}
     assert snapshot.devices["car"].online
+
+
+@pytest.mark.parametrize(
+    ("device", "quantity", "value", "hurries"),
+    [
+        ("meter", Quantity.CURRENT_L2, 25.1, 1),
+        ("meter", Quantity.CURRENT_L2, 24.9, 0),
+        ("meter", Quantity.POWER_L1, 5_800.0, 1),
+        ("meter", Quantity.POWER_L1, -5_800.0, 0),
+        ("car", Quantity.CURRENT_L1, 32.0, 0),
+    ],
+)
+async def test_only_a_phase_of_the_main_meter_above_the_fuse_hurries_the_tick(
+    device: str, quantity: Quantity, value: float, hurries: int
+) -> None:
+    calls: list[int] = []
+    state = HomeState(SITE, FakeClock(), on_overload=lambda: calls.append(1))
+    state.take(reading(device, quantity, value, state.clock.now()))
+    assert len(calls) == hurries

@@ -138,3 +138,55 @@ async def test_a_refused_reading_is_counted_and_never_live() -> None:
     metering.intake.take([reading("meter", Quantity.POWER, float("nan"), START)])
     assert metering.intake.refused == {"meter": 1} and metering.intake.taken == 1
     assert metering.state.freeze(Wishes(Preferences()), {}, frozenset()).grid_w() is None
+
+
+async def _restarted(metering: Metering) -> Metering:
+    """The process ended without a word; another one starts on the same disk, at the same time."""
+    again = Metering(metering.store, metering.clock)
+    await again.intake.resume()
+    return again
+
+
+async def test_a_restart_in_the_middle_keeps_the_quarter_hour_under_way() -> None:
+    first = Metering()
+    counter = await first.measure(1800 + 480, 1200.0, 5000.0)
+    await first.intake.flush()
+    second = await _restarted(first)
+    await second.measure(900, 1200.0, counter)
+    await second.intake.flush()
+    rows = await first.store.intervals("meter", START + timedelta(minutes=15), START + timedelta(minutes=45))
+    assert [row.import_wh for row in rows] == [pytest.approx(300.0), pytest.approx(300.0, abs=4.0)]
+    assert all(row.quality is IntervalQuality.VALID for row in rows)
+
+
+async def test_a_quarter_hour_that_was_not_stored_before_the_kill_is_stored_after_it() -> None:
+    first = Metering()
+    counter = await first.measure(1790, 1200.0, 5000.0)
+    await first.intake.flush()
+    assert START + timedelta(minutes=15) not in {at for _, at in first.store.interval_rows}
+    second = await _restarted(first)
+    await second.measure(300, 1200.0, counter)
+    await second.intake.flush()
+    (row,) = await first.store.intervals("meter", START + timedelta(minutes=15), START + timedelta(minutes=30))
+    assert row.import_wh == pytest.approx(300.0, abs=4.0) and row.quality is IntervalQuality.VALID
+
+
+async def test_energy_that_a_counter_tells_late_is_taken_out_of_the_house_of_that_quarter() -> None:
+    metering = Metering()
+    clock, counter = metering.clock, 9_000.0
+    for step in range(0, 2700, 10):
+        await clock.advance(10)
+        now = clock.now()
+        grid_wh = 5000.0 + 3000 * (step + 10) / 3600
+        metering.intake.take([reading("meter", Quantity.ENERGY_IMPORT, grid_wh, now)])
+        if step == 0:
+            metering.intake.take([reading("tank", Quantity.ENERGY_IMPORT, counter, now)])
+        if step % 60 == 0:
+            await metering.intake.flush()
+    second = START + timedelta(minutes=15)
+    assert metering.store.interval_rows["house", second].import_wh == pytest.approx(750.0)
+    metering.intake.take([reading("tank", Quantity.ENERGY_IMPORT, counter + 1200.0, clock.now())])
+    await metering.intake.flush()
+    tank = metering.store.interval_rows["tank", second].import_wh
+    assert tank == pytest.approx(400.0, rel=0.05)
+    assert metering.store.interval_rows["house", second].import_wh == pytest.approx(750.0 - tank)

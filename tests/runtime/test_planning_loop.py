@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from gateway.core.planning.request import PlanRequest
+from gateway.model.authority import Authority
 from gateway.model.plan import Forecast, Plan
 from gateway.model.preferences import ChargeMode
+from gateway.model.setpoint import Limit, LimitKind
 from gateway.model.tariff import Rate, Tariff
-from gateway.runtime.planning import PlanLoop, surprise
+from gateway.runtime.planning import PlanLoop, priced_as, surprise
 from tests.core.homes import SITE, car, snapshot
 from tests.fakes import START, FakeClock, FakeStore
 
@@ -48,6 +50,17 @@ async def test_the_plan_is_in_force_before_its_alternatives_are_priced() -> None
     assert any(block.alternative_cost_micro is not None for block in second.blocks)
     assert replace(first, blocks=()).cost_micro == second.cost_micro
     assert home.store.plans == [second]
+
+
+async def test_a_new_plan_keeps_what_its_alternatives_cost_before_until_they_are_priced() -> None:
+    """Wrong before: what waiting saves vanished from the page for a moment at every new plan."""
+    home = Loop()
+    await home.loop.once("start")
+    await home.loop.once("event")
+    unpriced, priced = home.plans[0], home.plans[2]
+    assert [b.alternative_cost_micro for b in priced.blocks] == [b.alternative_cost_micro for b in home.plans[1].blocks]
+    other = tuple(replace(block, device="other") for block in home.plans[1].blocks)
+    assert priced_as(unpriced, replace(home.plans[1], blocks=other)) == unpriced == priced_as(unpriced, None)
 
 
 async def test_a_cause_makes_a_new_plan_at_once_and_names_itself() -> None:
@@ -90,3 +103,19 @@ async def test_a_house_that_draws_far_from_the_plan_is_a_surprise() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert home.store.plans[-1].cause == "surprise"
+
+
+async def test_the_plan_the_home_would_follow_without_an_event_is_made_beside_the_one_in_force() -> None:
+    pause = Limit(
+        LimitKind.DEVICE_POWER, 0.0, START, START + timedelta(hours=40), Authority.BINDING_LIMIT, "e1", "paused", "car"
+    )
+
+    def limited(cause: str) -> PlanRequest:
+        return replace(request(cause), limits=(pause,))
+
+    store = FakeStore()
+    loop = PlanLoop(FakeClock(), store, limited, lambda plan: None)
+    await loop.once("event")
+    free = await loop.without("e1")
+    assert loop.plan is not None and free is not None and not store.plans[1:]
+    assert sum(slot.power_w["car"] for slot in loop.plan.slots) == 0 < sum(slot.power_w["car"] for slot in free.slots)

@@ -124,3 +124,21 @@ async def test_a_loop_that_returns_is_finished() -> None:
     await clock.advance(60)
     assert starts == [1] and not supervisor.health["once"].running
     await supervisor.stop()
+
+
+@pytest.mark.slow
+async def test_a_loop_that_loses_a_cancellation_ends_all_the_same() -> None:
+    """Wrong before: a library turned the cancellation into its own error, the loop went on, and stop waited for ever."""
+    clock = FakeClock()
+
+    async def deaf_once() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()
+
+    supervisor = Supervisor(clock)
+    supervisor.start("deaf", deaf_once)
+    await clock.settle()
+    async with asyncio.timeout(3):
+        await supervisor.stop()

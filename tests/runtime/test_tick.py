@@ -79,6 +79,16 @@ async def test_a_refused_command_is_noticed_once_and_tried_again() -> None:
     assert len(tank.told) == 1 and "command tank" not in rig.notices.open
 
 
+async def test_a_device_that_came_back_is_told_without_the_pause_after_a_failure() -> None:
+    rig = Rig(chargers={"car": FakeCharger(error=DeviceUnreachable("car", "limit", "not connected"))})
+    await rig.run(1)
+    rig.car.error = None
+    rig.tick.sent["car"].retry_at = rig.clock.monotonic() + 10
+    rig.tick.reachable("car")
+    await rig.run(1)
+    assert len(rig.car.told) == 1
+
+
 async def test_a_refused_refresh_is_not_repeated_every_tick() -> None:
     """Wrong before: only a changed wish waited for the retry pause."""
     tank = FakeActuator("tank")
@@ -170,6 +180,15 @@ async def test_a_silent_meter_brings_the_safe_current_within_ten_seconds_and_a_t
     rig.meter_speaks = True
     await rig.run(2)
     assert "meter" not in rig.notices.open
+
+
+async def test_nobody_is_alarmed_before_the_meter_could_answer() -> None:
+    """Wrong before: every start of the gateway stored an alarm of a silent meter, ended a second later."""
+    rig = Rig(meter_speaks=False)
+    await rig.run(9)
+    assert "meter" not in rig.notices.open and amps(rig.car) == [6.0]
+    await rig.run(3)
+    assert "meter" in rig.notices.open
 
 
 async def test_counters_alone_do_not_vouch_for_a_silent_meter() -> None:

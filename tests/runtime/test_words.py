@@ -52,7 +52,7 @@ def test_an_alarm_comes_first_and_a_warning_does_not() -> None:
         (
             car(0.0),
             told(0.0, Authority.DEMAND_RESPONSE, "The utility asked to wait."),
-            "Car: The utility asked to wait.",
+            "The car waits. The utility asked to wait.",
         ),
         (
             car(0.0),
@@ -68,6 +68,25 @@ def test_an_alarm_comes_first_and_a_warning_does_not() -> None:
 )
 def test_a_plugged_car_is_what_the_headline_is_about(status: object, setpoints: object, sentence: str) -> None:
     assert headline(SITE, snapshot(charger=status), setpoints, []) == sentence  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("authority", "sentence"),
+    [
+        (Authority.DEMAND_RESPONSE, "Power is cheap then."),
+        (Authority.ELECTRICAL_SAFETY, "The car waits. The fuse is full."),
+    ],
+)
+def test_a_wait_the_plan_intends_is_told_in_the_plans_words(authority: Authority, sentence: str) -> None:
+    """The plan's reason knows until when and what follows; the fuse's own word comes before it."""
+    setpoints = told(0.0, authority, "The fuse is full." if authority == 1 else "The utility asks.")
+    waiting = plan(at(IntentKind.HOLD, 0, 4.5), at(IntentKind.CHARGE_AT, 4.5, 8))
+    assert headline(SITE, snapshot(charger=car(0.0)), setpoints, [], waiting) == sentence
+
+
+def test_a_car_that_has_what_it_needs_is_done() -> None:
+    sentence = change_sentence(SITE.devices[2], at(IntentKind.IDLE, 4.5, 8), START, BRUSSELS)
+    assert sentence == "Car is done charging at 22:00. Power is cheap then."
 
 
 @pytest.mark.parametrize(

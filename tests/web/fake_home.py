@@ -235,6 +235,9 @@ class FakeHome:
     def rate(self):
         return DAY_RATE
 
+    def rate_at(self, when):
+        return DAY_RATE
+
     def headline(self):
         if self.blank:
             return "Hearth has just started and is reading the meters."

@@ -120,6 +120,8 @@ async def test_a_failing_home_is_a_problem_without_a_trace(demo, home):
     answer = await demo.get("/api/v1/state")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "division" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
 
 
 async def test_readiness_tells_why_not(home):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
+from dataclasses import replace
 
 import pytest
 
-from gateway.model.dr import OptState
+from gateway.model.dr import DrInterval, OptState, Payload
 from gateway.web.app import create_app
+from gateway.web.chart import chart_document
 from gateway.web.pages import STATIC
 from gateway.web.settings import WebSettings
 from tests.web.conftest import browser
@@ -33,7 +35,7 @@ async def test_now_opens_with_the_sentence_and_a_button_to_refuse_the_next_chang
     assert "The car waits until 22:00 because" in text
     assert "in 3 h 55 min" in text
     assert "saves €1.73 and 2.4 kg CO₂" in text
-    assert "Charge now instead" in text
+    assert "Override: charge now" in text
 
 
 async def test_a_silent_device_is_grey_with_its_age_and_no_figure(demo):
@@ -111,6 +113,39 @@ async def test_a_touched_block_shows_its_reason_and_counterfactual(demo):
     assert link is not None
     text = (await demo.get(link[1].replace("&amp;", "&").replace("#why", ""))).text
     assert "Charge now would cost 1.73 EUR more and emit 2.4 kg CO2 more." in text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"), [("/no-such", 404, "There is no such page"), ("/", 500, "Try again")]
+)
+async def test_a_browser_gets_a_page_for_an_error_with_the_security_headers(demo, home, path, status, words):
+    if status == 500:
+        home.headline = lambda: 1 / 0
+    answer = await demo.get(path, headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert words in answer.text
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_an_address_in_an_error_page_cannot_become_markup(demo):
+    answer = await demo.post("/<script>x", headers={"accept": "text/html"})
+    assert "<script>x" not in answer.text
+
+
+async def test_an_event_that_only_tells_can_neither_be_joined_nor_skipped(demo, home):
+    record = home.event_records()[0]
+    told = DrInterval(0, (Payload("GHG", (310.0,)),))
+    event = replace(record.event, id="ghg", name="Carbon tonight", intervals=(told,))
+    home._records.append(replace(record, event=event, cancelled_at=None))
+    card = (await demo.get("/events")).text.split(">Carbon tonight</h2>")[1].split("</section>")[0]
+    assert "Skip" not in card and "Join" not in card
+    assert "Carbon tonight" not in (await demo.get("/")).text
+
+
+async def test_the_chart_has_the_prices_of_the_past_too(home):
+    document = await chart_document(home, home.plan())
+    past = [p for t, p in zip(document["times"], document["price"], strict=True) if t < document["now"]]
+    assert past and None not in past
 
 
 async def test_names_from_outside_cannot_become_markup(home):

@@ -9,17 +9,19 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adapters.ocpp.dispatch import AnswerWrong, CallRefused, NoAnswer
+from adapters.ocpp.dispatch import AnswerWrong, CallFailed, CallRefused, NoAnswer
 from adapters.ocpp.facts import ChargerFacts
 from adapters.ocpp.live import LiveState
 from adapters.ocpp.sessions import SessionBook
 from adapters.ocpp.v16.profiles import (
     LAST_RESORTS,
     NOMINAL_VOLTAGE_V,
+    TX_PROFILE_ID,
     Occasion,
     Rung,
     allowed_current,
@@ -79,6 +81,7 @@ class Limiter:
         self._before: InForce | None = None
         self._limit: InForce | None = None
         self._phases_used: int | None = None
+        self._tx_profile_held = False
 
     # ---- what is in force
 
@@ -116,10 +119,12 @@ class Limiter:
     def reboot(self) -> None:
         """A charger that started anew has lost its transaction profiles, if not more."""
         self._limit = self._before = self._default = None
+        self._tx_profile_held = False
 
     def new_session(self) -> None:
         """A new transaction: profiles of the last one are gone, and every way is worth a try again."""
         self._limit = None
+        self._tx_profile_held = False
         self._paused_by = None
         if self._rung in LAST_RESORTS:
             self._rung, self._proven = self._rungs[0], False
@@ -228,7 +233,17 @@ class Limiter:
         self._limit = InForce(current_a, self._clock.now(), until)
         if rung.purpose == "TxDefaultProfile":
             self._before = self._limit
+        await self._unshadow(rung)
         await self._facts.learn("rung", rung.to_document())
+
+    async def _unshadow(self, rung: Rung) -> None:
+        """A TxProfile left from another rung stands above every default (section 3.13.1): it goes, if it can."""
+        if rung.purpose == "TxProfile":
+            self._tx_profile_held = True
+        elif self._tx_profile_held:
+            self._tx_profile_held = False
+            with suppress(CallFailed):
+                await self._accepted("ClearChargingProfile", {"id": TX_PROFILE_ID})
 
     # ---- last resorts
 

@@ -14,8 +14,8 @@ NOMINAL_VOLTAGE_V = 230.0
 BACK_DATED = timedelta(seconds=60)
 """Absolute schedules start this much in the past, so that a charger whose clock is slow obeys at once."""
 
-_IDS = {"TxProfile": 3, "ChargePointMaxProfile": 4}
-SAFE_DEFAULT_ID, WISH_DEFAULT_ID = 1, 2
+SAFE_DEFAULT_ID, WISH_DEFAULT_ID, TX_PROFILE_ID = 1, 2, 3
+_IDS = {"TxProfile": TX_PROFILE_ID, "ChargePointMaxProfile": 4}
 
 
 @dataclass(frozen=True, slots=True)

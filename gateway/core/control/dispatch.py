@@ -33,6 +33,8 @@ class ControlMemory:
     """What the tick remembers: when each charger's limit was last changed and paused (monotonic home s), the sun."""
 
     changed_at: Mapping[str, float] = field(default_factory=dict)
+    drawn_a: Mapping[str, float] = field(default_factory=dict)
+    """The most each car may have been drawing when its limit was last changed, A per phase."""
     paused_at: Mapping[str, float] = field(default_factory=dict)
     solar: SolarMemory | None = None
 
@@ -48,9 +50,9 @@ class Decision:
 
 def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: ControlTiming, monotonic: float) -> Decision:
     """The whole wish for one tick; `monotonic` in s of home time."""
-    guarded = guard(site, snapshot, timing, memory.changed_at, monotonic)
+    guarded = guard(site, snapshot, timing, memory.changed_at, memory.drawn_a, monotonic)
     solar = surplus(snapshot, memory.solar, monotonic)
-    changed, paused = dict(memory.changed_at), dict(memory.paused_at)
+    changed, drawn, paused = dict(memory.changed_at), dict(memory.drawn_a), dict(memory.paused_at)
     setpoints: list[Setpoint] = []
     for device in site.of_role(Role.EV_CHARGER):
         room = guarded.room(device)
@@ -58,12 +60,24 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
         before = snapshot.commanded.get(device.id)
         if not setpoint.same_wish(before):
             changed[device.id] = monotonic
-        if setpoint.value == 0 and setpoint.authority is Authority.ELECTRICAL_SAFETY:
+            drawn[device.id] = _most_drawn(guarded, device, before)
+        stopped = setpoint.value == 0 and (before is None or before.value > 0)
+        by_limit = room.binding and setpoint.authority is Authority.BINDING_LIMIT
+        if stopped and (by_limit or setpoint.authority is Authority.ELECTRICAL_SAFETY):
+            # Only the stop itself: a rest that counted anew at every tick would never end.
             paused[device.id] = monotonic
         guarded = guarded.spent(device, setpoint.value)
         setpoints.append(setpoint)
     setpoints += _others(site, snapshot, guarded, timing)
-    return Decision(tuple(setpoints), ControlMemory(changed, paused, solar), guarded.alarms)
+    return Decision(tuple(setpoints), ControlMemory(changed, drawn, paused, solar), guarded.alarms)
+
+
+def _most_drawn(guarded: Guarded, device: Device, before: Setpoint | None) -> float:
+    known = guarded.draws.get(device.id)
+    if known is not None:
+        return known.high
+    spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
+    return before.value if before is not None else spec.max_current_a
 
 
 def _charger(

@@ -89,10 +89,18 @@ class Guarded:
         return min([h * per_phase for h in self.headroom_a[: self.site.phases]] + [self.site_w])
 
 
-def guard(site: Site, snapshot: Snapshot, timing: ControlTiming, sent_at: Mapping[str, float], mono: float) -> Guarded:
+def guard(
+    site: Site,
+    snapshot: Snapshot,
+    timing: ControlTiming,
+    sent_at: Mapping[str, float],
+    drawn_before: Mapping[str, float],
+    mono: float,
+) -> Guarded:
     """What is left for each charger and the battery under the main fuse and the import limit.
 
-    `sent_at` holds, per charger, when its limit was last changed (monotonic home s). A silent main meter gives
+    `sent_at` holds, per charger, when its limit was last changed (monotonic home s), `drawn_before` the most its car
+    may have been drawing at that moment, A. A silent main meter gives
     every charger its safe current and holds the battery.
     """
     meter = snapshot.main_meter()
@@ -100,7 +108,10 @@ def guard(site: Site, snapshot: Snapshot, timing: ControlTiming, sent_at: Mappin
         return Guarded(site, False, {}, alarms=(("meter", _meter_words(meter)),))
     currents = phase_currents(meter, site)
     chargers = site.of_role(Role.EV_CHARGER)
-    draws = {c.id: draw(snapshot, c.id, _spec(c.spec), timing, sent_at.get(c.id), mono) for c in chargers}
+    draws = {
+        c.id: draw(snapshot, c.id, _spec(c.spec), timing, sent_at.get(c.id), drawn_before.get(c.id, 0.0), mono)
+        for c in chargers
+    }
     kept = _disobedient_reserve(site, snapshot, draws)
     headroom = tuple(site.main_fuse_a - FUSE_MARGIN_A - i - k for i, k in zip(currents, kept, strict=True))
     site_w, site_reason = _site_headroom(site, snapshot)
@@ -127,7 +138,13 @@ def phase_currents(meter: DeviceState, site: Site) -> list[float]:
 
 
 def draw(
-    snapshot: Snapshot, charger: str, spec: ChargerSpec, timing: ControlTiming, sent_at: float | None, mono: float
+    snapshot: Snapshot,
+    charger: str,
+    spec: ChargerSpec,
+    timing: ControlTiming,
+    sent_at: float | None,
+    drawn_before: float,
+    mono: float,
 ) -> Draw:
     """What the charger's car may be drawing now, A per phase (see the module's note)."""
     status = snapshot.chargers.get(charger)
@@ -143,13 +160,14 @@ def draw(
     if fresh and measured is not None and status.meter_age_s is not None:
         if since > timing.settle_s and status.meter_age_s < since - timing.settle_s / 2:
             return Draw(measured, measured)
-        return Draw(
-            min(measured, limit),
-            max(measured, limit) if since <= timing.settle_s else max(measured, min(limit, measured + 1)),
-        )
+        if since > timing.settle_s and charger not in snapshot.disobeying:
+            # The sample tells what the car drew before its last change: by now it keeps to the limit.
+            return Draw(min(measured, limit), limit)
+        followed = status.meter_age_s < since and measured <= limit + 1
+        return Draw(min(measured, limit), max(measured, limit, 0.0 if followed else drawn_before))
     if not status.transaction:
         return Draw(0.0, 0.0)
-    return Draw(0.0, limit)
+    return Draw(0.0, max(limit, drawn_before) if since <= timing.settle_s else limit)
 
 
 def _measured(status: ChargerStatus) -> float | None:

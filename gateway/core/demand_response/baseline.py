@@ -151,7 +151,8 @@ def delivered(
             per_device[device] = expected - sum(known)
             error_wh += DEVICE_ERROR_SHARE * abs(expected)
     home_wh = _home_delivered(home, home_measured)
-    half = home.error_wh if home is not None else None
+    # The home's baseline holds the devices' baselines, so their errors come on top of the house's.
+    half = home.error_wh + error_wh if home is not None and home.error_wh is not None else None
     low = None if home_wh is None or half is None else home_wh - half
     high = None if home_wh is None or half is None else home_wh + half
     if not per_device:

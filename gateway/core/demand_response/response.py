@@ -43,14 +43,14 @@ def decide_opt(event: DrEvent, program: DrProgram | None, preferences: Preferenc
     Capacity limits are conditions of the connection, so they bind unless the program has the consent "none".
     """
     consent = _consent(event, program, preferences)
-    kinds = {payload.type for interval in event.intervals for payload in interval.payloads}
+    kinds = _kinds(event)
     if consent == "none":
         return OptState.SKIPPED, "You do not take part in this program."
     if consent == "binding":
         return OptState.BINDING, "You consented to this program as binding."
     if kinds & CAPACITY_LIMITS:
         return OptState.BINDING, "A capacity limit of your connection is binding."
-    if not any(_asks(kind) for kind in kinds):
+    if not asks_action(event):
         return OptState.JOINED, "For information: it asks nothing of you."
     if consent == "voluntary":
         return OptState.JOINED, "You take part in this program; you can skip any event."
@@ -59,6 +59,15 @@ def decide_opt(event: DrEvent, program: DrProgram | None, preferences: Preferenc
     if preferences.dr_policy is DrPolicy.NEVER:
         return OptState.SKIPPED, "You chose never to take part."
     return OptState.UNDECIDED, "It waits for your answer."
+
+
+def asks_action(event: DrEvent) -> bool:
+    """Whether an event asks the home to do something, and so can deliver; prices, carbon and news do not."""
+    return any(_asks(kind) for kind in _kinds(event))
+
+
+def _kinds(event: DrEvent) -> set[str]:
+    return {payload.type for interval in event.intervals for payload in interval.payloads}
 
 
 def to_limits(timeline: Timeline, now: datetime, strategies: Strategies, *, site: Site) -> list[Limit]:

@@ -223,7 +223,7 @@ class IntervalBuilder:
         """
         if reading.quality is not Quality.VALID or reading.value is None:
             return []
-        return self._take_seeded() + self._feed(reading.quantity, reading.value, reading.time)
+        return self.take_seeded() + self._feed(reading.quantity, reading.value, reading.time)
 
     def close(self, now: datetime) -> list[Interval]:
         """Hand out every interval that ended by `now`; one without data is marked missing.
@@ -231,9 +231,10 @@ class IntervalBuilder:
         Energy that a counter tells of later comes as a superseding interval.
         """
         closed = [interval for stream in self._streams for interval in stream.close(now.timestamp())]
-        return self._take_seeded() + closed
+        return self.take_seeded() + closed
 
-    def _take_seeded(self) -> list[Interval]:
+    def take_seeded(self) -> list[Interval]:
+        """The intervals that seeding completed, once; they may be on disk already."""
         seeded, self._seeded = self._seeded, []
         return seeded
 

@@ -89,11 +89,15 @@ def missed(home: Home, car: Car, power: Array) -> list[str]:
 
 
 def thermostat(heat: Heat, left: Array, *, plain: bool) -> tuple[Array, Array]:
-    """Heating by a plain thermostat in the middle of the band: power W, temperature degC at the end of each slot."""
+    """Heating by a plain thermostat in the middle of the band: power W, temperature degC at the end of each slot.
+
+    The reference (`plain`) keeps the lower end of the band: savings are told against the same least comfort, never
+    against more of it.
+    """
     power, state = np.zeros(len(heat.keep)), np.zeros(len(heat.keep))
     now = heat.start_c
     for index in range(len(power)):
-        target = (heat.low_c[index] + heat.high_c[index]) / 2
+        target = heat.low_c[index] if plain else (heat.low_c[index] + heat.high_c[index]) / 2
         free = step(heat, index, now, 0.0)
         gain = (1 - heat.keep[index]) * heat.gain_k_per_w
         wanted = (target - free) / gain if gain > 0 else 0.0

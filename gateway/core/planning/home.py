@@ -31,6 +31,8 @@ DRAW_BY_HOUR = {6: 10, 7: 20, 8: 10, 12: 6, 13: 6, 18: 8, 19: 12, 20: 12, 21: 10
 """Percent of the day's hot water by local hour."""
 AROUND_C = 20.0
 """Air around the tank."""
+GAINS_W = 300.0
+"""People and appliances warm a home by about this much, W of heat; without it a plan heats too much."""
 VACATION_C = 15.0
 
 
@@ -362,6 +364,6 @@ def _pump(home: Home, device: Device, spec: HeatPumpSpec) -> Heat:
     resistance, mass = max(1e-4, spec.resistance_k_per_w), max(1.0, spec.capacitance_wh_per_k)
     return Heat(
         device, start, low, high, np.exp(-slots.hours / (resistance * mass)),
-        sample(request.outdoor, slots, OUTDOOR_C), resistance * cop, np.zeros(slots.count), cap, price,
+        sample(request.outdoor, slots, OUTDOOR_C) + GAINS_W * resistance, resistance * cop, np.zeros(slots.count), cap, price,
         bool(_reading(home, device.id, Quantity.ON, 0.5, 1.5)), most, mass / cop,
     )  # fmt: skip

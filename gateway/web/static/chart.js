@@ -23,6 +23,9 @@
   const zone = (t, options) => new Intl.DateTimeFormat("en-GB", { timeZone: data.zone, ...options }).format(new Date(t * 1000));
   const clock = (t) => zone(t, { hour: "2-digit", minute: "2-digit" });
 
+  // A day begins with its name; where there is little room an hour is its number.
+  const hourWords = (t, narrow) => clock(t) === "00:00" ? zone(t, { weekday: "short" }) : clock(t).slice(0, narrow ? 2 : 5);
+
   function priceBand(u) {
     if (!known.length || high === low) return;
     const { ctx, bbox } = u;
@@ -69,7 +72,7 @@
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (u, min, max) => [Math.min(min, -1) * 1.06, Math.max(max, 1) * 1.06] }, soc: { range: [0, 100] } },
     axes: [
-      { stroke: text, grid, ticks: { show: false }, font, size: 30, splits: hours, values: (u, splits) => splits.map(clock) },
+      { stroke: text, grid, ticks: { show: false }, font, size: 30, splits: hours, values: (u, splits) => splits.map((t) => hourWords(t, u.width < 520)) },
       { stroke: text, grid, ticks: { show: false }, font, size: 52, values: (u, v) => v.map((x) => `${Math.abs(x)} kW`) },
       { scale: "soc", side: 1, stroke: () => css("--soc"), grid: { show: false }, ticks: { show: false }, font, size: 48, values: (u, v) => v.map((x) => `${x} %`) },
     ],
@@ -99,7 +102,7 @@
     told = i;
     const t = data.times[i], price = data.price[i];
     const paid = price === null ? "" : ` · ${box.dataset.currency} ${price.toFixed(3)} per kWh`;
-    const lines = [paragraph(`${zone(t, { weekday: "short" })} ${clock(t)} ${t < data.now ? "(measured)" : "(planned)"}${paid}`, "b-when"), paragraph(figures(i), "meta")];
+    const lines = [paragraph(`${zone(t, { weekday: "short" })} ${clock(t)} ${t + 900 <= data.now ? "(measured)" : t <= data.now ? "(now)" : "(planned)"}${paid}`, "b-when"), paragraph(figures(i), "meta")];
     for (const block of data.blocks)
       if (block.from < t + 900 && block.to > t && t + 900 > data.now)
         lines.push(paragraph(`${block.text}. ${block.reason} ${block.costs}`));
@@ -120,6 +123,7 @@
     plot.setCursor({ left: plot.valToPos(data.times[at] + 450, "x"), top: 10 }); tell(at); };
   box.setAttribute("aria-valuemin", 0); box.setAttribute("aria-valuemax", data.times.length - 1);
   box.setAttribute("aria-valuenow", at); box.setAttribute("aria-valuetext", clock(data.times[at] || data.now));
+  if (at >= 0) tell(at);
   box.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by) return;

@@ -1,0 +1,150 @@
+"""An overload is seen -> lower limits are sent: the time of a decision for ten chargers, and of the whole way in process.
+
+    python benchmarks/control.py [--times 1000]
+
+Ten cars charge at 16 A on a 200 A fuse; then ovens take 40 A more than a phase has. The whole way is from the meter's reading to the
+last of the ten commands handed to its charger's port, with the product's own tick at 1 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import statistics
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from adapters.sqlite.store import SqliteStore
+from benchmarks.table import Row, p95, spread
+from gateway.core.control.dispatch import ControlMemory, decide
+from gateway.core.control.timing import ControlTiming
+from gateway.core.metering.freeze import Wishes
+from gateway.model.preferences import ChargeMode, ChargingPreference, Preferences
+from gateway.model.quantity import CURRENTS, POWERS, Quantity
+from gateway.model.reading import Quality, Reading
+from gateway.model.setpoint import Setpoint
+from gateway.model.site import ChargerSpec, Device, Role, Site
+from gateway.model.snapshot import ChargePhase, ChargerStatus
+from gateway.runtime.live import Changes, HomeState
+from gateway.runtime.notices import Notices
+from gateway.runtime.system_clock import SystemClock
+from gateway.runtime.tick import Tick
+
+CARS = [f"car{n}" for n in range(10)]
+PER_CAR_A, OVEN_A, FUSE_A = 16.0, 40.0, 200.0
+PREFERENCES = Preferences(charging={name: ChargingPreference(ChargeMode.NOW) for name in CARS})
+SITE = Site(
+    "Ten cars", ZoneInfo("Europe/Brussels"), 50.85, 4.35, "EUR", 3, FUSE_A,
+    (Device("meter", "Meter", Role.MAIN_METER), *(Device(n, n, Role.EV_CHARGER, ChargerSpec()) for n in CARS)),
+)  # fmt: skip
+
+
+class Car:
+    """A charger whose car follows its limit at once; `told_at` is when it was last told another one."""
+
+    def __init__(self, name: str, clock: SystemClock) -> None:
+        self.id, self.amps, self.told_at, self._clock = name, 0.0, 0.0, clock
+
+    async def apply(self, setpoint: Setpoint) -> None:
+        if setpoint.value != self.amps:
+            self.told_at = time.monotonic()
+        self.amps = setpoint.value
+
+    async def next_rung(self) -> str:
+        return "none"
+
+    def status(self) -> ChargerStatus:
+        amps = (self.amps,) * 3
+        return replace(
+            ChargerStatus(self.id, ChargePhase.CHARGING, True, "1"), current_a=amps, power_w=690 * self.amps,
+            meter_age_s=0.0, accepted_limit_a=self.amps,
+        )  # fmt: skip
+
+
+class Rig:
+    """The product's tick over ten cars and a meter that tells the sum of what they draw."""
+
+    def __init__(self) -> None:
+        self.clock = SystemClock()
+        self.cars = {name: Car(name, self.clock) for name in CARS}
+        self.store = SqliteStore.open(Path(":memory:"))
+        self.state = HomeState(SITE, self.clock, {"meter": 10.0}, dict(self.cars))
+        notices = Notices(self.store, self.clock, Changes())
+        wishes = Wishes(PREFERENCES)
+        self.timing = ControlTiming.at_speed(1.0)
+        self.tick = Tick(
+            self.state, self.clock, self.timing, lambda: wishes, dict(self.cars), {}, self.store, notices
+        )  # fmt: skip
+
+    def sample(self, extra_a: float) -> None:
+        amps = sum(car.amps for car in self.cars.values()) + extra_a
+        now = self.clock.now()
+        values = {**dict.fromkeys(CURRENTS, amps), **dict.fromkeys(POWERS, amps * 230), Quantity.POWER: amps * 690}
+        for quantity, value in values.items():
+            self.state.take(Reading("meter", quantity, value, now, Quality.VALID))
+
+
+async def whole_way() -> float:
+    """Milliseconds from the overloading reading to the last lower limit, at a random moment of the tick."""
+    rig = Rig()
+    rig.sample(0.0)
+    running = asyncio.create_task(rig.tick.run())
+    while min(car.amps for car in rig.cars.values()) < PER_CAR_A:
+        rig.sample(0.0)
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(random.random())
+    rig.sample(FUSE_A - len(CARS) * PER_CAR_A + OVEN_A)
+    seen = time.monotonic()
+    async with asyncio.timeout(10):
+        while max(car.amps for car in rig.cars.values()) >= PER_CAR_A:
+            await asyncio.sleep(0.002)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await rig.store.close()
+    return 1000 * (max(car.told_at for car in rig.cars.values()) - seen)
+
+
+async def decisions(times: int) -> list[float]:
+    """Milliseconds of each decision (freeze and decide) over ten charging cars in an overload."""
+    rig = Rig()
+    for car in rig.cars.values():
+        car.amps = PER_CAR_A
+    rig.sample(OVEN_A + FUSE_A - len(CARS) * PER_CAR_A)
+    found = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        snapshot = rig.state.freeze(Wishes(PREFERENCES), {}, frozenset())
+        decide(SITE, snapshot, ControlMemory(), rig.timing, rig.clock.monotonic())
+        found.append(1000 * (time.perf_counter() - begin))
+    await rig.store.close()
+    return found
+
+
+def rows(quick: bool, times: int = 1000) -> list[Row]:
+    """The promise about overloads."""
+    spent = asyncio.run(decisions(100 if quick else times))
+    way = [asyncio.run(whole_way()) for _ in range(3 if quick else 10)]
+    return [
+        Row(
+            "overload seen -> lower limits sent", "<= 1 s, all chargers in the same tick",
+            f"{spread(way, 'ms', 0)}; a decision {statistics.median(spent):.2f} ms, p95 {p95(spent):.2f} ms",
+            f"10 chargers, {len(way)} overloads at random moments of the 1 s tick, in process; {len(spent)} decisions",
+        )
+    ]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=1000)
+    for row in rows(False, parser.parse_args().times):
+        print(row.line())
+
+
+if __name__ == "__main__":
+    main()

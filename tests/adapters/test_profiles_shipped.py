@@ -1,0 +1,362 @@
+"""Every shipped Modbus profile: sound as data, and for the verified meters read out of frames written by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+from ruamel.yaml import YAML
+
+from adapters.modbus.bus import Bus
+from adapters.modbus.decode import SIZES, Decoded
+from adapters.modbus.device import ModbusDevice, decode_register
+from adapters.modbus.planner import Block, Register, plan_blocks
+from adapters.modbus.profile import Profile, load_profile, profile_names, schema_text
+from adapters.modbus.settings import ModbusDeviceSettings, ModbusTcpSettings
+from adapters.modbus.sunspec import Chain, Identity, resolve
+from gateway.model.errors import SiteFileError
+from gateway.model.quantity import Quantity as Q
+from gateway.model.reading import Quality
+from gateway.model.site import Device, Role
+from gateway.runtime.system_clock import SystemClock
+from tests.adapters.test_modbus_wire import RawServer
+
+PROFILES = Path(__file__).parents[2] / "config" / "devices" / "modbus"
+NAMES = profile_names(PROFILES)
+
+
+# ---- golden frames: request -> answer as hexadecimal, from the function code on
+
+GOLDEN: dict[str, tuple[dict[str, str], dict[Q, float | None]]] = {
+    # Floats, high word first. 230.5 231 229.5 V; 10.25 0.5 2 A; -1500 115 459 W; -926 W; 50 Hz, 1234.5 and 0.25 kWh.
+    "eastron_sdm72": (
+        {
+            "04 0000 0012": "04 24 43668000 43670000 43658000 41240000 3F000000 40000000 C4BB8000 42E60000 43E58000",
+            "04 0034 0002": "04 04 C4678000",
+            "04 0046 0006": "04 0C 42480000 449A5000 3E800000",
+        },
+        {Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: 231, Q.VOLTAGE_L3: 229.5, Q.CURRENT_L1: 10.25, Q.CURRENT_L2: 0.5,
+         Q.CURRENT_L3: 2, Q.POWER_L1: -1500, Q.POWER_L2: 115, Q.POWER_L3: 459, Q.POWER: -926, Q.FREQUENCY: 50,
+         Q.ENERGY_IMPORT: 1_234_500, Q.ENERGY_EXPORT: 250},
+    ),
+    # 32-bit integers, LOW word first, at most 11 registers: 0.1 V, 0.001 A, 0.1 W, 0.1 kWh; 0xAAE60 = 70000.0 kWh.
+    "carlo_gavazzi_em24": (
+        {
+            "04 0000 0006": "04 0C 09010000 09060000 08F70000",
+            "04 000C 000A": "04 14 280A0000 01F40000 07D00000 C568FFFF 047E0000",
+            "04 0016 0002": "04 04 11EE0000",
+            "04 0028 0002": "04 04 DBD4FFFF",
+            "04 0037 0001": "04 02 01F4",
+            "04 0042 0002": "04 04 AE60000A",
+            "04 005C 0002": "04 04 00020000",
+        },
+        {Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: 231, Q.VOLTAGE_L3: 229.5, Q.CURRENT_L1: 10.25, Q.CURRENT_L2: 0.5,
+         Q.CURRENT_L3: 2, Q.POWER_L1: -1500, Q.POWER_L2: 115, Q.POWER_L3: 459, Q.POWER: -926, Q.FREQUENCY: 50,
+         Q.ENERGY_IMPORT: 70_000_000, Q.ENERGY_EXPORT: 200},
+    ),
+    # The Ethernet model: the same up to 0x28, then its own places. L2 overflows (EEEE): 0x7FFF in the high word.
+    "carlo_gavazzi_em24_e1": (
+        {
+            "04 0000 0006": "04 0C 09010000 00007FFF 08F70000",
+            "04 000C 000A": "04 14 280A0000 FFFF7FFF 07D00000 C568FFFF 00007FFF",
+            "04 0016 0002": "04 04 11EE0000",
+            "04 0028 0002": "04 04 FFFF7FFF",
+            "04 0033 0003": "04 06 01F4 AE60000A",
+            "04 004E 0002": "04 04 00020000",
+        },
+        {Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: None, Q.VOLTAGE_L3: 229.5, Q.CURRENT_L1: 10.25, Q.CURRENT_L2: None,
+         Q.CURRENT_L3: 2, Q.POWER_L1: -1500, Q.POWER_L2: None, Q.POWER_L3: 459, Q.POWER: None, Q.FREQUENCY: 50,
+         Q.ENERGY_IMPORT: 70_000_000, Q.ENERGY_EXPORT: 200},
+    ),
+    # As the EM24 E1, but 50 registers at once: what lies between is read along and not looked at.
+    "carlo_gavazzi_em340": (
+        {
+            "04 0000 002A": "04 54 09010000 09060000 08F70000" + "BAD0BAD0" * 3 + "280A0000 01F40000 07D00000"
+                            "C568FFFF 047E0000 11EE0000" + "BAD0BAD0" * 8 + "DBD4FFFF",
+            "04 0033 0003": "04 06 01F4 AE60000A",
+            "04 004E 0002": "04 04 00020000",
+        },
+        {Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: 231, Q.VOLTAGE_L3: 229.5, Q.CURRENT_L1: 10.25, Q.CURRENT_L2: 0.5,
+         Q.CURRENT_L3: 2, Q.POWER_L1: -1500, Q.POWER_L2: 115, Q.POWER_L3: 459, Q.POWER: -926, Q.FREQUENCY: 50,
+         Q.ENERGY_IMPORT: 70_000_000, Q.ENERGY_EXPORT: 200},
+    ),
+    # 0.1 V, 0.01 A, 0.01 W, 0.01 kWh in 64 bits. L3 is not wired, and the variant has no export: all ones, 0x7FFFFFFF.
+    "abb_b23": (
+        {
+            "03 5B00 001C": "03 38 00000901 00000906 FFFFFFFF" + "FFFFFFFF" * 3 + "00000401 00000032 FFFFFFFF FFFFFFFF"
+                            "FFFE9648 FFFDB610 00002CEC 7FFFFFFF",
+            "03 5000 0008": "03 10 0000000000BC614E FFFFFFFFFFFFFFFF",
+            "03 5B2C 0001": "03 02 1388",
+        },
+        {Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: 231, Q.VOLTAGE_L3: None, Q.CURRENT_L1: 10.25, Q.CURRENT_L2: 0.5,
+         Q.CURRENT_L3: None, Q.POWER: -926, Q.POWER_L1: -1500, Q.POWER_L2: 115, Q.POWER_L3: None, Q.FREQUENCY: 50,
+         Q.ENERGY_IMPORT: 123_456_780, Q.ENERGY_EXPORT: None},
+    ),
+    # The manual's 3000, 3028, 3054, 3110, 3204 are 2999, 3027, 3053, 3109, 3203 on the wire; -1.5 0.125 0.5 -0.875 kW;
+    # 1234567 Wh. L3 has no volts: NaN, and no export counter: the int64 marker.
+    "schneider_iem3155": (
+        {
+            "03 0BB7 0006": "03 0C 41240000 3F000000 40000000",
+            "03 0BD3 0006": "03 0C 43668000 43670000 FFC00000",
+            "03 0BED 0008": "03 10 BFC00000 3E000000 3F000000 BF600000",
+            "03 0C25 0002": "03 04 42480000",
+            "03 0C83 0008": "03 10 000000000012D687 8000000000000000",
+        },
+        {Q.CURRENT_L1: 10.25, Q.CURRENT_L2: 0.5, Q.CURRENT_L3: 2, Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: 231,
+         Q.VOLTAGE_L3: None, Q.POWER_L1: -1500, Q.POWER_L2: 125, Q.POWER_L3: 500, Q.POWER: -875, Q.FREQUENCY: 50,
+         Q.ENERGY_IMPORT: 1_234_567, Q.ENERGY_EXPORT: None},
+    ),
+    # Power is the difference of two registers: nothing drawn, 1200.0 W fed in; 12345 x 0.1 kWh.
+    "growatt_hybrid_grid": (
+        {
+            "04 03FD 0002": "04 04 00000000",
+            "04 0405 0002": "04 04 00002EE0",
+            "04 0416 0002": "04 04 00003039",
+        },
+        {Q.POWER: -1200, Q.ENERGY_IMPORT: 1_234_500},
+    ),
+}  # fmt: skip
+
+
+class GoldenServer(RawServer):
+    """Answers exactly the requests it was given; any other is an illegal address."""
+
+    def __init__(self, frames: dict[str, str]) -> None:
+        super().__init__()
+        self.frames = {bytes.fromhex(request): bytes.fromhex(answer) for request, answer in frames.items()}
+        self.asked: list[bytes] = []
+
+    def _reply(self, function: int, address: int, count: int, pdu: bytes) -> bytes:
+        self.asked.append(pdu)
+        return self.frames.get(pdu, bytes([function | 0x80, 2]))
+
+
+@asynccontextmanager
+async def a_device(server: RawServer, profile: str) -> AsyncIterator[ModbusDevice]:
+    settings = ModbusTcpSettings(kind="modbus_tcp", host="127.0.0.1", port=server.port, timeout_s=2)
+    bus = Bus("bus", settings, SystemClock())
+    assert await bus.open()
+    device = Device("dev", "Device", Role.MAIN_METER)
+    yield ModbusDevice(device, ModbusDeviceSettings(profile=profile), load_profile(profile, PROFILES), bus, SystemClock())
+    bus.close()
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+async def test_the_golden_frames_of_a_meter_become_its_readings(name: str) -> None:
+    frames, wanted = GOLDEN[name]
+    async with GoldenServer(frames).serve() as server, a_device(server, name) as device:
+        readings = {reading.quantity: reading for reading in await device.read()}
+        assert isinstance(server, GoldenServer)
+        assert sorted(server.asked) == sorted(server.frames), "the requests are those of the table, each once"
+    assert {quantity: reading.value for quantity, reading in readings.items()} == pytest.approx(wanted)
+    for reading in readings.values():
+        assert (reading.quality is Quality.MISSING) == (reading.value is None) == bool(reading.reason)
+
+
+# ---- every shipped profile
+
+
+def registers_of(profile: Profile, choice: int = 0) -> list[Register]:
+    """The registers of a profile; for SunSpec those of a device that has the `choice`-th model of each reading."""
+    if profile.models is None:
+        return list(profile.registers)
+    numbers = {reading.models[min(choice, len(reading.models) - 1)] for reading in profile.readings}
+    chain, address = {}, 40070
+    for number in sorted(numbers):
+        chain[number] = (address, 200)
+        address += 202
+    found = [resolve(r, Chain(40000, Identity("", "", "", ""), chain), profile.models) for r in profile.readings]
+    return [register for register in found if register is not None]
+
+
+def blocks_of(profile: Profile) -> list[Block]:
+    choices = max((len(reading.models) for reading in profile.readings), default=1)
+    blocks = []
+    for choice in range(choices):
+        registers = registers_of(profile, choice)
+        for slow in (False, True):
+            blocks += plan_blocks([r for r in registers if r.slow == slow], profile.limits)
+    return blocks
+
+
+def nothing_known(register: Register) -> int:
+    """What a device puts where it knows nothing: its marker, NaN, else the type's largest number."""
+    if register.nan:
+        return register.nan[0]
+    bits = 16 * SIZES[register.type]
+    if register.type == "float32":
+        return 0x7FC00000
+    return (1 << (bits - 1 if register.type.startswith("int") else bits)) - 1
+
+
+def image_of(registers: tuple[Register, ...], raw: dict[Register, int]) -> dict[int, int]:
+    image: dict[int, int] = {}
+    for register in registers:
+        size = SIZES[register.type]
+        words = [raw[register] >> 16 * (size - 1 - at) & 0xFFFF for at in range(size)]
+        if register.word_order == "little":
+            words.reverse()
+        image |= {register.address + at: word for at, word in enumerate(words)}
+    return image
+
+
+def decoded(block: Block, image: dict[int, int]) -> dict[Register, Decoded]:
+    words = [image.get(block.address + at, 0) for at in range(block.count)]
+    return {register: decode_register(register, block, words) for register in block.registers}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_profile_is_read_within_its_limits(name: str) -> None:
+    profile = load_profile(name, PROFILES)
+    for block in blocks_of(profile):
+        assert 1 <= block.count <= profile.limits.max_read_registers
+        assert block.address + block.count <= 65536
+        assert all(block.address <= r.start and r.end <= block.address + block.count for r in block.registers)
+        assert not (profile.limits.even_only and (block.address % 2 or block.count % 2))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_device_that_knows_nothing_gives_no_number(name: str) -> None:
+    for block in blocks_of(load_profile(name, PROFILES)):
+        image = image_of(block.registers, {register: nothing_known(register) for register in block.registers})
+        for register, found in decoded(block, image).items():
+            assert found.value is None, f"{register} became {found.value}"
+            assert found.reason
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_listed_marker_is_missing(name: str) -> None:
+    for block in blocks_of(load_profile(name, PROFILES)):
+        for register in block.registers:
+            for marker in register.nan:
+                assert 0 <= marker < 1 << 16 * SIZES[register.type], "markers are unsigned and fit the type"
+                image = image_of((register,), {register: marker})
+                assert decoded(block, image)[register].value is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_zeros_are_read_without_harm_and_never_as_a_negative_zero(name: str) -> None:
+    for block in blocks_of(load_profile(name, PROFILES)):
+        for found in decoded(block, {}).values():
+            assert found.value is None or str(found.value) == "0.0"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_ranges_fit_the_quantities_and_our_sign(name: str) -> None:
+    profile = load_profile(name, PROFILES)
+    for register in profile.registers:
+        assert register.low is not None and register.high is not None, f"{register.quantity} has no range"
+        assert register.low < register.high
+        if register.quantity.is_counter:
+            assert register.low == 0 and register.scale > 0, "a counter counts up, whichever way its name says"
+            assert register.scale in (1, 10, 100, 1000), "counters come in Wh, 0.01, 0.1 or 1 kWh"
+        if register.quantity is Q.PV_POWER:
+            assert register.high <= 50, "panels never consume more than a trifle"
+        if register.quantity is Q.SOC:
+            assert (register.low, register.high) == (0, 100)
+        if register.quantity.unit == "V":
+            assert 0 <= register.low and register.high <= 1000
+        if register.quantity is Q.FREQUENCY:
+            assert (register.low, register.high) == (40, 70)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_profile_says_honestly_what_it_was_tried_against(name: str) -> None:
+    text = (PROFILES / f"{name}.yaml").read_text()
+    verified = load_profile(name, PROFILES).verified
+    assert verified.startswith(("against ", "unverified: "))
+    if "ssumption" in text:
+        assert verified.startswith("unverified: "), "what rests on an assumption is not verified"
+
+
+# ---- SunSpec models in floating point and of the 7xx family
+
+
+def chain_of(*models: list[int]) -> dict[int, int]:
+    """A SunSpec device typed from the model tables: common, `models`, end."""
+    common = [1, 66, *[0] * 66]
+    words = [0x5375, 0x6E53, *common, *[word for model in models for word in model], 0xFFFF, 0]
+    return {40000 + at: word for at, word in enumerate(words)}
+
+
+async def test_a_floating_point_sunspec_meter_is_read_and_its_nan_is_missing() -> None:
+    m213 = [213, 124] + [0] * 124
+    for at, value in {12: 0x43668000, 26: 0x42480000, 28: 0xC4678000, 30: 0xC4BB8000, 32: 0x7FC00000, 60: 0x43FA0000,
+                      68: 0x499C4000}.items():  # fmt: skip
+        m213[at : at + 2] = [value >> 16, value & 0xFFFF]
+    async with RawServer().serve() as server, a_device(server, "sunspec_meter_float") as device:
+        server.registers = chain_of(m213)
+        readings = {reading.quantity: reading for reading in await device.read()}
+    values = {quantity: reading.value for quantity, reading in readings.items()}
+    assert (values[Q.VOLTAGE_L1], values[Q.FREQUENCY], values[Q.POWER], values[Q.POWER_L1]) == (230.5, 50, -926, -1500)
+    assert (values[Q.ENERGY_IMPORT], values[Q.ENERGY_EXPORT]) == (1_280_000, 500)
+    assert readings[Q.POWER_L2].quality is Quality.MISSING
+
+
+async def test_a_7xx_device_turns_production_negative_and_scales_within_the_block() -> None:
+    m701, m713 = [701, 153] + [0] * 153, [713, 7] + [0] * 7
+    m701[10], m701[116] = 321, 1  # 3210 W injected
+    m701[17:19], m701[115] = [0, 50_000], 0xFFFD  # 50.000 Hz
+    m701[19:27], m701[120] = [0, 0, 0x0001, 0x0000, 0, 0, 0, 7], 2  # 6553600 Wh injected, 700 Wh absorbed
+    m701[41], m701[64], m701[87] = 107, 107, 0x8000
+    m713[4], m713[8] = 555, 0xFFFF
+    async with RawServer().serve() as server, a_device(server, "sunspec_der") as device:
+        server.registers = chain_of(m701, m713)
+        values = {reading.quantity: reading.value for reading in await device.read()}
+    assert (values[Q.POWER], values[Q.POWER_L1], values[Q.POWER_L3]) == (-3210, -1070, None)
+    assert (values[Q.ENERGY_EXPORT], values[Q.ENERGY_IMPORT]) == (6_553_600, 700)
+    assert values[Q.FREQUENCY] == pytest.approx(50)
+    assert values[Q.SOC] == pytest.approx(55.5)
+
+
+# ---- sums, and the files themselves
+
+
+def write(folder: Path, *registers: str) -> None:
+    head = "maker: M\nmodel: X\nsource: {manual: m, version: '1', page: '2'}\nverified: 'against nothing'\nregisters:\n"
+    lines = [f"  - {{quantity: power_w, function: input, type: int16, {register}}}\n" for register in registers]
+    (folder / "mine.yaml").write_text(head + "".join(lines))
+
+
+async def test_registers_that_say_so_are_added_up_and_an_optional_one_may_be_away() -> None:
+    frames = {"04 0334 0001": "04 02 0064", "04 0334 0003": "84 02"}
+    async with GoldenServer(frames).serve() as server, a_device(server, "victron_energy_grid") as device:
+        readings = {reading.quantity: reading for reading in await device.read()}
+    assert readings[Q.POWER].value == readings[Q.POWER_L1].value == 100
+    assert readings[Q.POWER_L2].quality is Quality.MISSING
+
+
+@pytest.mark.parametrize(
+    ("registers", "place"),
+    [
+        (("address: 0, sum: true", "address: 1"), r"registers\[1\].quantity"),
+        (("address: 0, sum: true", "address: 1, sum: true, group: slow"), r"registers\[1\].group"),
+    ],
+    ids=["only one says sum", "in two groups"],
+)
+def test_a_sum_that_would_lie_is_refused(tmp_path: Path, registers: tuple[str, ...], place: str) -> None:
+    write(tmp_path, *registers)
+    with pytest.raises(SiteFileError, match=place):
+        load_profile("mine", tmp_path)
+
+
+def test_the_schema_for_editors_is_current() -> None:
+    kept = (PROFILES / "profile.schema.json").read_text()
+    remedy = (
+        'python -c "from adapters.modbus.profile import schema_text; '
+        "print(schema_text(), end='')\" > config/devices/modbus/profile.schema.json"
+    )
+    assert kept == schema_text(), remedy
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_profile_obeys_its_schema_and_points_editors_to_it(name: str) -> None:
+    text = (PROFILES / f"{name}.yaml").read_text()
+    jsonschema.validate(YAML(typ="safe").load(text), json.loads(schema_text()))
+    assert text.startswith("# yaml-language-server: $schema=profile.schema.json\n")
