@@ -93,8 +93,8 @@ def check(
     config: ConfigOption = CONFIG,
 ) -> None:
     """Check a site file. Exit code 0: good, 1: findings, 2: unusable."""
-    from gateway.app import check_site
     from gateway.model.errors import SiteFileError
+    from gateway.tools import check_site
 
     if level not in ("syntax", "devices"):
         say(f"[red]unknown level '{level}'[/]. Known: syntax, devices")
@@ -121,7 +121,7 @@ def probe_modbus(
     units: Annotated[str, typer.Option(help="Unit ids, e.g. 1-10 or 1,126")] = "1-10",
 ) -> None:
     """Name the Modbus TCP devices at HOST, one connection, one unit after another."""
-    from gateway.app import probe_modbus_host
+    from gateway.tools import probe_modbus_host
 
     results = asyncio.run(probe_modbus_host(host, port, _numbers(units)))
     for line in results:
@@ -147,7 +147,7 @@ def import_csv(
     data: DataOption = DATA,
 ) -> None:
     """Bring interval history in; a bad row is named with its line, the others come in."""
-    from gateway.app import import_history
+    from gateway.tools import import_history
 
     if not file.is_file():
         say(f"[red]{file}: no such file[/]")
@@ -169,7 +169,7 @@ def export(
     end: Annotated[str, typer.Option(help="Day after the last, YYYY-MM-DD")] = "9999-01-01",
 ) -> None:
     """Write interval data as CSV to standard output, in the form that `import` reads."""
-    from gateway.app import export_intervals
+    from gateway.tools import export_intervals
 
     first, last = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (start, end))
     for line in asyncio.run(export_intervals(device, data, first, last)):
@@ -179,7 +179,7 @@ def export(
 @app.command()
 def backup(target: Path, data: DataOption = DATA) -> None:
     """Copy the database to TARGET while the gateway runs."""
-    from gateway.app import backup_data
+    from gateway.tools import backup_data
 
     asyncio.run(backup_data(data, target))
     say(f"backup written to {target}")
@@ -188,8 +188,8 @@ def backup(target: Path, data: DataOption = DATA) -> None:
 @app.command()
 def restore(source: Path, data: DataOption = DATA) -> None:
     """Put a backup in place of the database (the gateway must be stopped); the old one is kept beside it."""
-    from gateway.app import restore_data
     from gateway.model.errors import HearthError
+    from gateway.tools import restore_data
 
     try:
         kept = restore_data(source, data)

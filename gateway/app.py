@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +20,9 @@ from gateway.config import DeviceEntry, Kind, SiteFile, load_site
 from gateway.core.control.timing import ControlTiming
 from gateway.core.demand_response.strategies import parse_strategies
 from gateway.core.learning.shapes import typical_shapes
-from gateway.core.metering.csv_rows import parse_interval_csv
 from gateway.core.metering.freeze import Wishes
 from gateway.core.tariff.rates import parse_tariff, price_at
-from gateway.model.errors import DeviceError, DeviceUnreachable, Finding, ServerError, SiteFileError, StoreError
-from gateway.model.reading import Interval
+from gateway.model.errors import Finding, SiteFileError, StoreError
 from gateway.model.site import Role
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Tariff
@@ -52,8 +47,6 @@ log = logging.getLogger(__name__)
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 DATABASE = "hearth.sqlite"
-ASK_S = 15.0
-CONNECT_S = 4.0
 """How long `check` gives a device to speak and a connection to come up, s."""
 KINDS = {
     "modbus_tcp": Kind(ModbusTcpSettings, ModbusDeviceSettings),
@@ -352,130 +345,3 @@ def load_tariff(path: Path) -> Tariff:
         return parse_tariff(read_yaml(path))
     except Finding as finding:
         raise SiteFileError([Finding(f"{path}: {finding.where}", finding.what, finding.remedy)]) from finding
-
-
-async def check_site(path: Path, *, devices: bool, config: Path = CONFIG) -> list[Finding]:
-    """All findings of a site file; with `devices` every device is asked once. Raises SiteFileError when unusable."""
-    clock = SystemClock()
-    site_file = load_site(path, KINDS, WebSettings)
-    load_tariff(site_file.site_tariff_path(config))
-    read_yaml(config / "dr" / f"{site_file.strategies}.yaml")
-    store = SqliteStore.open(Path(":memory:"))
-    try:
-        wired = wire(site_file, store, clock, lambda device, what: None, config)
-        findings = [*site_file.findings, *wired.findings]
-        if devices:
-            findings += await _ask_devices(wired, site_file, clock)
-        return findings
-    finally:
-        await store.close()
-
-
-async def _ask_devices(wired: Wired, site_file: SiteFile, clock: Clock) -> list[Finding]:
-    """Ask every device once and every server; what shares a connection waits its turn there."""
-    tasks = [asyncio.create_task(connection.run()) for connection in wired.connections]
-    entries = {entry.device.id: entry for entry in site_file.devices}
-    asked = (_ask(meter, entries[meter.id], site_file, clock) for meter in wired.meters)
-    findings = [finding for finding in await asyncio.gather(*asked) if finding is not None]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for name, server in wired.servers.items():
-        try:
-            await server.programs()
-        except ServerError as error:
-            where = f"{site_file.path}: connections.{name}"
-            findings.append(Finding(where, error.reason, error.remedy or "Check URL and credentials."))
-    return findings
-
-
-async def _ask(meter: Meter, entry: DeviceEntry, site_file: SiteFile, clock: Clock) -> Finding | None:
-    """One reading of one device; a connection gets a few seconds to come up first."""
-    where = f"{site_file.path}:{entry.line}: devices.{meter.id}"
-    settings = site_file.connections[entry.connection]
-    address = f" ({settings.host}:{settings.port})" if isinstance(settings, ModbusTcpSettings | MqttSettings) else ""
-    begun = clock.monotonic()
-    try:
-        async with asyncio.timeout(ASK_S):
-            while True:
-                try:
-                    await meter.read()
-                    return None
-                except DeviceUnreachable as error:
-                    if clock.monotonic() - begun > CONNECT_S:
-                        return Finding(where, error.reason + address, error.remedy or "Check power, cable and address.")
-                await clock.sleep(0, real_floor=0.2)
-    except DeviceError as error:
-        return Finding(where, error.reason + address, error.remedy or "Check its profile and unit.")
-    except TimeoutError:
-        what = f"said nothing within {ASK_S:g} s{address}"
-        return Finding(where, what, "Check its address, topic and connection.")
-
-
-async def probe_modbus_host(host: str, port: int, units: Sequence[int]) -> list[str]:
-    """One line per Modbus device found."""
-    from adapters.modbus.probe import probe_modbus
-
-    return [str(result) for result in await probe_modbus(host, port, units, SystemClock())]
-
-
-async def import_history(file: Path, data: Path, say: Callable[[str], None]) -> tuple[int, list[Finding]]:
-    """Bring a CSV of intervals into the store; returns how many rows came in and what was refused."""
-    data.mkdir(parents=True, exist_ok=True)
-    store = SqliteStore.open(data / DATABASE)
-    findings: list[Finding] = []
-    batch: list[Interval] = []
-    count = 0
-    try:
-        with file.open(encoding="utf-8-sig") as lines:
-            for row in parse_interval_csv(lines):
-                if isinstance(row, Finding):
-                    findings.append(row)
-                    continue
-                batch.append(row)
-                if len(batch) >= 5000:
-                    await store.save_intervals(batch)
-                    count, batch = count + len(batch), []
-                    say(f"{count} intervals so far")
-        await store.save_intervals(batch)
-        return count + len(batch), findings
-    finally:
-        await store.close()
-
-
-async def export_intervals(device: str, data: Path, start: datetime, end: datetime) -> list[str]:
-    """CSV lines of one device's intervals, as `import` reads them."""
-    store = SqliteStore.open(data / DATABASE)
-    try:
-        rows = await store.intervals(device, start, end)
-    finally:
-        await store.close()
-
-    def number(value: float | None) -> str:
-        return "" if value is None else f"{value:.1f}"
-
-    lines = [f"{r.start.isoformat()},{r.device},{number(r.import_wh)},{number(r.export_wh)}" for r in rows]
-    return ["start,device,import_wh,export_wh", *lines]
-
-
-async def backup_data(data: Path, target: Path) -> None:
-    """A consistent copy of the database, also while the gateway runs."""
-    store = SqliteStore.open(data / DATABASE)
-    try:
-        await store.backup(target)
-    finally:
-        await store.close()
-
-
-def restore_data(source: Path, data: Path) -> Path | None:
-    """Put a backup in place; returns where the former database was kept. Raises StoreError for an unusable backup."""
-    SqliteStore.verify(source)
-    target, kept = data / DATABASE, None
-    data.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        kept = target.with_name(f"{DATABASE}.before-restore-{secrets.token_hex(3)}")
-        target.rename(kept)
-        for suffix in ("-wal", "-shm"):
-            target.with_name(DATABASE + suffix).unlink(missing_ok=True)
-    shutil.copyfile(source, target)
-    return kept

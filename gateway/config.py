@@ -8,27 +8,23 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.site import (
-    BatterySpec,
-    ChargerSpec,
     Device,
-    HeatPumpSpec,
     Role,
     Site,
     Spec,
-    WaterHeaterSpec,
 )
+from gateway.sections import DEVICE_ID, PSEUDO_DEVICES, SPECS, SiteSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,127 +63,8 @@ class SiteFile:
         return config / "tariffs" / f"{self.tariff}.yaml"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SiteSection(_Strict):
-    """The home itself."""
-
-    name: str = Field(description="What the owner calls the home")
-    timezone: str = Field(description="IANA time zone, e.g. Europe/Brussels")
-    latitude: float = Field(ge=-90, le=90, description="Degrees north")
-    longitude: float = Field(ge=-180, le=180, description="Degrees east")
-    currency: str = Field(default="EUR", pattern="^[A-Z]{3}$", description="ISO 4217 code of the tariff's currency")
-    phases: int = Field(default=3, ge=1, le=3, description="Phases of the grid connection")
-    main_fuse_a: float = Field(gt=0, le=400, description="Rating of the main fuse per phase, A")
-    nominal_voltage_v: float = Field(default=230.0, gt=80, lt=300, description="Voltage of one phase, V")
-    import_limit_w: float | None = Field(default=None, ge=0, description="Contracted import limit, W; none by default")
-    export_limit_w: float | None = Field(default=None, ge=0, description="Contracted export limit, W; none by default")
-    co2_g_per_kwh: float = Field(default=300.0, ge=0, description="Carbon intensity of grid energy, g per kWh")
-    tariff: str = Field(description="Name of a file in config/tariffs, without .yaml")
-    dr_strategies: str = Field(default="default", description="Name of a file in config/dr, without .yaml")
-
-
-class BatterySection(_Strict):
-    """A battery as the plan sees it."""
-
-    capacity_wh: float = Field(gt=0, description="Usable capacity, Wh")
-    max_charge_w: float = Field(gt=0, description="Greatest charging power, W")
-    max_discharge_w: float = Field(gt=0, description="Greatest discharging power, W")
-    charge_efficiency: float = Field(default=0.95, gt=0.3, le=1, description="Stored over taken")
-    discharge_efficiency: float = Field(default=0.95, gt=0.3, le=1, description="Given over taken from store")
-    wear_cost_per_kwh: float = Field(default=0.0, ge=0, description="Money lost per kWh discharged, currency units")
-    min_soc_percent: float = Field(default=5.0, ge=0, le=100, description="Never discharged below, %")
-    max_soc_percent: float = Field(default=100.0, ge=0, le=100, description="Never charged above, %")
-    grid_charge: bool = Field(default=True, description="May charge from the grid")
-    grid_export: bool = Field(default=False, description="May discharge into the grid")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.min_soc_percent >= self.max_soc_percent:
-            raise ValueError("min_soc_percent must be below max_soc_percent")
-        return self
-
-    def spec(self) -> BatterySpec:
-        """The frozen noun of it."""
-        values = self.model_dump()
-        wear = values.pop("wear_cost_per_kwh") * 1000.0
-        return BatterySpec(**values, wear_cost_micro_per_wh=wear)
-
-
-class ChargerSection(_Strict):
-    """One charge point with one connector."""
-
-    phases: tuple[Annotated[int, Field(ge=1, le=3)], ...] = Field(
-        default=(1, 2, 3), min_length=1, max_length=3, description="Grid phases it loads, e.g. [1, 2, 3] or [2]"
-    )
-    min_current_a: float = Field(default=6.0, ge=6, le=32, description="Least current of a charging car, A")
-    max_current_a: float = Field(default=16.0, ge=6, le=80, description="Greatest current per phase, A")
-    safe_current_a: float = Field(default=6.0, ge=0, le=32, description="Current when nothing is known, A: 0 or >= 6")
-    ev_battery_wh: float = Field(default=60_000.0, gt=0, description="Battery of the usual car, Wh")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if len(set(self.phases)) < len(self.phases):
-            raise ValueError("phases names a phase twice")
-        if self.min_current_a > self.max_current_a:
-            raise ValueError("min_current_a must not be above max_current_a")
-        if self.safe_current_a and not self.min_current_a <= self.safe_current_a <= self.max_current_a:
-            raise ValueError("safe_current_a must be 0, or between min_current_a and max_current_a")
-        return self
-
-    def spec(self) -> ChargerSpec:
-        """The frozen noun of it."""
-        return ChargerSpec(**self.model_dump())
-
-
-class WaterHeaterSection(_Strict):
-    """An electric tank on a relay."""
-
-    power_w: float = Field(gt=0, description="Heating element, W")
-    volume_l: float = Field(gt=0, description="Tank, litres")
-    min_temperature_c: float = Field(default=45.0, ge=5, le=90, description="Least comfortable water, degC")
-    max_temperature_c: float = Field(default=65.0, ge=20, le=95, description="The tank's own thermostat, degC")
-    loss_w_per_k: float = Field(default=1.5, ge=0, description="Standing loss, W per K over the room")
-    phase: int = Field(default=1, ge=1, le=3, description="Grid phase it hangs on")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.min_temperature_c >= self.max_temperature_c:
-            raise ValueError("min_temperature_c must be below max_temperature_c")
-        return self
-
-    def spec(self) -> WaterHeaterSpec:
-        """The frozen noun of it."""
-        return WaterHeaterSpec(**self.model_dump())
-
-
-class HeatPumpSection(_Strict):
-    """A heat pump heating one zone."""
-
-    max_power_w: float = Field(gt=0, description="Electric power while running, W")
-    cop: float = Field(default=3.0, ge=1, le=8, description="Heat out over power in")
-    resistance_k_per_w: float = Field(default=0.006, gt=0, description="K of inside over outside per W of heat")
-    capacitance_wh_per_k: float = Field(default=4000.0, gt=0, description="Heat the home holds, Wh per K")
-    phase: int = Field(default=1, ge=1, le=3, description="Grid phase it hangs on")
-
-    def spec(self) -> HeatPumpSpec:
-        """The frozen noun of it."""
-        return HeatPumpSpec(**self.model_dump())
-
-
-_SPECS: dict[str, tuple[type[_Strict], tuple[Role, ...]]] = {
-    "battery": (BatterySection, (Role.BATTERY, Role.HYBRID_INVERTER)),
-    "charger": (ChargerSection, (Role.EV_CHARGER,)),
-    "water_heater": (WaterHeaterSection, (Role.WATER_HEATER,)),
-    "heat_pump": (HeatPumpSection, (Role.HEAT_PUMP,)),
-}
-PSEUDO_DEVICES = ("house", "solar", "grid")
-"""Names that intervals and plans use for what is no device."""
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _TOP = ("site", "connections", "devices", "web")
-_COMMON = ("name", "role", "connection", *_SPECS)
+_COMMON = ("name", "role", "connection", *SPECS)
 
 
 def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> SiteFile:
@@ -327,7 +204,7 @@ def _devices(
         if not isinstance(entry, dict):
             findings.append(Finding(place, "is empty", "Give it its keys."))
             continue
-        if not _ID.fullmatch(str(device_id)) or device_id in PSEUDO_DEVICES:
+        if not DEVICE_ID.fullmatch(str(device_id)) or device_id in PSEUDO_DEVICES:
             remedy = f"Use letters, digits, _ and -, and none of {', '.join(PSEUDO_DEVICES)}."
             findings.append(Finding(place, "cannot be a device's id", remedy))
             continue
@@ -373,7 +250,7 @@ def _device(
 
 
 def _spec(entry: dict[str, Any], role: Role, path: Path, where: str) -> tuple[Spec, list[Finding]]:
-    for key, (section, roles) in _SPECS.items():
+    for key, (section, roles) in SPECS.items():
         if key not in entry and role not in roles:
             continue
         if role not in roles:
