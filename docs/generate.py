@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo  # noqa: E402
 from ruamel.yaml import YAML  # noqa: E402
 from typer.models import OptionInfo  # noqa: E402
 
-from gateway import config  # noqa: E402
+from gateway import sections  # noqa: E402
 from gateway.__main__ import app as command_line  # noqa: E402
 from gateway.app import KINDS  # noqa: E402
 from gateway.model.site import Role  # noqa: E402
@@ -39,10 +39,10 @@ SUFFIXES = {
     "_percent": "%", "_ms": "ms", "_wh": "Wh", "_w": "W", "_a": "A", "_v": "V", "_c": "°C", "_l": "l", "_s": "s",
 }  # fmt: skip
 SECTIONS = (
-    ("battery", config.BatterySection, "roles battery, hybrid_inverter"),
-    ("charger", config.ChargerSection, "role ev_charger"),
-    ("water_heater", config.WaterHeaterSection, "role water_heater"),
-    ("heat_pump", config.HeatPumpSection, "role heat_pump"),
+    ("battery", sections.BatterySection, "roles battery, hybrid_inverter"),
+    ("charger", sections.ChargerSection, "role ev_charger"),
+    ("water_heater", sections.WaterHeaterSection, "role water_heater"),
+    ("heat_pump", sections.HeatPumpSection, "role heat_pump"),
 )
 
 
@@ -68,7 +68,7 @@ def site_file() -> str:
         "with its line and remedy. A mistake in one device leaves that device out; the rest of the home runs.", "",
         "Secrets: write `!secret NAME` and put `NAME: ...` into `secrets.yaml` beside the file (mode 0600), or hand it in",
         "as a systemd credential of that name.", "",
-        "## site", "", *_options(config.SiteSection),
+        "## site", "", *_options(sections.SiteSection),
         "", "## web", "", *_options(WebSettings),
         "", "## connections", "",
         "By name; each has one `kind`. One task owns one connection.",
@@ -78,7 +78,7 @@ def site_file() -> str:
     lines += [
         "", "## devices", "",
         "By id: letters, digits, `_` and `-`, at most 40, never changed afterwards, and none of "
-        + ", ".join(f"`{name}`" for name in config.PSEUDO_DEVICES) + ".",
+        + ", ".join(f"`{name}`" for name in sections.PSEUDO_DEVICES) + ".",
         "", "| option | type | unit | default | meaning |", "|---|---|---|---|---|",
         "| `name` | text | | the id | What people call it |",
         f"| `role` | {_choices(r.value for r in Role)} | | required | What it is to the home; exactly one main_meter |",

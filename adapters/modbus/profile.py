@@ -137,7 +137,9 @@ def load_profile(name: str, folder: Path) -> Profile:
     path = folder / f"{name}.yaml"
     wire = _validate(_read_yaml(path), path)
     models = load_models(folder / f"{SUNSPEC_MODELS}.yaml") if wire.kind == "sunspec" else None
-    findings = _duplicates(wire, path) + _split_sums(wire, path) + (_unknown_points(wire, models, path) if models else [])
+    findings = (
+        _duplicates(wire, path) + _split_sums(wire, path) + (_unknown_points(wire, models, path) if models else [])
+    )
     if findings:
         raise SiteFileError(findings)
     return _to_profile(name, wire, models)
