@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.control.charging import SolarMemory
 from gateway.core.control.dispatch import ControlMemory, decide
 from gateway.core.control.timing import ControlTiming
 from gateway.core.control.verification import honours
@@ -173,6 +175,13 @@ def test_one_overload_is_cut_once_although_the_cars_sample_is_from_before_its_la
         assert held["car"].value == pytest.approx(10.5)
 
 
+def test_an_overload_at_the_moment_of_a_raise_is_cut_from_what_the_car_drew_before_it():
+    """Wrong before: the car counted as drawing the raised limit already, and the cut was too small for 7 s."""
+    memory = ControlMemory(changed_at={"car": 999.5}, drawn_a={"car": 10.5})
+    snap = snapshot((28, 20, 20), charger=car(10.5, age_s=5), commanded=commanded(13))
+    assert decided(snap, memory)["car"].value == pytest.approx(7.0)
+
+
 def test_a_sample_that_shows_the_car_following_makes_the_next_cut_possible_at_once():
     memory = ControlMemory(changed_at={"car": 997.0}, drawn_a={"car": 16.0})
     snap = snapshot((30, 20, 20), charger=car(10.4, age_s=0.5), commanded=commanded(10.5))
@@ -206,6 +215,22 @@ def test_a_car_at_the_edge_of_the_import_limit_does_not_start_and_stop_every_few
         memory, held = result.memory, {s.device: s for s in result.setpoints}
         values.append(held["car"].value)
     assert values[0] == 0.0 and set(values) == {0.0}
+
+
+def test_a_car_and_a_tank_that_start_together_share_the_fuse():
+    # 12 A are drawn on L2, the tank's 2 kW (8.7 A) are about to: the car may have 3.8 A, less than its minimum.
+    ticking = ControlMemory(solar=SolarMemory(0.0, 999.0))
+    both = plan(block("tank", IntentKind.RUN), block("car", IntentKind.CHARGE_AT, 11_000))
+    snap = snapshot((5, 12, 5), mode=ChargeMode.SMART, planned=both, commanded=commanded(0))
+    assert decided(snap, ticking)["car"].value == 0.0
+    heating = replace(ticking, heating={"tank": 980.0})
+    assert decided(snap, heating)["car"].value == 12.5, "a tank that runs is in what the meter shows"
+
+
+def test_a_running_car_is_not_cut_for_a_tank_that_has_not_started():
+    both = plan(block("tank", IntentKind.RUN), block("car", IntentKind.CHARGE_AT, 11_050))
+    snap = snapshot((20, 20, 20), charger=car(16), mode=ChargeMode.SMART, planned=both, commanded=commanded(16))
+    assert decided(snap, ControlMemory(solar=SolarMemory(0.0, 999.0)))["car"].value == 16.0
 
 
 def test_chargers_that_do_not_obey_are_counted_at_their_maximum():

@@ -20,7 +20,7 @@ from gateway.core.control.timing import ControlTiming
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.setpoint import Setpoint, SetpointKind
-from gateway.model.site import BatterySpec, ChargerSpec, Device, Role, Site
+from gateway.model.site import BatterySpec, ChargerSpec, Device, Role, Site, WaterHeaterSpec
 from gateway.model.snapshot import Snapshot
 
 CURRENT_STEP_A = 0.5
@@ -37,6 +37,8 @@ class ControlMemory:
     """The most each car may have been drawing when its limit was last changed, A per phase."""
     paused_at: Mapping[str, float] = field(default_factory=dict)
     solar: SolarMemory | None = None
+    heating: Mapping[str, float] = field(default_factory=dict)
+    """Since when each tank is wished on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
     solar = surplus(snapshot, memory.solar, monotonic)
     changed, drawn, paused = dict(memory.changed_at), dict(memory.drawn_a), dict(memory.paused_at)
     setpoints: list[Setpoint] = []
+    heating = _heating(site, snapshot, memory, monotonic)
+    guarded = _reserve(site, guarded, heating, timing, monotonic)
     for device in site.of_role(Role.EV_CHARGER):
         room = guarded.room(device)
         setpoint = _charger(site, snapshot, device, room, solar.surplus_w, memory, timing, monotonic)
@@ -69,7 +73,22 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
         guarded = guarded.spent(device, setpoint.value)
         setpoints.append(setpoint)
     setpoints += _others(site, snapshot, guarded, timing)
-    return Decision(tuple(setpoints), ControlMemory(changed, drawn, paused, solar), guarded.alarms)
+    return Decision(tuple(setpoints), ControlMemory(changed, drawn, paused, solar, heating), guarded.alarms)
+
+
+def _reserve(site: Site, guarded: Guarded, heating: Mapping[str, float], timing: ControlTiming, now: float) -> Guarded:
+    """Room for the tanks just switched on: a car and a tank that start together share the fuse."""
+    for device in site.of_role(Role.WATER_HEATER):
+        fresh = now - heating.get(device.id, -math.inf) < timing.raise_pause_s
+        if fresh and isinstance(device.spec, WaterHeaterSpec):
+            guarded = guarded.reserved(device.spec.phase, device.spec.power_w)
+    return guarded
+
+
+def _heating(site: Site, snapshot: Snapshot, memory: ControlMemory, now: float) -> dict[str, float]:
+    """Since when each tank is wished on; one that was on at our first tick has been on for ever."""
+    wished = [d.id for d in site.of_role(Role.WATER_HEATER) if tank_wish(snapshot, d).value]
+    return {tank: memory.heating.get(tank, now if memory.solar is not None else -math.inf) for tank in wished}
 
 
 def _most_drawn(guarded: Guarded, device: Device, before: Setpoint | None) -> float:

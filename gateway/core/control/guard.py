@@ -56,6 +56,8 @@ class Guarded:
     draws: Mapping[str, Draw]
     headroom_a: tuple[float, ...] = ()
     """Per phase, what may still be added under the fuse, A; negative: overload."""
+    starting_w: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Per phase, what other devices are about to draw by our own command, W: no charger is raised into it."""
     site_w: float = float("inf")
     """What may still be added under the import limit, W."""
     site_reason: str = ""
@@ -68,7 +70,13 @@ class Guarded:
         if not self.meter_ok:
             safe = spec.safe_current_a
             return Room(safe, safe, "the main meter is silent, so the car gets its safe current only")
-        return _room(spec, self.draws[charger.id], self.headroom_a, self.site_w, self.site_reason, self.site)
+        return _room(spec, self.draws[charger.id], self)
+
+    def reserved(self, phase: int, power_w: float) -> Guarded:
+        """The verdict with `power_w` W kept free on one phase for a device that is being switched on."""
+        kept = list(self.starting_w)
+        kept[phase - 1] += power_w
+        return replace(self, starting_w=(kept[0], kept[1], kept[2]))
 
     def spent(self, charger: Device, granted_a: float) -> Guarded:
         """The verdict that is left for the next charger and the battery once this one has `granted_a` A."""
@@ -115,7 +123,15 @@ def guard(
     kept = _disobedient_reserve(site, snapshot, draws)
     headroom = tuple(site.main_fuse_a - FUSE_MARGIN_A - i - k for i, k in zip(currents, kept, strict=True))
     site_w, site_reason = _site_headroom(site, snapshot)
-    return Guarded(site, True, draws, headroom, site_w, site_reason, tuple(_alarms(site, currents, snapshot)))
+    return Guarded(
+        site,
+        True,
+        draws,
+        headroom,
+        site_w=site_w,
+        site_reason=site_reason,
+        alarms=tuple(_alarms(site, currents, snapshot)),
+    )
 
 
 def phase_currents(meter: DeviceState, site: Site) -> list[float]:
@@ -163,11 +179,13 @@ def draw(
         if since > timing.settle_s and charger not in snapshot.disobeying:
             # The sample tells what the car drew before its last change: by now it keeps to the limit.
             return Draw(min(measured, limit), limit)
-        followed = status.meter_age_s < since and measured <= limit + 1
-        return Draw(min(measured, limit), max(measured, limit, 0.0 if followed else drawn_before))
+        # A lowered car is on its way down: what is still too much goes by itself. A raised one gives no such relief,
+        # so it counts with what it drew before.
+        followed = limit < drawn_before and status.meter_age_s < since and measured <= limit + 1
+        return Draw(min(measured, limit), max(measured, limit if followed else drawn_before))
     if not status.transaction:
         return Draw(0.0, 0.0)
-    return Draw(0.0, max(limit, drawn_before) if since <= timing.settle_s else limit)
+    return Draw(0.0, drawn_before or limit if since <= timing.settle_s else limit)
 
 
 def _measured(status: ChargerStatus) -> float | None:
@@ -175,16 +193,17 @@ def _measured(status: ChargerStatus) -> float | None:
     return max(known) if known else None
 
 
-def _room(
-    spec: ChargerSpec, drawn: Draw, headroom: tuple[float, ...], site_w: float, site_reason: str, site: Site
-) -> Room:
-    fuse = min(headroom[phase - 1] for phase in spec.phases)
-    by_site = site_w / (site.nominal_voltage_v * len(spec.phases))
-    free, binding = (by_site, True) if by_site < fuse else (fuse, False)
-    low, high = max(0.0, drawn.low + free), max(0.0, drawn.high + free)
+def _room(spec: ChargerSpec, drawn: Draw, left: Guarded) -> Room:
+    voltage = left.site.nominal_voltage_v
+    by_site = left.site_w / (voltage * len(spec.phases))
+    # A reduction answers what is measured; a raise also leaves room for what is about to start.
+    fuse = min(left.headroom_a[phase - 1] for phase in spec.phases)
+    calm = min(left.headroom_a[phase - 1] - left.starting_w[phase - 1] / voltage for phase in spec.phases)
+    binding = by_site < fuse
+    low, high = max(0.0, drawn.low + min(calm, by_site)), max(0.0, drawn.high + min(fuse, by_site))
     reason = ""
     if low < spec.max_current_a:
-        reason = site_reason if binding else "the main fuse leaves no more"
+        reason = left.site_reason if binding else "the main fuse leaves no more"
     return Room(min(low, spec.max_current_a), min(high, spec.max_current_a), reason, binding)
 
 
