@@ -340,13 +340,20 @@ def _event_card(home: HomeView, record: EventRecord) -> EventCard:
 
 
 def _delivered(record: EventRecord) -> str:
+    """What the controlled devices delivered with its error, and the whole home's figure with its 80 % interval."""
     if record.delivered_wh is None:
         return ""
     words = f"{watt_hours(record.delivered_wh)} {'less' if record.delivered_wh >= 0 else 'more'} than without the event"
-    if record.delivered_low_wh is None or record.delivered_high_wh is None:
+    if record.delivered_low_wh is not None and record.delivered_high_wh is not None:
+        words += f" by the controlled devices ({_kwh_range(record.delivered_low_wh, record.delivered_high_wh)})"
+    low, high = record.home_delivered_low_wh, record.home_delivered_high_wh
+    if record.home_delivered_wh is None or low is None or high is None:
         return words
-    low, high = record.delivered_low_wh / 1000, record.delivered_high_wh / 1000
-    return f"{words} (80 % sure: {low:.1f} to {high:.1f} kWh)"
+    return f"{words}; {watt_hours(record.home_delivered_wh)} by the whole home (80 % sure: {_kwh_range(low, high)})"
+
+
+def _kwh_range(low_wh: float, high_wh: float) -> str:
+    return f"{low_wh / 1000:.1f} to {high_wh / 1000:.1f} kWh"
 
 
 def plan_sentence(home: HomeView) -> str:

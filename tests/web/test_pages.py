@@ -79,7 +79,7 @@ async def test_an_event_is_skipped_without_scripts(demo, home):
 
 async def test_events_tell_what_was_delivered_with_its_interval(demo):
     text = (await demo.get("/events")).text
-    assert "3.1 kWh less than without the event (80 % sure: 2.5 to 3.7 kWh)" in text
+    assert "3.1 kWh less than without the event by the controlled devices (2.5 to 3.7 kWh)" in text
     assert "Draw at most 4.2 kW" in text
 
 
