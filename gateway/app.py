@@ -15,6 +15,7 @@ from adapters.modbus.settings import ModbusDeviceSettings, ModbusRtuSettings, Mo
 from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
 from adapters.openadr.settings import OpenAdrSettings
+from adapters.p1.settings import P1DeviceSettings, P1SerialSettings, P1TcpSettings
 from adapters.sqlite.store import SqliteStore
 from gateway.config import DeviceEntry, Kind, SiteFile, load_site
 from gateway.core.control.timing import ControlTiming
@@ -33,6 +34,7 @@ from gateway.runtime.learn import Learn
 from gateway.runtime.live import Changes, HomeState
 from gateway.runtime.meters import Intake, MeterLoop
 from gateway.runtime.notices import Notices
+from gateway.runtime.outward import Outward
 from gateway.runtime.planning import PlanLoop
 from gateway.runtime.reporting import Reporting
 from gateway.runtime.request import Requests
@@ -51,6 +53,8 @@ DATABASE = "hearth.sqlite"
 KINDS = {
     "modbus_tcp": Kind(ModbusTcpSettings, ModbusDeviceSettings),
     "modbus_rtu": Kind(ModbusRtuSettings, ModbusDeviceSettings),
+    "p1_tcp": Kind(P1TcpSettings, P1DeviceSettings),
+    "p1_serial": Kind(P1SerialSettings, P1DeviceSettings),
     "mqtt": Kind(MqttSettings, MqttDeviceSettings),
     "ocpp": Kind(OcppSettings, OcppDeviceSettings),
     "openadr": Kind(OpenAdrSettings, None),
@@ -66,6 +70,7 @@ class Wired:
     chargers: dict[str, EvCharger] = field(default_factory=dict)
     actuators: dict[str, Actuator] = field(default_factory=dict)
     servers: dict[str, DrServer] = field(default_factory=dict)
+    brokers: dict[str, Any] = field(default_factory=dict)
     stale_after_s: dict[str, float] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
@@ -171,6 +176,7 @@ class Gateway:
         await self.intake.resume()
         self._tell_findings()
         start = self.supervisor.start
+        self._show_outwards()
         for connection in self.wired.connections:
             start(f"connection {connection.name}", connection.run)
         for meter in self.wired.meters:
@@ -189,6 +195,19 @@ class Gateway:
             start(f"server {server.name}", lambda server=server: self.dr.poll(server))  # type: ignore[misc]
             start(f"outbox {server.name}", lambda server=server: self.reporting.deliver(server))  # type: ignore[misc]
         start("web", self._web)
+
+    def _show_outwards(self) -> None:
+        """Brokers that the site file asks to show the home on; before they connect, for their last will."""
+        for name, owner in self.wired.brokers.items():
+            settings = self.site_file.connections[name]
+            if isinstance(settings, MqttSettings) and settings.publish:
+                from adapters.mqtt.publish import HomePublisher
+
+                outward = Outward(self.home, self.clock)
+                publisher = HomePublisher(owner, self.site_file.site, self.clock, settings, outward.command)
+                outward.display = publisher
+                self.supervisor.start(f"wishes over {name}", publisher.run)
+                self.supervisor.start(f"show on {name}", outward.run)
 
     async def _web(self) -> None:
         from gateway.web.server import serve
@@ -257,6 +276,8 @@ def wire(
             wired.servers[name] = owner
         else:
             wired.connections.append(owner)
+        if isinstance(site_file.connections[name], MqttSettings):
+            wired.brokers[name] = owner
     for entry in site_file.devices:
         try:
             _add_device(wired, entry, owners[entry.connection], clock, config / "devices")
@@ -280,6 +301,10 @@ def _connection(
         from adapters.modbus.bus import Bus
 
         return Bus(name, settings, clock)
+    if isinstance(settings, P1TcpSettings | P1SerialSettings):
+        from adapters.p1.connection import P1Line
+
+        return P1Line(name, settings, clock)
     if isinstance(settings, MqttSettings):
         from adapters.mqtt.broker import Broker
 
@@ -303,6 +328,11 @@ def _add_device(wired: Wired, entry: DeviceEntry, owner: Any, clock: Clock, prof
         profile = load_profile(settings.profile, profiles / "modbus")
         made = ModbusDevice(device, settings, profile, owner, clock, main=device.role is Role.MAIN_METER)
         stale = max(10.0, 3 * settings.period_s)
+    elif isinstance(settings, P1DeviceSettings):
+        from adapters.p1.device import P1Meter
+
+        made = P1Meter(device, settings, owner, clock)
+        stale = settings.expire_after_s
     elif isinstance(settings, MqttDeviceSettings):
         from adapters.mqtt.device import MqttDevice
         from adapters.mqtt.profile import load_profile as load_topics

@@ -9,24 +9,13 @@ from string import Template
 
 import pytest
 
-from adapters.modbus.settings import ModbusDeviceSettings, ModbusRtuSettings, ModbusTcpSettings
-from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
-from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
-from adapters.openadr.settings import OpenAdrSettings
-from gateway.config import Kind, SiteFile, load_site
+from gateway.app import KINDS
+from gateway.config import SiteFile, load_site
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.site import BatterySpec, ChargerSpec, HeatPumpSpec, Role, WaterHeaterSpec
 from gateway.web.settings import WebSettings
 
 SITES = Path(__file__).parent.parent / "config" / "site"
-# The same table as in gateway/app.py, which imports every part of the product.
-KINDS = {
-    "modbus_tcp": Kind(ModbusTcpSettings, ModbusDeviceSettings),
-    "modbus_rtu": Kind(ModbusRtuSettings, ModbusDeviceSettings),
-    "mqtt": Kind(MqttSettings, MqttDeviceSettings),
-    "ocpp": Kind(OcppSettings, OcppDeviceSettings),
-    "openadr": Kind(OpenAdrSettings, None),
-}
 GOOD = """\
 site:
   name: Home

@@ -231,6 +231,10 @@ class DemandResponse:
                 wake.cancel()
                 pause.cancel()
 
+    def phase(self, event_id: str) -> EventPhase:
+        """Where an event stands now."""
+        return phase_of(self.records[event_id], self.clock.now(), self.site.timezone)
+
     def _over(self, record: EventRecord) -> bool:
         return phase_of(record, self.clock.now(), self.site.timezone) in (EventPhase.ENDED, EventPhase.CANCELLED)
 

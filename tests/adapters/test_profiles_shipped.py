@@ -7,9 +7,11 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+import sunspec2
 from ruamel.yaml import YAML
 
 from adapters.modbus.bus import Bus
@@ -18,7 +20,7 @@ from adapters.modbus.device import ModbusDevice, decode_register
 from adapters.modbus.planner import Block, Register, plan_blocks
 from adapters.modbus.profile import Profile, load_profile, profile_names, schema_text
 from adapters.modbus.settings import ModbusDeviceSettings, ModbusTcpSettings
-from adapters.modbus.sunspec import Chain, Identity, resolve
+from adapters.modbus.sunspec import Chain, Identity, load_models, resolve
 from gateway.model.errors import SiteFileError
 from gateway.model.quantity import Quantity as Q
 from gateway.model.reading import Quality
@@ -32,6 +34,11 @@ NAMES = profile_names(PROFILES)
 
 # ---- golden frames: request -> answer as hexadecimal, from the function code on
 
+USUAL: dict[Q, float | None] = {
+    Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: 231, Q.VOLTAGE_L3: 229.5, Q.CURRENT_L1: 10.25, Q.CURRENT_L2: 0.5,
+    Q.CURRENT_L3: 2, Q.POWER_L1: -1500, Q.POWER_L2: 115, Q.POWER_L3: 459, Q.POWER: -926, Q.FREQUENCY: 50,
+    Q.ENERGY_IMPORT: 70_000_000, Q.ENERGY_EXPORT: 200,
+}  # fmt: skip
 GOLDEN: dict[str, tuple[dict[str, str], dict[Q, float | None]]] = {
     # Floats, high word first. 230.5 231 229.5 V; 10.25 0.5 2 A; -1500 115 459 W; -926 W; 50 Hz, 1234.5 and 0.25 kWh.
     "eastron_sdm72": (
@@ -40,9 +47,7 @@ GOLDEN: dict[str, tuple[dict[str, str], dict[Q, float | None]]] = {
             "04 0034 0002": "04 04 C4678000",
             "04 0046 0006": "04 0C 42480000 449A5000 3E800000",
         },
-        {Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: 231, Q.VOLTAGE_L3: 229.5, Q.CURRENT_L1: 10.25, Q.CURRENT_L2: 0.5,
-         Q.CURRENT_L3: 2, Q.POWER_L1: -1500, Q.POWER_L2: 115, Q.POWER_L3: 459, Q.POWER: -926, Q.FREQUENCY: 50,
-         Q.ENERGY_IMPORT: 1_234_500, Q.ENERGY_EXPORT: 250},
+        USUAL | {Q.ENERGY_IMPORT: 1_234_500, Q.ENERGY_EXPORT: 250},
     ),
     # 32-bit integers, LOW word first, at most 11 registers: 0.1 V, 0.001 A, 0.1 W, 0.1 kWh; 0xAAE60 = 70000.0 kWh.
     "carlo_gavazzi_em24": (
@@ -55,9 +60,7 @@ GOLDEN: dict[str, tuple[dict[str, str], dict[Q, float | None]]] = {
             "04 0042 0002": "04 04 AE60000A",
             "04 005C 0002": "04 04 00020000",
         },
-        {Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: 231, Q.VOLTAGE_L3: 229.5, Q.CURRENT_L1: 10.25, Q.CURRENT_L2: 0.5,
-         Q.CURRENT_L3: 2, Q.POWER_L1: -1500, Q.POWER_L2: 115, Q.POWER_L3: 459, Q.POWER: -926, Q.FREQUENCY: 50,
-         Q.ENERGY_IMPORT: 70_000_000, Q.ENERGY_EXPORT: 200},
+        USUAL,
     ),
     # The Ethernet model: the same up to 0x28, then its own places. L2 overflows (EEEE): 0x7FFF in the high word.
     "carlo_gavazzi_em24_e1": (
@@ -69,9 +72,7 @@ GOLDEN: dict[str, tuple[dict[str, str], dict[Q, float | None]]] = {
             "04 0033 0003": "04 06 01F4 AE60000A",
             "04 004E 0002": "04 04 00020000",
         },
-        {Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: None, Q.VOLTAGE_L3: 229.5, Q.CURRENT_L1: 10.25, Q.CURRENT_L2: None,
-         Q.CURRENT_L3: 2, Q.POWER_L1: -1500, Q.POWER_L2: None, Q.POWER_L3: 459, Q.POWER: None, Q.FREQUENCY: 50,
-         Q.ENERGY_IMPORT: 70_000_000, Q.ENERGY_EXPORT: 200},
+        USUAL | dict.fromkeys((Q.VOLTAGE_L2, Q.CURRENT_L2, Q.POWER_L2, Q.POWER)),
     ),
     # As the EM24 E1, but 50 registers at once: what lies between is read along and not looked at.
     "carlo_gavazzi_em340": (
@@ -81,9 +82,7 @@ GOLDEN: dict[str, tuple[dict[str, str], dict[Q, float | None]]] = {
             "04 0033 0003": "04 06 01F4 AE60000A",
             "04 004E 0002": "04 04 00020000",
         },
-        {Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: 231, Q.VOLTAGE_L3: 229.5, Q.CURRENT_L1: 10.25, Q.CURRENT_L2: 0.5,
-         Q.CURRENT_L3: 2, Q.POWER_L1: -1500, Q.POWER_L2: 115, Q.POWER_L3: 459, Q.POWER: -926, Q.FREQUENCY: 50,
-         Q.ENERGY_IMPORT: 70_000_000, Q.ENERGY_EXPORT: 200},
+        USUAL,
     ),
     # 0.1 V, 0.01 A, 0.01 W, 0.01 kWh in 64 bits. L3 is not wired, and the variant has no export: all ones, 0x7FFFFFFF.
     "abb_b23": (
@@ -161,6 +160,14 @@ async def test_the_golden_frames_of_a_meter_become_its_readings(name: str) -> No
         assert (reading.quality is Quality.MISSING) == (reading.value is None) == bool(reading.reason)
 
 
+async def test_all_values_of_one_block_carry_one_time() -> None:
+    async with GoldenServer(GOLDEN["abb_b23"][0]).serve() as server, a_device(server, "abb_b23") as device:
+        times = {reading.quantity: reading.time for reading in await device.read()}
+    fast = {times[q] for q in (Q.VOLTAGE_L1, Q.CURRENT_L2, Q.POWER, Q.POWER_L1, Q.POWER_L3)}
+    assert len(fast) == 1
+    assert fast != {times[Q.ENERGY_IMPORT]}
+
+
 # ---- every shipped profile
 
 
@@ -169,22 +176,15 @@ def registers_of(profile: Profile, choice: int = 0) -> list[Register]:
     if profile.models is None:
         return list(profile.registers)
     numbers = {reading.models[min(choice, len(reading.models) - 1)] for reading in profile.readings}
-    chain, address = {}, 40070
-    for number in sorted(numbers):
-        chain[number] = (address, 200)
-        address += 202
+    chain = {number: (40070 + 202 * at, 200) for at, number in enumerate(sorted(numbers))}
     found = [resolve(r, Chain(40000, Identity("", "", "", ""), chain), profile.models) for r in profile.readings]
     return [register for register in found if register is not None]
 
 
 def blocks_of(profile: Profile) -> list[Block]:
-    choices = max((len(reading.models) for reading in profile.readings), default=1)
-    blocks = []
-    for choice in range(choices):
-        registers = registers_of(profile, choice)
-        for slow in (False, True):
-            blocks += plan_blocks([r for r in registers if r.slow == slow], profile.limits)
-    return blocks
+    choices = range(max((len(reading.models) for reading in profile.readings), default=1))
+    groups = [[r for r in registers_of(profile, n) if r.slow == slow] for n in choices for slow in (False, True)]
+    return [block for group in groups for block in plan_blocks(group, profile.limits)]
 
 
 def nothing_known(register: Register) -> int:
@@ -235,11 +235,9 @@ def test_a_device_that_knows_nothing_gives_no_number(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_listed_marker_is_missing(name: str) -> None:
     for block in blocks_of(load_profile(name, PROFILES)):
-        for register in block.registers:
-            for marker in register.nan:
-                assert 0 <= marker < 1 << 16 * SIZES[register.type], "markers are unsigned and fit the type"
-                image = image_of((register,), {register: marker})
-                assert decoded(block, image)[register].value is None
+        for register, marker in [(r, marker) for r in block.registers for marker in r.nan]:
+            assert 0 <= marker < 1 << 16 * SIZES[register.type], "markers are unsigned and fit the type"
+            assert decoded(block, image_of((register,), {register: marker}))[register].value is None
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -260,12 +258,10 @@ def test_the_ranges_fit_the_quantities_and_our_sign(name: str) -> None:
             assert register.scale in (1, 10, 100, 1000), "counters come in Wh, 0.01, 0.1 or 1 kWh"
         if register.quantity is Q.PV_POWER:
             assert register.high <= 50, "panels never consume more than a trifle"
-        if register.quantity is Q.SOC:
-            assert (register.low, register.high) == (0, 100)
         if register.quantity.unit == "V":
             assert register.low >= 0 and register.high <= 1000
-        if register.quantity is Q.FREQUENCY:
-            assert (register.low, register.high) == (40, 70)
+        if register.quantity in (Q.SOC, Q.FREQUENCY):
+            assert (register.low, register.high) == ((0, 100) if register.quantity is Q.SOC else (40, 70))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -315,6 +311,44 @@ async def test_a_7xx_device_turns_production_negative_and_scales_within_the_bloc
     assert (values[Q.ENERGY_EXPORT], values[Q.ENERGY_IMPORT]) == (6_553_600, 700)
     assert values[Q.FREQUENCY] == pytest.approx(50)
     assert values[Q.SOC] == pytest.approx(55.5)
+
+
+WIDER = {"enum16": "uint16", "bitfield16": "uint16", "count": "uint16"}
+"""Types that our tables hold as plain numbers."""
+
+
+def published(
+    number: int,
+) -> tuple[dict[str, tuple[int, str, int | None]], dict[str, tuple[int, str, int | None]], int]:
+    """(points, points of a module, where modules begin) of a model as pysunspec2 has it: offset, type, scale's offset."""
+    path = Path(sunspec2.__file__).parent / "models" / "json" / f"model_{number}.json"
+    group = json.loads(path.read_text())["group"]
+    scales: dict[str, int] = {}
+
+    def table(points: list[dict[str, Any]]) -> tuple[dict[str, tuple[int, str, int | None]], int]:
+        found, at = {}, 0
+        for point in points:
+            if point["type"] == "sunssf":
+                scales[point["name"]] = at
+            found[point["name"]] = (at, WIDER.get(point["type"], point["type"]), point.get("sf"))
+            at += point["size"]
+        return {name: (at, kind, scales.get(sf) if sf else None) for name, (at, kind, sf) in found.items()}, at
+
+    table(group["points"])  # the scale factors may stand behind the points that use them
+    points, length = table(group["points"])
+    modules = group.get("groups", [])
+    return points, table(modules[0]["points"])[0] if modules else {}, length
+
+
+def test_the_point_tables_are_those_of_the_published_models() -> None:
+    table = load_models(PROFILES / "sunspec_models.yaml")
+    assert {101, 103, 111, 113, 124, 160, 203, 213, 701, 713} <= table.models.keys()
+    for number, model in table.models.items():
+        points, module_points, length = published(number)
+        for ours, theirs in ((model.points, points), (model.module_points, module_points)):
+            assert {name: (p.at, p.type, p.sf) for name, p in ours.items()} == {name: theirs[name] for name in ours}
+        if model.module_points:
+            assert model.module_at == length
 
 
 # ---- sums, and the files themselves

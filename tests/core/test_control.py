@@ -182,6 +182,19 @@ def test_an_overload_at_the_moment_of_a_raise_is_cut_from_what_the_car_drew_befo
     assert decided(snap, memory)["car"].value == pytest.approx(7.0)
 
 
+def test_a_sample_from_before_the_car_followed_neither_raises_nor_hides_an_overload():
+    """Wrong before: a sample of 3.6 s after the cut passed for the car's new current; in an overload it was raised."""
+    memory = ControlMemory(changed_at={"car": 989.0}, drawn_a={"car": 10.6})
+    snap = snapshot((25.6, 20, 20), charger=car(10.6, age_s=7.4), commanded=commanded(8.3))
+    assert decided(snap, memory)["car"].value == pytest.approx(7.2)
+
+
+def test_a_cut_reckons_with_what_was_drawn_at_the_last_cut_not_with_an_older_sample():
+    memory = ControlMemory(changed_at={"car": 999.0}, drawn_a={"car": 10.7})
+    snap = snapshot((28, 20, 20), charger=car(12, age_s=7), commanded=commanded(10.6))
+    assert decided(snap, memory)["car"].value == pytest.approx(7.2)
+
+
 def test_a_sample_that_shows_the_car_following_makes_the_next_cut_possible_at_once():
     memory = ControlMemory(changed_at={"car": 997.0}, drawn_a={"car": 16.0})
     snap = snapshot((30, 20, 20), charger=car(10.4, age_s=0.5), commanded=commanded(10.5))

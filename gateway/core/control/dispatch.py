@@ -94,7 +94,7 @@ def _heating(site: Site, snapshot: Snapshot, memory: ControlMemory, now: float) 
 def _most_drawn(guarded: Guarded, device: Device, before: Setpoint | None) -> float:
     known = guarded.draws.get(device.id)
     if known is not None:
-        return known.high
+        return known.most
     spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
     return before.value if before is not None else spec.max_current_a
 

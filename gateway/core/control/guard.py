@@ -27,10 +27,20 @@ FUSE_MARGIN_A = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What a car may be drawing per phase right now, A: at least `low`, at most `high`."""
+    """What a car may be drawing per phase right now, A: at least `low`, at most `high`.
+
+    A car that was just raised may have followed or not: then `high` is what it drew before, so that a cut is enough
+    in any case, and `raised_to` what it may have reached, so that the next tick does not cut for the same overload again.
+    """
 
     low: float
     high: float
+    raised_to: float = 0.0
+
+    @property
+    def most(self) -> float:
+        """The most it may be drawing, A."""
+        return max(self.high, self.raised_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +127,14 @@ def guard(
     currents = phase_currents(meter, site)
     chargers = site.of_role(Role.EV_CHARGER)
     draws = {
-        c.id: draw(snapshot, c.id, _spec(c.spec), timing, sent_at.get(c.id), drawn_before.get(c.id, 0.0), mono)
+        c.id: draw(snapshot, c.id, _spec(c.spec), timing, sent_at.get(c.id), drawn_before.get(c.id), mono)
         for c in chargers
     }
     kept = _disobedient_reserve(site, snapshot, draws)
     headroom = tuple(site.main_fuse_a - FUSE_MARGIN_A - i - k for i, k in zip(currents, kept, strict=True))
     site_w, site_reason = _site_headroom(site, snapshot)
+    if min(headroom) >= 0 and site_w >= 0:  # nothing must be cut, so no car counts for less than it may draw
+        draws = {name: Draw(found.low, found.most) for name, found in draws.items()}
     return Guarded(
         site,
         True,
@@ -159,7 +171,7 @@ def draw(
     spec: ChargerSpec,
     timing: ControlTiming,
     sent_at: float | None,
-    drawn_before: float,
+    drawn_before: float | None,
     mono: float,
 ) -> Draw:
     """What the charger's car may be drawing now, A per phase (see the module's note)."""
@@ -174,18 +186,34 @@ def draw(
         status.meter_age_s is not None and measured is not None and status.meter_age_s <= 2 * status.sample_interval_s
     )
     if fresh and measured is not None and status.meter_age_s is not None:
-        if since > timing.settle_s and status.meter_age_s < since - timing.settle_s / 2:
-            return Draw(measured, measured)
-        if since > timing.settle_s and charger not in snapshot.disobeying:
-            # The sample tells what the car drew before its last change: by now it keeps to the limit.
-            return Draw(min(measured, limit), limit)
-        # A lowered car is on its way down: what is still too much goes by itself. A raised one gives no such relief,
-        # so it counts with what it drew before.
-        followed = limit < drawn_before and status.meter_age_s < since and measured <= limit + 1
-        return Draw(min(measured, limit), max(measured, limit if followed else drawn_before))
+        return _between(
+            measured, since - status.meter_age_s, limit, since, drawn_before, timing, charger in snapshot.disobeying
+        )
     if not status.transaction:
         return Draw(0.0, 0.0)
     return Draw(0.0, drawn_before or limit if since <= timing.settle_s else limit)
+
+
+def _between(
+    measured: float, taken: float, limit: float, since: float, before: float | None, timing: ControlTiming, lies: bool
+) -> Draw:
+    """The bounds by a sample taken `taken` s after the limit was last changed (negative: before it), `since` s ago.
+
+    A lowered car is on its way down: what is still too much goes by itself, so it counts with what it drew before.
+    A raised one gives no such relief and counts with what it drew before, too.
+    """
+    low = min(measured, limit)
+    if taken >= timing.follow_s:
+        return Draw(low, measured)
+    if since > timing.settle_s and not lies:
+        return Draw(low, limit)  # the sample is older than the change has needed: by now the car keeps to its limit
+    if before is None:
+        return Draw(low, measured)
+    known = max(measured, before) if taken > 0 else before
+    if limit > before:
+        return Draw(low, known, raised_to=limit)
+    followed = taken > 0 and measured <= limit + 1
+    return Draw(low, max(measured, limit) if followed else known)
 
 
 def _measured(status: ChargerStatus) -> float | None:

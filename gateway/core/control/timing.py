@@ -14,6 +14,8 @@ class ControlTiming:
     an overload that the silent meter hides stays below 16 s."""
     raise_age_s: float = 3.0
     """No limit is raised on a meter value older than this."""
+    follow_s: float = 5.0
+    """A car may take this long to follow (IEC 61851-1): a sample taken sooner after a change may show the old current."""
     settle_s: float = 7.0
     """A car may take 5 s to follow, the meter 2 s to show it."""
     raise_pause_s: float = 10.0
@@ -34,6 +36,7 @@ class ControlTiming:
         return cls(
             meter_stale_s=max(real.meter_stale_s, 2 * speed),
             raise_age_s=max(real.raise_age_s, 0.5 * speed),
+            follow_s=max(real.follow_s, 0.4 * speed),
             settle_s=max(real.settle_s, 0.5 * speed),
             raise_pause_s=max(real.raise_pause_s, 0.3 * speed),
             resume_pause_s=max(real.resume_pause_s, 0.5 * speed),
