@@ -9,6 +9,7 @@ from string import Template
 
 import pytest
 
+from adapters.ocpp.settings import OcppDeviceSettings
 from gateway.app import KINDS
 from gateway.config import SiteFile, load_site
 from gateway.model.errors import Finding, SiteFileError
