@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +38,22 @@ def say(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[dim]hearth:[/] {text}")
 
 
+@contextmanager
+def told() -> Iterator[None]:
+    """What cannot be done is said in words with exit code 2, never as a traceback."""
+    from gateway.model.errors import HearthError, SiteFileError
+
+    try:
+        yield
+    except SiteFileError as error:
+        for finding in error.findings:
+            say(f"[red]{finding}[/]")
+        raise typer.Exit(2) from error
+    except HearthError as error:
+        say(f"[red]{error}[/]")
+        raise typer.Exit(2) from error
+
+
 @app.command()
 def demo(
     speed: Annotated[float, typer.Option(help="Home seconds per real second", min=1, max=1000)] = 10.0,
@@ -47,7 +65,8 @@ def demo(
 
     from gateway.demo import Demo, DemoError
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, lambda *_: sys.exit(0))
     try:
         Demo(port, speed, say).run(duration)
     except DemoError as error:
@@ -69,20 +88,12 @@ def run(
 ) -> None:
     """Run the gateway of a real home until it is stopped (SIGTERM, Ctrl-C)."""
     from gateway.app import run_gateway
-    from gateway.model.errors import HearthError, SiteFileError
     from gateway.runtime.system_clock import SystemClock
 
     epoch = datetime.fromisoformat(home_epoch).astimezone(UTC) if home_epoch else None
     clock = SystemClock(speed=speed, home_epoch=epoch, real_epoch=real_epoch)
-    try:
+    with told():
         asyncio.run(run_gateway(site, data, clock, simulated=demo_home, config=config))
-    except SiteFileError as error:
-        for finding in error.findings:
-            say(f"[red]{finding}[/]")
-        raise typer.Exit(2) from error
-    except HearthError as error:
-        say(f"[red]{error}[/]")
-        raise typer.Exit(2) from error
 
 
 @app.command()
@@ -123,7 +134,8 @@ def probe_modbus(
     """Name the Modbus TCP devices at HOST, one connection, one unit after another."""
     from gateway.tools import probe_modbus_host
 
-    results = asyncio.run(probe_modbus_host(host, port, _numbers(units)))
+    with told():
+        results = asyncio.run(probe_modbus_host(host, port, _numbers(units)))
     for line in results:
         print(line)
     if not results:
@@ -152,7 +164,8 @@ def import_csv(
     if not file.is_file():
         say(f"[red]{file}: no such file[/]")
         raise typer.Exit(2)
-    rows, findings = asyncio.run(import_history(file, data, say))
+    with told():
+        rows, findings = asyncio.run(import_history(file, data, say))
     for finding in findings[:20]:
         print(finding)
     if len(findings) > 20:
@@ -171,9 +184,10 @@ def export(
     """Write interval data as CSV to standard output, in the form that `import` reads."""
     from gateway.tools import export_intervals
 
-    first, last = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (start, end))
-    for line in asyncio.run(export_intervals(device, data, first, last)):
-        print(line)
+    first, last = _day(start), _day(end)
+    with told():
+        for line in asyncio.run(export_intervals(device, data, first, last)):
+            print(line)
 
 
 @app.command()
@@ -181,22 +195,26 @@ def backup(target: Path, data: DataOption = DATA) -> None:
     """Copy the database to TARGET while the gateway runs."""
     from gateway.tools import backup_data
 
-    asyncio.run(backup_data(data, target))
+    with told():
+        asyncio.run(backup_data(data, target))
     say(f"backup written to {target}")
 
 
 @app.command()
 def restore(source: Path, data: DataOption = DATA) -> None:
     """Put a backup in place of the database (the gateway must be stopped); the old one is kept beside it."""
-    from gateway.model.errors import HearthError
     from gateway.tools import restore_data
 
-    try:
+    with told():
         kept = restore_data(source, data)
-    except HearthError as error:
-        say(f"[red]{error}[/]")
-        raise typer.Exit(2) from error
     say(f"{source} restored" + (f"; the former database is kept as {kept}" if kept else ""))
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' is not a day; write YYYY-MM-DD") from error
 
 
 def _numbers(text: str) -> list[int]:
@@ -205,6 +223,8 @@ def _numbers(text: str) -> list[int]:
         first, _, last = part.partition("-")
         if not first.strip().isdigit() or (last and not last.strip().isdigit()):
             raise typer.BadParameter(f"'{text}' is not a list of unit ids; write 1-10 or 1,126")
+        if last and int(last) < int(first):
+            raise typer.BadParameter(f"'{part}' counts backwards; write {last}-{first}")
         result += range(int(first), int(last or first) + 1)
     return result
 

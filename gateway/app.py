@@ -23,6 +23,7 @@ from gateway.core.demand_response.strategies import parse_strategies
 from gateway.core.learning.shapes import typical_shapes
 from gateway.core.metering.freeze import Wishes
 from gateway.core.tariff.rates import parse_tariff, price_at
+from gateway.folder import hold_folder, make_folder
 from gateway.model.errors import Finding, SiteFileError, StoreError
 from gateway.model.site import Role
 from gateway.model.snapshot import Snapshot
@@ -49,7 +50,6 @@ log = logging.getLogger(__name__)
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 DATABASE = "hearth.sqlite"
-"""How long `check` gives a device to speak and a connection to come up, s."""
 KINDS = {
     "modbus_tcp": Kind(ModbusTcpSettings, ModbusDeviceSettings),
     "modbus_rtu": Kind(ModbusRtuSettings, ModbusDeviceSettings),
@@ -83,8 +83,9 @@ async def run_gateway(
     for noisy in ("httpx", "httpcore", "websockets", "pymodbus", "aiomqtt", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     site_file = load_site(path, KINDS, WebSettings)
-    tariff = load_tariff(site_file.site_tariff_path(config))
-    data.mkdir(parents=True, exist_ok=True)
+    tariff = load_tariff(site_file.site_tariff_path(config), site_file.site.currency)
+    make_folder(data)
+    hold_folder(data)
     store = SqliteStore.open(data / DATABASE)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -260,7 +261,8 @@ class Gateway:
     def _tell_findings(self) -> None:
         for finding in [*self.site_file.findings, *self.wired.findings]:
             log.error("%s", finding)
-            self.notices.later_raise(f"site file {finding.where}", "warning", f"Left out of the home: {finding}")
+            words = f"Left out of the home: {finding}" if finding.severity == "error" else str(finding)
+            self.notices.later_raise(f"site file {finding.where}", "warning", words)
 
 
 def wire(
@@ -369,9 +371,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return dict(document)
 
 
-def load_tariff(path: Path) -> Tariff:
-    """A tariff of config/tariffs; raises SiteFileError."""
+def load_tariff(path: Path, currency: str) -> Tariff:
+    """A tariff of config/tariffs in the site's currency; raises SiteFileError."""
     try:
-        return parse_tariff(read_yaml(path))
+        tariff = parse_tariff(read_yaml(path))
     except Finding as finding:
         raise SiteFileError([Finding(f"{path}: {finding.where}", finding.what, finding.remedy)]) from finding
+    if tariff.currency != currency:
+        what = f"counts in {tariff.currency}, but the site's currency is {currency}"
+        raise SiteFileError([Finding(str(path), what, "Choose another tariff, or correct site.currency.")])
+    return tariff

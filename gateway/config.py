@@ -19,6 +19,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.site import (
+    ChargerSpec,
     Device,
     Role,
     Site,
@@ -84,6 +85,7 @@ def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> Si
         raise SiteFileError(findings + problems)
     connections = _connections(document.get("connections") or {}, kinds, path, findings)
     entries = _devices(document.get("devices") or {}, connections, kinds, path, findings)
+    findings += _cross_checks(section, entries, path, site_map)
     web_settings, problems = _validate(web, document.get("web") or {}, path, "web")
     findings += problems
     site = _site(section, zone, tuple(entry.device for entry in entries))
@@ -97,6 +99,24 @@ def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> Si
         web=web_settings or web(),
         findings=tuple(findings),
     )
+
+
+def _cross_checks(section: SiteSection, entries: list[DeviceEntry], path: Path, site_map: Any) -> list[Finding]:
+    """What is sound by itself but not together; nothing is left out for it, so these are warnings."""
+    found: list[tuple[str, str, str]] = []
+    if not any(entry.device.role is Role.MAIN_METER for entry in entries):
+        what = "no device has the role main_meter, so cars charge at their safe current only and the battery rests"
+        found.append((f"{path}: devices", what, "Add the meter at the grid connection."))
+    for entry in entries:
+        where, spec = f"{path}:{entry.line}: devices.{entry.device.id}", entry.device.spec
+        phases = spec.phases if isinstance(spec, ChargerSpec) else (getattr(spec, "phase", 1),)
+        if max(phases) > section.phases:
+            what = f"hangs on phase {max(phases)} of a site with {section.phases}"
+            found.append((where, what, "Correct its phases, or site.phases."))
+        if isinstance(spec, ChargerSpec) and spec.safe_current_a > section.main_fuse_a:
+            what = f"its safe current of {spec.safe_current_a:g} A is above the main fuse of {section.main_fuse_a:g} A"
+            found.append((where, what, "Lower safe_current_a: it must be safe when nothing is known."))
+    return [Finding(where, what, remedy, severity="warning") for where, what, remedy in found]
 
 
 def _site(section: SiteSection, zone: ZoneInfo, devices: tuple[Device, ...]) -> Site:

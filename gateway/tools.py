@@ -15,7 +15,8 @@ from adapters.sqlite.store import SqliteStore
 from gateway.app import CONFIG, DATABASE, KINDS, Wired, load_tariff, read_yaml, wire
 from gateway.config import DeviceEntry, SiteFile, load_site
 from gateway.core.metering.csv_rows import parse_interval_csv
-from gateway.model.errors import DeviceError, DeviceUnreachable, Finding, ServerError
+from gateway.folder import hold_folder, make_folder
+from gateway.model.errors import DeviceError, DeviceUnreachable, Finding, ServerError, StoreError
 from gateway.model.reading import Interval
 from gateway.ports import Clock, Meter
 from gateway.runtime.system_clock import SystemClock
@@ -29,7 +30,7 @@ async def check_site(path: Path, *, devices: bool, config: Path = CONFIG) -> lis
     """All findings of a site file; with `devices` every device is asked once. Raises SiteFileError when unusable."""
     clock = SystemClock()
     site_file = load_site(path, KINDS, WebSettings)
-    load_tariff(site_file.site_tariff_path(config))
+    load_tariff(site_file.site_tariff_path(config), site_file.site.currency)
     read_yaml(config / "dr" / f"{site_file.strategies}.yaml")
     store = SqliteStore.open(Path(":memory:"))
     try:
@@ -92,7 +93,7 @@ async def probe_modbus_host(host: str, port: int, units: Sequence[int]) -> list[
 
 async def import_history(file: Path, data: Path, say: Callable[[str], None]) -> tuple[int, list[Finding]]:
     """Bring a CSV of intervals into the store; returns how many rows came in and what was refused."""
-    data.mkdir(parents=True, exist_ok=True)
+    make_folder(data)
     store = SqliteStore.open(data / DATABASE)
     findings: list[Finding] = []
     batch: list[Interval] = []
@@ -115,12 +116,14 @@ async def import_history(file: Path, data: Path, say: Callable[[str], None]) -> 
 
 
 async def export_intervals(device: str, data: Path, start: datetime, end: datetime) -> list[str]:
-    """CSV lines of one device's intervals, as `import` reads them."""
-    store = SqliteStore.open(data / DATABASE)
+    """CSV lines of one device's intervals, as `import` reads them; raises StoreError when there are none."""
+    store = SqliteStore.open(_database(data))
     try:
         rows = await store.intervals(device, start, end)
     finally:
         await store.close()
+    if not rows:
+        raise StoreError(f"{data}: no intervals of '{device}' in that time. Mend: check the device's id and the days.")
 
     def number(value: float | None) -> str:
         return "" if value is None else f"{value:.1f}"
@@ -130,8 +133,8 @@ async def export_intervals(device: str, data: Path, start: datetime, end: dateti
 
 
 async def backup_data(data: Path, target: Path) -> None:
-    """A consistent copy of the database, also while the gateway runs."""
-    store = SqliteStore.open(data / DATABASE)
+    """A consistent copy of the database, also while the gateway runs; raises StoreError when there is none."""
+    store = SqliteStore.open(_database(data))
     try:
         await store.backup(target)
     finally:
@@ -142,7 +145,8 @@ def restore_data(source: Path, data: Path) -> Path | None:
     """Put a backup in place; returns where the former database was kept. Raises StoreError for an unusable backup."""
     SqliteStore.verify(source)
     target, kept = data / DATABASE, None
-    data.mkdir(parents=True, exist_ok=True)
+    make_folder(data)
+    hold_folder(data)
     if target.exists():
         kept = target.with_name(f"{DATABASE}.before-restore-{secrets.token_hex(3)}")
         target.rename(kept)
@@ -150,3 +154,13 @@ def restore_data(source: Path, data: Path) -> Path | None:
             target.with_name(DATABASE + suffix).unlink(missing_ok=True)
     shutil.copyfile(source, target)
     return kept
+
+
+def _database(data: Path) -> Path:
+    """The database in a data folder; a folder without one is a mistake, not an empty home."""
+    found = data / DATABASE
+    if not found.is_file():
+        raise StoreError(
+            f"{data}: there is no Hearth database here. Mend: name the folder the gateway runs with (--data)"
+        )
+    return found

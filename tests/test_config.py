@@ -166,7 +166,7 @@ def test_one_broken_device_leaves_the_rest(path: Path) -> None:
 def test_a_broken_connection_takes_its_devices_along_and_leaves_the_rest(path: Path) -> None:
     site_file = load(path, changed("kind: modbus_tcp, host: 127.0.0.1", "kind: modbus_tcp"))
     assert [entry.device.id for entry in site_file.devices] == ["car"]
-    assert len(site_file.findings) == 3
+    assert len(site_file.findings) == 4, "the main meter went with its bus, which is told too"
 
 
 def test_an_empty_device_is_named(path: Path) -> None:
@@ -299,3 +299,24 @@ def test_a_file_nobody_may_read_is_refused_with_a_word(path: Path) -> None:
     path.write_text(GOOD)
     path.chmod(0)
     assert "Permission denied" in str(refused(path)[0])
+
+
+def test_what_is_sound_alone_but_not_together_is_told_and_leaves_nothing_out(tmp_path: Path) -> None:
+    site_file = load(
+        tmp_path / "home.yaml",
+        """
+site: {name: Home, timezone: Europe/Brussels, latitude: 50, longitude: 4, main_fuse_a: 10, phases: 1, tariff: demo_tou}
+connections: {chargers: {kind: ocpp}}
+devices:
+  car:
+    role: ev_charger
+    connection: chargers
+    charge_point_id: CP_1
+    charger: {phases: [1, 2, 3], safe_current_a: 16}
+""",
+    )
+    told = [str(finding) for finding in site_file.findings]
+    assert any("main_meter" in text for text in told)
+    assert any("phase 3 of a site with 1" in text for text in told)
+    assert any("above the main fuse of 10 A" in text for text in told)
+    assert len(site_file.devices) == 1 and {f.severity for f in site_file.findings} == {"warning"}

@@ -182,6 +182,13 @@ def test_an_overload_at_the_moment_of_a_raise_is_cut_from_what_the_car_drew_befo
     assert decided(snap, memory)["car"].value == pytest.approx(7.0)
 
 
+def test_a_charger_that_lost_its_line_is_not_cut_for_the_current_it_draws_itself():
+    """Wrong before: it counted as drawing nothing, so its own 16 A left it 4.5 A, and it came back to a pause."""
+    gone = replace(car(16), connected=False)
+    assert decided(snapshot((20, 20, 20), charger=gone, commanded=commanded(16)))["car"].value == 16.0
+    assert decided(snapshot((30, 20, 20), charger=gone, commanded=commanded(16)))["car"].value == pytest.approx(10.5)
+
+
 def test_a_sample_from_before_the_car_followed_neither_raises_nor_hides_an_overload():
     """Wrong before: a sample of 3.6 s after the cut passed for the car's new current; in an overload it was raised."""
     memory = ControlMemory(changed_at={"car": 989.0}, drawn_a={"car": 10.6})

@@ -36,6 +36,8 @@ class Draw:
     low: float
     high: float
     raised_to: float = 0.0
+    heard: bool = True
+    """Whether its charger is connected; else what it draws is in the meter's base, and it takes from nobody's room."""
 
     @property
     def most(self) -> float:
@@ -90,7 +92,7 @@ class Guarded:
 
     def spent(self, charger: Device, granted_a: float) -> Guarded:
         """The verdict that is left for the next charger and the battery once this one has `granted_a` A."""
-        if not self.meter_ok:
+        if not self.meter_ok or not self.draws[charger.id].heard:
             return self
         spec = _spec(charger.spec)
         more = max(0.0, granted_a - self.draws[charger.id].low)
@@ -134,7 +136,7 @@ def guard(
     headroom = tuple(site.main_fuse_a - FUSE_MARGIN_A - i - k for i, k in zip(currents, kept, strict=True))
     site_w, site_reason = _site_headroom(site, snapshot)
     if min(headroom) >= 0 and site_w >= 0:  # nothing must be cut, so no car counts for less than it may draw
-        draws = {name: Draw(found.low, found.most) for name, found in draws.items()}
+        draws = {name: replace(found, high=found.most) for name, found in draws.items()}
     return Guarded(
         site,
         True,
@@ -176,11 +178,11 @@ def draw(
 ) -> Draw:
     """What the charger's car may be drawing now, A per phase (see the module's note)."""
     status = snapshot.chargers.get(charger)
-    if status is None or not status.connected:
-        return Draw(0.0, 0.0)  # not ours to move: what it draws is in the meter's base
-    measured = _measured(status)
     setpoint = snapshot.commanded.get(charger)
     limit = setpoint.value if setpoint is not None and setpoint.kind is SetpointKind.CURRENT else spec.max_current_a
+    if status is None or not status.connected:
+        return Draw(0.0, limit, heard=False)
+    measured = _measured(status)
     since = mono - sent_at if sent_at is not None else float("inf")
     fresh = (
         status.meter_age_s is not None and measured is not None and status.meter_age_s <= 2 * status.sample_interval_s

@@ -1,0 +1,64 @@
+"""The command line's tools: what cannot be done is said in words with exit code 2, never as a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.__main__ import app
+from gateway.app import load_tariff
+from gateway.folder import hold_folder
+from gateway.model.errors import SiteFileError, StoreError
+
+ROOT = Path(__file__).resolve().parent.parent
+HISTORY = "start,device,import_wh,export_wh\n2026-11-20T10:00:00+00:00,house,120,0\nnonsense\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["backup", "{tmp}/b.sqlite", "--data", "{tmp}/nowhere"], "no Hearth database here"),
+        (["export", "house", "--data", "{tmp}/nowhere"], "no Hearth database here"),
+        (["export", "house", "--data", "{tmp}", "--start", "banana"], "YYYY-MM-DD"),
+        (["restore", "{tmp}/nothing.sqlite", "--data", "{tmp}"], "nothing.sqlite"),
+        (["probe", "modbus", "127.0.0.1", "--port", "1"], "nobody answers"),
+        (["probe", "modbus", "127.0.0.1", "--units", "5-1"], "backwards"),
+        (["run", "--site", "config/site/demo.yaml", "--data", "/proc/x"], ""),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    result = CliRunner().invoke(app, [argument.replace("{tmp}", str(tmp_path)) for argument in arguments])
+    assert result.exit_code == 2, result.output
+    assert words in result.output.replace("\n", " ")
+    assert "Traceback" not in result.output
+
+
+def test_history_goes_in_out_and_through_a_backup(tmp_path: Path) -> None:
+    rows, run = tmp_path / "rows.csv", CliRunner()
+    rows.write_text(HISTORY)
+    taken = run.invoke(app, ["import", str(rows), "--data", str(tmp_path / "a")])
+    assert taken.exit_code == 1 and "line 3" in taken.output
+    assert run.invoke(app, ["backup", str(tmp_path / "b.sqlite"), "--data", str(tmp_path / "a")]).exit_code == 0
+    assert run.invoke(app, ["restore", str(tmp_path / "b.sqlite"), "--data", str(tmp_path / "c")]).exit_code == 0
+    out = run.invoke(app, ["export", "house", "--data", str(tmp_path / "c")])
+    assert "2026-11-20T10:00:00+00:00,house,120.0,0.0" in out.output
+    unknown = run.invoke(app, ["export", "nobody", "--data", str(tmp_path / "c")])
+    assert unknown.exit_code == 2 and "nobody" in unknown.output
+
+
+def test_one_data_folder_belongs_to_one_gateway(tmp_path: Path) -> None:
+    hold_folder(tmp_path)
+    with pytest.raises(StoreError, match="another gateway"):
+        hold_folder(tmp_path)
+
+
+def test_a_tariff_in_another_currency_is_refused() -> None:
+    tariff = ROOT / "config" / "tariffs" / "demo_tou.yaml"
+    assert load_tariff(tariff, "EUR").currency == "EUR"
+    with pytest.raises(SiteFileError, match="USD"):
+        load_tariff(tariff, "USD")
