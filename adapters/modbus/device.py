@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 WRITE_GAP_S = 1.0
 """At most one write a second, home time: registers in flash wear out."""
+ILLEGAL_VALUE = "exception 3 "
+"""How the bus words the answer of devices that say 3 where the standard says 2 (illegal data address)."""
 SWAPPED = {
     Quantity.ENERGY_IMPORT: Quantity.ENERGY_EXPORT,
     Quantity.ENERGY_EXPORT: Quantity.ENERGY_IMPORT,
@@ -134,29 +136,31 @@ class BlockReader:
 
     async def _read_group(self, slow: bool) -> list[tuple[Register, Decoded, datetime]]:
         values: list[tuple[Register, Decoded, datetime]] = []
-        waiting = list(self._blocks[slow])
-        accepted: list[Block] = []
-        while waiting:
-            block = waiting.pop(0)
+        blocks, at = self._blocks[slow], 0
+        while at < len(blocks):
+            block = blocks[at]
             try:
                 words = await self._bus.read_block(self._unit, block.function, block.address, block.count, self._device)
-            except IllegalAddress as error:
-                waiting = self._refuse(block, error) + waiting
+            except DeviceAnswerWrong as error:
+                blocks[at : at + 1] = self._refuse(block, error)  # kept at once: a later block may fail
                 continue
-            accepted.append(block)
+            at += 1
             now = self._clock.now()
             values += [(register, decode_register(register, block, words), now) for register in block.registers]
-        self._blocks[slow] = accepted
         now = self._clock.now()
         values += [(r, Decoded(None, why), now) for r, why in self._refused.items() if r.slow == slow]
         return values
 
-    def _refuse(self, block: Block, error: IllegalAddress) -> list[Block]:
+    def _refuse(self, block: Block, error: DeviceAnswerWrong) -> list[Block]:
+        """The smaller blocks to read instead, [] when it is given up; raises the error when it is no refusal."""
+        code = refusal_code(error)
+        if code is None:
+            raise error
         halves = split(block, self._limits)
         if not halves:
             for register in block.registers:
-                self._refused[register] = f"the device refuses register {register.address} (exception 2)"
-            log.warning("%s: %s; it is left out", self._device, error)
+                self._refused[register] = f"the device refuses register {register.address} (exception {code})"
+            log.warning("%s; it is left out until the next connection", error)
         return halves
 
     def _reading(self, quantity: Quantity, terms: list[tuple[Register, Decoded, datetime]]) -> Reading:
@@ -240,6 +244,13 @@ class Commands:
         if self._limit is None:
             raise CommandRefused(self._device.id, "set power limit", "the device has no controls model 123")
         await self._limit.set_limit(setpoint.value, life_s)
+
+
+def refusal_code(error: DeviceAnswerWrong) -> int | None:
+    """The exception with which the device refuses these registers for good (2, or 3 with some makers); else None."""
+    if isinstance(error, IllegalAddress):
+        return 2
+    return 3 if ILLEGAL_VALUE in error.reason else None
 
 
 def decode_register(register: Register, block: Block, words: list[int]) -> Decoded:

@@ -48,6 +48,8 @@ class RawServer:
         self.rtu = rtu
         self.registers: dict[int, int] = {}
         self.holes: set[int] = set()
+        self.exceptions: dict[int, int] = {}
+        """Registers answered with another exception than the 2 of holes."""
         self.requests: list[tuple[int, int, int, int]] = []
         self.writes: list[tuple[int, list[int]]] = []
         self.mood: list[str] = []
@@ -113,6 +115,8 @@ class RawServer:
         span = range(address, address + count)
         if self.holes.intersection(span):
             return bytes([function | 0x80, 2])
+        for code in (self.exceptions[n] for n in span if n in self.exceptions):
+            return bytes([function | 0x80, code])
         if function == 16:
             values = list(struct.unpack(f">{count}H", pdu[6:]))
             self.writes.append((address, values))
@@ -352,6 +356,79 @@ async def test_a_refused_block_is_split_and_only_the_hole_is_missing() -> None:
         learned = len(server.requests)
         await device.read()
         assert all(16 not in range(a, a + c) for _, _, a, c in server.requests[learned:])
+
+
+def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if "left out" in record.message]
+
+
+@pytest.mark.parametrize("code", [2, 3])
+async def test_a_refused_block_is_missing_with_its_reason_and_the_others_are_read(
+    code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wrong before: one block answered with exception 3 lost every reading of the device."""
+    async with RawServer().serve() as server, a_bus(server) as bus:
+        sdm630(server)
+        server.exceptions = {52: code}
+        device = a_device(bus, "eastron_sdm630")
+        for _ in range(3):
+            readings = {r.quantity: r for r in await device.read()}
+            assert readings[Quantity.VOLTAGE_L1].value == 230.5
+            assert readings[Quantity.POWER].quality is Quality.MISSING
+            assert readings[Quantity.POWER].reason == f"the device refuses register 52 (exception {code})"
+        assert len(refusals(caplog)) == 1
+        assert len([r for r in server.requests if r[2] == 52]) == 1, "it is left out indeed"
+
+
+async def test_what_was_learned_is_kept_when_a_later_block_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """Wrong before: the refused register was asked for, and warned about, in every sweep again."""
+    async with RawServer().serve() as server, a_bus(server) as bus:
+        sdm630(server)
+        server.holes = {0, 1}
+        server.exceptions = {52: 4}
+        device = a_device(bus, "eastron_sdm630")
+        for _ in range(3):
+            with pytest.raises(DeviceAnswerWrong, match="exception 4"):
+                await device.read()
+        assert len([r for r in server.requests if r[2:] == (0, 2)]) == 1
+        assert len(refusals(caplog)) == 1
+        server.exceptions = {}
+        values = await values_of(device)
+        assert (values[Quantity.VOLTAGE_L1], values[Quantity.CURRENT_L1]) == (None, 10.25)
+
+
+async def test_a_wrong_profile_warns_once_for_each_register(caplog: pytest.LogCaptureFixture) -> None:
+    """Wrong before: a B23's profile against an SDM630 logged two warnings every second for ever."""
+    async with RawServer().serve() as server, a_bus(server) as bus:
+        server.holes = set(range(20000, 23000))
+        server.exceptions = dict.fromkeys(range(23000, 30000), 3)
+        device = a_device(bus, "abb_b23")
+        readings = await device.read()
+        assert readings and all(r.quality is Quality.MISSING and r.reason for r in readings)
+        asked, warned = len(server.requests), refusals(caplog)
+        assert len(warned) == len(set(warned)) == len(load_profile("abb_b23", PROFILES).registers)
+        for _ in range(3):
+            await device.read()
+        assert (len(server.requests), refusals(caplog)) == (asked, warned)
+
+
+@pytest.mark.slow
+async def test_after_a_reconnect_a_refused_register_is_asked_for_and_warned_about_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with RawServer().serve() as server, a_bus(server) as bus:
+        sdm630(server)
+        server.exceptions = {52: 3}
+        device = a_device(bus, "eastron_sdm630")
+        await device.read()
+        server.mood = ["die"]
+        with pytest.raises(DeviceError):
+            await device.read()
+        async with asyncio.timeout(3):
+            while bus.connects < 2:
+                await asyncio.sleep(0.01)
+        assert (await values_of(device))[Quantity.POWER] is None
+        assert len(refusals(caplog)) == 2
 
 
 def words(text: str, count: int) -> list[int]:

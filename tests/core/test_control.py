@@ -177,7 +177,7 @@ def test_one_overload_is_cut_once_although_the_cars_sample_is_from_before_its_la
 
 def test_an_overload_at_the_moment_of_a_raise_is_cut_from_what_the_car_drew_before_it():
     """Wrong before: the car counted as drawing the raised limit already, and the cut was too small for 7 s."""
-    memory = ControlMemory(changed_at={"car": 999.5}, drawn_a={"car": 10.5})
+    memory = ControlMemory(changed_at={"car": 999.5}, drawn_a={"car": 10.5}, meter_a={"car": (22, 20, 20)})
     snap = snapshot((28, 20, 20), charger=car(10.5, age_s=5), commanded=commanded(13))
     assert decided(snap, memory)["car"].value == pytest.approx(7.0)
 
@@ -194,6 +194,13 @@ def test_a_sample_from_before_the_car_followed_neither_raises_nor_hides_an_overl
     memory = ControlMemory(changed_at={"car": 989.0}, drawn_a={"car": 10.6})
     snap = snapshot((25.6, 20, 20), charger=car(10.6, age_s=7.4), commanded=commanded(8.3))
     assert decided(snap, memory)["car"].value == pytest.approx(7.2)
+
+
+def test_a_car_that_came_up_as_it_was_told_is_not_stopped_for_half_an_ampere():
+    # Raised from 0 A four seconds ago, the car's sample is from before; all three phases rose by its 16 A.
+    memory = ControlMemory(changed_at={"car": 996.0}, drawn_a={"car": 0.0}, meter_a={"car": (8.9, 3, 3)})
+    snap = snapshot((25, 19, 19), charger=car(0, age_s=8), commanded=commanded(16))
+    assert decided(snap, memory)["car"].value == pytest.approx(15.5)
 
 
 def test_a_cut_reckons_with_what_was_drawn_at_the_last_cut_not_with_an_older_sample():

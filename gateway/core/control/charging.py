@@ -42,12 +42,12 @@ def charging_wish(site: Site, snapshot: Snapshot, device: Device, surplus_w: flo
     caps = [limit for limit in snapshot.limits if _binds(limit, device.id)]
     for limit in caps:
         if limit.authority is Authority.DEMAND_RESPONSE:
-            wish = wish.capped(_amps(limit.value, spec, site), limit.authority, limit.reason, limit.source)
+            wish = wish.limited(_amps(limit.value, spec, site), limit.authority, limit.reason, limit.source)
     wish = _departure(wish, snapshot, device, spec, status, site)
     wish = _override(wish, snapshot.overrides, device.id, spec)
     for limit in caps:
         if limit.authority is not Authority.DEMAND_RESPONSE:
-            wish = wish.capped(_amps(limit.value, spec, site), limit.authority, limit.reason, limit.source)
+            wish = wish.limited(_amps(limit.value, spec, site), limit.authority, limit.reason, limit.source)
     return wish
 
 

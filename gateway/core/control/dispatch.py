@@ -35,6 +35,8 @@ class ControlMemory:
     changed_at: Mapping[str, float] = field(default_factory=dict)
     drawn_a: Mapping[str, float] = field(default_factory=dict)
     """The most each car may have been drawing when its limit was last changed, A per phase."""
+    meter_a: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """What the main meter showed at that moment, A per phase."""
     paused_at: Mapping[str, float] = field(default_factory=dict)
     solar: SolarMemory | None = None
     heating: Mapping[str, float] = field(default_factory=dict)
@@ -52,9 +54,10 @@ class Decision:
 
 def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: ControlTiming, monotonic: float) -> Decision:
     """The whole wish for one tick; `monotonic` in s of home time."""
-    guarded = guard(site, snapshot, timing, memory.changed_at, memory.drawn_a, monotonic)
+    guarded = guard(site, snapshot, timing, memory.changed_at, memory.drawn_a, memory.meter_a, monotonic)
     solar = surplus(snapshot, memory.solar, monotonic)
     changed, drawn, paused = dict(memory.changed_at), dict(memory.drawn_a), dict(memory.paused_at)
+    seen = dict(memory.meter_a)
     setpoints: list[Setpoint] = []
     heating = _heating(site, snapshot, memory, monotonic)
     guarded = _reserve(site, guarded, heating, timing, monotonic)
@@ -65,6 +68,7 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
         if not setpoint.same_wish(before):
             changed[device.id] = monotonic
             drawn[device.id] = _most_drawn(guarded, device, before)
+            seen[device.id] = guarded.current_a
         stopped = setpoint.value == 0 and (before is None or before.value > 0)
         by_limit = room.binding and setpoint.authority is Authority.BINDING_LIMIT
         if stopped and (by_limit or setpoint.authority is Authority.ELECTRICAL_SAFETY):
@@ -73,7 +77,11 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
         guarded = guarded.spent(device, setpoint.value)
         setpoints.append(setpoint)
     setpoints += _others(site, snapshot, guarded, timing)
-    return Decision(tuple(setpoints), ControlMemory(changed, drawn, paused, solar, heating), guarded.alarms)
+    return Decision(
+        tuple(setpoints),
+        ControlMemory(changed_at=changed, drawn_a=drawn, meter_a=seen, paused_at=paused, solar=solar, heating=heating),
+        guarded.alarms,
+    )
 
 
 def _reserve(site: Site, guarded: Guarded, heating: Mapping[str, float], timing: ControlTiming, now: float) -> Guarded:

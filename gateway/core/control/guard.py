@@ -29,7 +29,7 @@ FUSE_MARGIN_A = 0.5
 class Draw:
     """What a car may be drawing per phase right now, A: at least `low`, at most `high`.
 
-    A car that was just raised may have followed or not: then `high` is what it drew before, so that a cut is enough
+    A car that was just raised may have followed or not: then `high` is what the meter has seen, so that a cut is enough
     in any case, and `raised_to` what it may have reached, so that the next tick does not cut for the same overload again.
     """
 
@@ -68,6 +68,8 @@ class Guarded:
     draws: Mapping[str, Draw]
     headroom_a: tuple[float, ...] = ()
     """Per phase, what may still be added under the fuse, A; negative: overload."""
+    current_a: tuple[float, ...] = ()
+    """What the main meter shows per phase, A; empty while it is silent."""
     starting_w: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Per phase, what other devices are about to draw by our own command, W: no charger is raised into it."""
     site_w: float = float("inf")
@@ -115,13 +117,14 @@ def guard(
     timing: ControlTiming,
     sent_at: Mapping[str, float],
     drawn_before: Mapping[str, float],
+    meter_before: Mapping[str, tuple[float, ...]],
     mono: float,
 ) -> Guarded:
     """What is left for each charger and the battery under the main fuse and the import limit.
 
-    `sent_at` holds, per charger, when its limit was last changed (monotonic home s), `drawn_before` the most its car
-    may have been drawing at that moment, A. A silent main meter gives
-    every charger its safe current and holds the battery.
+    Per charger, as of the last change of its limit: `sent_at` the moment (monotonic home s), `drawn_before` the most
+    its car may have been drawing, A, `meter_before` what the main meter showed, A. A silent main meter gives every
+    charger its safe current and holds the battery.
     """
     meter = snapshot.main_meter()
     if meter is None or meter.age_s is None or meter.age_s > timing.meter_stale_s:
@@ -129,7 +132,16 @@ def guard(
     currents = phase_currents(meter, site)
     chargers = site.of_role(Role.EV_CHARGER)
     draws = {
-        c.id: draw(snapshot, c.id, _spec(c.spec), timing, sent_at.get(c.id), drawn_before.get(c.id), mono)
+        c.id: draw(
+            snapshot,
+            c.id,
+            _spec(c.spec),
+            timing,
+            sent_at.get(c.id),
+            drawn_before.get(c.id),
+            mono,
+            _rise(currents, meter_before.get(c.id, ()), _spec(c.spec)),
+        )
         for c in chargers
     }
     kept = _disobedient_reserve(site, snapshot, draws)
@@ -142,6 +154,7 @@ def guard(
         True,
         draws,
         headroom,
+        current_a=tuple(currents),
         site_w=site_w,
         site_reason=site_reason,
         alarms=tuple(_alarms(site, currents, snapshot)),
@@ -175,6 +188,7 @@ def draw(
     sent_at: float | None,
     drawn_before: float | None,
     mono: float,
+    rise_a: float = float("inf"),
 ) -> Draw:
     """What the charger's car may be drawing now, A per phase (see the module's note)."""
     status = snapshot.chargers.get(charger)
@@ -188,21 +202,32 @@ def draw(
         status.meter_age_s is not None and measured is not None and status.meter_age_s <= 2 * status.sample_interval_s
     )
     if fresh and measured is not None and status.meter_age_s is not None:
-        return _between(
-            measured, since - status.meter_age_s, limit, since, drawn_before, timing, charger in snapshot.disobeying
-        )
+        taken, lies = since - status.meter_age_s, charger in snapshot.disobeying
+        return _between(measured, taken, limit, since, drawn_before, timing, rise_a, lies)
     if not status.transaction:
         return Draw(0.0, 0.0)
     return Draw(0.0, drawn_before or limit if since <= timing.settle_s else limit)
 
 
+def _rise(now: list[float], before: tuple[float, ...], spec: ChargerSpec) -> float:
+    """The most a raised car can have added since, A: its phases rise alike, another load's do not."""
+    return min((now[phase - 1] - before[phase - 1] for phase in spec.phases), default=0.0) if before else float("inf")
+
+
 def _between(
-    measured: float, taken: float, limit: float, since: float, before: float | None, timing: ControlTiming, lies: bool
+    measured: float,
+    taken: float,
+    limit: float,
+    since: float,
+    before: float | None,
+    timing: ControlTiming,
+    rise_a: float,
+    lies: bool,
 ) -> Draw:
     """The bounds by a sample taken `taken` s after the limit was last changed (negative: before it), `since` s ago.
 
     A lowered car is on its way down: what is still too much goes by itself, so it counts with what it drew before.
-    A raised one gives no such relief and counts with what it drew before, too.
+    A raised one gives no such relief: it counts with what it drew before and the meter has seen rising since.
     """
     low = min(measured, limit)
     if taken >= timing.follow_s:
@@ -213,7 +238,8 @@ def _between(
         return Draw(low, measured)
     known = max(measured, before) if taken > 0 else before
     if limit > before:
-        return Draw(low, known, raised_to=limit)
+        reached = min(limit, before + max(0.0, rise_a))
+        return Draw(low, max(known, reached), raised_to=limit)
     followed = taken > 0 and measured <= limit + 1
     return Draw(low, max(measured, limit) if followed else known)
 

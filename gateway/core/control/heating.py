@@ -61,7 +61,7 @@ def _shed(wish: Wish, limit: Limit) -> Wish:
     if limit.kind is LimitKind.TANK_LOAD_UP:
         return wish.raised(1.0, limit.authority, limit.reason, limit.source)
     off = limit.kind is LimitKind.TANK_SHED or limit.value <= 0
-    return wish.capped(0.0, limit.authority, limit.reason, limit.source) if off else wish
+    return wish.limited(0.0, limit.authority, limit.reason, limit.source) if off else wish
 
 
 def thermostat_wish(snapshot: Snapshot, device: Device) -> Wish:

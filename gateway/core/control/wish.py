@@ -23,6 +23,13 @@ class Wish:
             return self
         return replace(self, value=most, authority=authority, reason=reason, source=source)
 
+    def limited(self, most: float, authority: Authority, reason: str, source: str = "") -> Wish:
+        """As `capped`, but a wish that is at `most` already is told as the limit's: it could not be higher now."""
+        agrees = self.value == most and authority != self.authority and authority.may_undo(self.authority)
+        if agrees:
+            return replace(self, authority=authority, reason=reason, source=source)
+        return self.capped(most, authority, reason, source)
+
     def raised(self, least: float, authority: Authority, reason: str, source: str = "") -> Wish:
         """The wish, lifted to at least `least` by an authority at least as high as its own."""
         if self.value >= least or not authority.may_undo(self.authority):

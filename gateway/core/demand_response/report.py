@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from gateway.core.demand_response.baseline import BaselineRow
 from gateway.core.demand_response.durations import FOREVER
+from gateway.core.demand_response.response import is_usable
 from gateway.core.demand_response.schedule import Piece, schedule
 from gateway.model.dr import (
     DrInterval,
@@ -245,7 +246,7 @@ def _state(record: EventRecord, timeline: Timeline, when: datetime, running: boo
     prefix = "RUNNING" if running else "IDLE"
     if _opted_out(record, when):
         return f"{prefix}_OPTED_OUT"
-    followed = any(signal.event == record.event.id for signal in timeline.at(when))
+    followed = any(s.event == record.event.id and is_usable(s.kind, s.values, s.unit) for s in timeline.at(when))
     return f"{prefix}_CURTAILED" if followed else f"{prefix}_NORMAL"
 
 

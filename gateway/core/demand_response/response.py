@@ -15,12 +15,22 @@ from datetime import datetime, timedelta
 from gateway.core.demand_response.overlap import Claim, Held, resolve
 from gateway.core.demand_response.strategies import Strategies, Strategy, parse_strategies
 from gateway.core.demand_response.timeline import CAPACITY_LIMITS
-from gateway.model.dr import DrEvent, DrProgram, OptState, PricePoint, Signal, Timeline
+from gateway.model.dr import DrEvent, DrProgram, OptState, Payload, PricePoint, Signal, Timeline
 from gateway.model.preferences import DrPolicy, Preferences
 from gateway.model.setpoint import Limit, LimitKind
 from gateway.model.site import BatterySpec, ChargerSpec, Device, Role, Site
 
-__all__ = ["Strategies", "alerts", "decide_opt", "parse_strategies", "prices", "to_limits"]
+__all__ = [
+    "Strategies",
+    "alerts",
+    "asks_action",
+    "decide_opt",
+    "is_usable",
+    "not_understood",
+    "parse_strategies",
+    "prices",
+    "to_limits",
+]
 
 PRICES = frozenset({"PRICE", "EXPORT_PRICE"})
 INFORMATION = PRICES | {"PRICE_ALTERNATE", "GHG"}
@@ -46,12 +56,16 @@ def decide_opt(event: DrEvent, program: DrProgram | None, preferences: Preferenc
     kinds = _kinds(event)
     if consent == "none":
         return OptState.SKIPPED, "You do not take part in this program."
+    unused = not_understood(event, program)
+    if unused:
+        words = ", ".join(unused)
+        return OptState.SKIPPED, f"Hearth does not understand this event ({words}), so it changes nothing."
     if consent == "binding":
         return OptState.BINDING, "You consented to this program as binding."
     if kinds & CAPACITY_LIMITS:
         return OptState.BINDING, "A capacity limit of your connection is binding."
     if not asks_action(event):
-        return OptState.JOINED, "For information: it asks nothing of you."
+        return OptState.JOINED, _information(event, program)
     if consent == "voluntary":
         return OptState.JOINED, "You take part in this program; you can skip any event."
     if preferences.dr_policy is DrPolicy.JOIN:
@@ -64,6 +78,51 @@ def decide_opt(event: DrEvent, program: DrProgram | None, preferences: Preferenc
 def asks_action(event: DrEvent) -> bool:
     """Whether an event asks the home to do something, and so can deliver; prices, carbon and news do not."""
     return any(_asks(kind) for kind in _kinds(event))
+
+
+def is_usable(kind: str, values: Sequence[float | str | bool], unit: str) -> bool:
+    """Whether the home can act on such a payload, or count with it; news and alerts need no value.
+
+    SIMPLE is 0-3, a capacity limit W >= 0 (kW without a unit), a setpoint W, a price money per energy.
+    """
+    if kind == "SIMPLE":
+        return _simple(values) is not None
+    if kind in CAPACITY_LIMITS:
+        watts = _to_watts(values, unit or "KW")
+        return watts is not None and watts >= 0
+    if kind in SETPOINTS:
+        return _to_watts(values, unit) is not None
+    if kind in PRICES:
+        return unit.upper() in _KWH_PER and any(_finite(value) is not None for value in values)
+    return kind in INFORMATION or kind.startswith("ALERT_")
+
+
+def not_understood(event: DrEvent, program: DrProgram | None = None) -> list[str]:
+    """What the event asks, in words, when it asks something and the home can act on nothing of it; else empty."""
+    asked = [payload for interval in event.intervals for payload in interval.payloads if _asks(payload.type)]
+    if any(is_usable(payload.type, payload.values, _unit(event, program, payload.type)) for payload in asked):
+        return []
+    found = dict.fromkeys(_words(payload, _unit(event, program, payload.type)) for payload in asked)
+    return list(found)[:3]
+
+
+def _words(payload: Payload, unit: str) -> str:
+    known = payload.type == "SIMPLE" or payload.type in CAPACITY_LIMITS | SETPOINTS
+    shown = " ".join(str(value)[:20] for value in payload.values[:1])
+    return f"{payload.type} {shown or 'without a value'} {unit}".strip() if known else payload.type
+
+
+def _information(event: DrEvent, program: DrProgram | None) -> str:
+    payloads = [payload for interval in event.intervals for payload in interval.payloads]
+    told = [(p.type, p.values, _unit(event, program, p.type)) for p in payloads]
+    if not told or not {kind for kind, _, _ in told} <= PRICES or any(is_usable(*each) for each in told):
+        return "For information: it asks nothing of you."
+    why = "no unit" if any(not unit for _, _, unit in told) else "no number in a known unit"
+    return f"For information; its prices cannot be used ({why})."
+
+
+def _unit(event: DrEvent, program: DrProgram | None, kind: str) -> str:
+    return event.units.get(kind) or (program.units.get(kind, "") if program else "")
 
 
 def _kinds(event: DrEvent) -> set[str]:
@@ -215,7 +274,11 @@ def _limit(
 def _level(signal: Signal, strategies: Strategies) -> int | None:
     if signal.kind in strategies.alerts:
         return strategies.alerts[signal.kind]
-    value = _number(signal) if signal.kind == "SIMPLE" else None
+    return _simple(signal.values) if signal.kind == "SIMPLE" else None
+
+
+def _simple(values: Sequence[float | str | bool]) -> int | None:
+    value = _finite(values[0]) if values else None
     return int(value) if value in (0, 1, 2, 3) else None
 
 
@@ -226,13 +289,20 @@ def _addresses(signal: Signal, device: Device, site: Site) -> bool:
 
 
 def _watts(signal: Signal, default: str = "") -> float | None:
-    factor = _WATTS.get((signal.unit or default).upper())
-    value = _number(signal)
+    return _to_watts(signal.values, signal.unit or default)
+
+
+def _to_watts(values: Sequence[float | str | bool], unit: str) -> float | None:
+    factor = _WATTS.get(unit.upper())
+    value = _finite(values[0]) if values else None
     return None if factor is None or value is None else value * factor
 
 
 def _number(signal: Signal) -> float | None:
-    value = signal.values[0] if signal.values else None
+    return _finite(signal.values[0]) if signal.values else None
+
+
+def _finite(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if value == value and abs(value) < 1e12 else None

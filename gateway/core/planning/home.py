@@ -97,7 +97,10 @@ class Heat:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """All of it; powers W, prices micro-units per Wh (carbon's weight included in `buy_cost`)."""
+    """All of it; powers W, prices micro-units per Wh (carbon's weight included in `buy_cost`).
+
+    A silent device is in none of the tuples: nothing is promised of it.
+    """
 
     request: PlanRequest
     slots: Slots
@@ -151,14 +154,38 @@ def make_home(request: PlanRequest) -> Home:
     site = request.site
     return Home(
         request, slots, house, pv, buy, sell, home.carbon, hard, soft, home.export_w,
-        cars=tuple(_car(home, d, ready) for d, ready in zip(site.of_role(Role.EV_CHARGER), departures, strict=True)),
+        cars=tuple(
+            _car(home, d, ready) for d, ready in zip(site.of_role(Role.EV_CHARGER), departures, strict=True)
+            if _is_connected(request, d)
+        ),
         batteries=tuple(
             _battery(home, d, d.spec) for d in site.devices
-            if isinstance(d.spec, BatterySpec) and d.spec.capacity_wh > 0
+            if isinstance(d.spec, BatterySpec) and d.spec.capacity_wh > 0 and _charge(request, d) is not None
         ),
-        tanks=tuple(_tank(home, d, d.spec) for d in site.devices if isinstance(d.spec, WaterHeaterSpec)),
-        pumps=tuple(_pump(home, d, d.spec) for d in site.devices if isinstance(d.spec, HeatPumpSpec)),
+        tanks=tuple(
+            _tank(home, d, d.spec) for d in site.devices if isinstance(d.spec, WaterHeaterSpec) and _is_heard(request, d)
+        ),
+        pumps=tuple(
+            _pump(home, d, d.spec) for d in site.devices if isinstance(d.spec, HeatPumpSpec) and _is_heard(request, d)
+        ),
     )  # fmt: skip
+
+
+def _is_connected(request: PlanRequest, device: Device) -> bool:
+    status = request.snapshot.chargers.get(device.id)
+    return status is not None and status.connected
+
+
+def _is_heard(request: PlanRequest, device: Device) -> bool:
+    state = request.snapshot.devices.get(device.id)
+    return state is not None and state.online
+
+
+def _charge(request: PlanRequest, device: Device) -> float | None:
+    """State of charge, percent 0-100; None when it is not heard, and nothing may be promised from the battery."""
+    state = request.snapshot.devices.get(device.id)
+    soc = state.get(Quantity.SOC) if state and state.online else None
+    return None if soc is None or not math.isfinite(soc) else min(100.0, max(0.0, soc))
 
 
 def is_joined(limit: Limit) -> bool:
@@ -266,12 +293,9 @@ def _taken(status: ChargerStatus | None, high: float, per_amp: float) -> float:
 
 def _battery(home: Home, device: Device, spec: BatterySpec) -> Battery:
     request, count = home.request, home.slots.count
-    state = request.snapshot.devices.get(device.id)
-    soc = state.get(Quantity.SOC) if state else None
+    soc = _charge(request, device) or 0.0
     floor = min(100.0, max(spec.min_soc_percent, request.preferences.battery_reserve_percent, 0.0))
     full = max(min(spec.max_soc_percent, 100.0), floor)
-    # An unknown state of charge counts as empty: nothing is promised from it.
-    soc = floor if soc is None or not math.isfinite(soc) else min(100.0, max(0.0, soc))
     charge, _ = _caps(home, device.id, max(0.0, spec.max_charge_w))
     discharge = np.where(_override(home, device.id, "pause"), 0.0, max(0.0, spec.max_discharge_w))
     only_sun, export = np.full(count, not spec.grid_charge), np.full(count, spec.grid_export)
