@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from gateway.core.demand_response.response import decide_opt, to_limits
+from gateway.core.demand_response.response import decide_opt, not_understood, to_limits
 from gateway.core.demand_response.strategies import Strategies
 from gateway.core.demand_response.timeline import build_timeline, draw_shifts, phase_of
 from gateway.model.audit import AuditRow
@@ -122,6 +122,10 @@ class DemandResponse:
         else:
             shifts = draw_shifts(event, self.site.name, known.first_seen)
             record = replace(known, event=event, shifts_s=shifts, cancelled_at=None)
+            program = self.programs.get(event.program)
+            if not_understood(known.event, program):
+                # What could not be decided before may be clear now.
+                record = record.with_opt(*decide_opt(event, program, self.preferences()))
             await self._keep(record, "asked", f"event '{event.name or event.id}' changed")
         return True
 

@@ -13,7 +13,7 @@ from gateway.model.setpoint import Override
 from gateway.model.site import Device, Role
 from gateway.model.snapshot import ChargePhase, ChargerStatus
 from gateway.runtime.words import local_time
-from gateway.web.dr import asks, event_time, is_information
+from gateway.web.dr import asks, event_time, is_information, is_understood
 from gateway.web.picture import FLOWS_FROM_W, device_figure
 from gateway.web.state import charger_status, device_out
 from gateway.web.view import HomeView
@@ -299,6 +299,9 @@ MEANING = {
 }
 
 INFORMATION_MEANING = "It asks nothing of you; the plan counts with it."
+UNUSED_MEANING = "Nothing changes in your home."
+UNUSED_PRICES = "cannot be used"
+"""What the reason says of prices without a unit or value."""
 
 
 def event_cards(home: HomeView) -> list[EventCard]:
@@ -316,7 +319,10 @@ def _event_card(home: HomeView, record: EventRecord) -> EventCard:
     when, now, opt = event_time(home, record), home.clock.now(), record.opt
     information = is_information(record)
     under_way = when.phase in (EventPhase.ACTIVE, EventPhase.UPCOMING)
-    open_choice = under_way and opt is not OptState.BINDING and not information
+    # Reports count what is not understood as not done, whatever was chosen; so there is nothing to choose.
+    known = is_understood(record)
+    unused = not known or (information and UNUSED_PRICES in record.opt_reason)
+    open_choice = under_way and opt is not OptState.BINDING and not information and known
     until = {EventPhase.UPCOMING: when.start, EventPhase.ACTIVE: when.end}.get(when.phase)
     word = "starts" if when.phase is EventPhase.UPCOMING else "ends"
     return EventCard(
@@ -327,9 +333,9 @@ def _event_card(home: HomeView, record: EventRecord) -> EventCard:
         f"{word} {countdown((until - now).total_seconds())}" if until else "",
         when.phase.value,
         asks(home, record),
-        "" if not under_way else INFORMATION_MEANING if information else MEANING[opt],
-        "For information" if information else OPT_WORDS[opt],
-        "" if information else record.opt_reason,
+        _means(opt, information, unused) if under_way else "",
+        "For information" if information else OPT_WORDS[opt] if known else "Not understood",
+        "" if information and not unused else record.opt_reason,
         open_choice and opt is not OptState.JOINED,
         open_choice and opt is not OptState.SKIPPED,
         information,
@@ -337,6 +343,12 @@ def _event_card(home: HomeView, record: EventRecord) -> EventCard:
         _delivered(record),
         money(record.earned_micro, home.site.currency) if record.earned_micro is not None else "",
     )
+
+
+def _means(opt: OptState, information: bool, unused: bool) -> str:
+    if unused:
+        return UNUSED_MEANING
+    return INFORMATION_MEANING if information else MEANING[opt]
 
 
 def _delivered(record: EventRecord) -> str:

@@ -10,6 +10,8 @@ from gateway.web.view import HomeView
 from gateway.web.wire import DrEventOut, DrSignalOut
 
 INFORMATION = frozenset({"PRICE", "EXPORT_PRICE", "PRICE_ALTERNATE", "GHG"})
+CAPACITY_LIMITS = frozenset({"IMPORT_CAPACITY_LIMIT", "EXPORT_CAPACITY_LIMIT"})
+SETPOINTS = frozenset({"CONTROL_SETPOINT", "DISPATCH_SETPOINT"})
 GHG_WORDS = "grid power emits "
 SIMPLE_WORDS = {0: "back to normal", 1: "use a little less", 2: "use much less", 3: "use as little as possible"}
 
@@ -34,6 +36,21 @@ def is_information(record: EventRecord) -> bool:
     """Whether the event only tells (prices, carbon) and asks nothing: there is nothing to join or skip."""
     kinds = {payload.type for interval in record.event.intervals for payload in interval.payloads}
     return bool(kinds) and kinds <= INFORMATION
+
+
+def is_understood(record: EventRecord) -> bool:
+    """Whether the home can act on any of the event, as far as its kinds and values tell; else nothing may be promised."""
+    payloads = [payload for interval in record.event.intervals for payload in interval.payloads]
+    return not payloads or any(_is_understood(payload.type, payload.values) for payload in payloads)
+
+
+def _is_understood(kind: str, values: tuple[float | str | bool, ...]) -> bool:
+    value = values[0] if values and not isinstance(values[0], bool | str) else None
+    if kind == "SIMPLE":
+        return value in SIMPLE_WORDS
+    if kind in CAPACITY_LIMITS | SETPOINTS:
+        return value is not None
+    return kind in INFORMATION or kind.startswith("ALERT_")
 
 
 def _phase(record: EventRecord, start: datetime | None, end: datetime | None, now: datetime) -> EventPhase:
@@ -76,8 +93,12 @@ def ask_words(kind: str, values: tuple[float | str | bool, ...], unit: str, curr
     value = values[0] if values else None
     number = float(value) if isinstance(value, int | float) else None
     if kind == "SIMPLE" and number is not None:
-        return SIMPLE_WORDS.get(int(number), f"level {int(number)}")
-    if kind in ("PRICE", "EXPORT_PRICE") and number is not None:
+        return SIMPLE_WORDS[int(number)] if number in SIMPLE_WORDS else f"level {number:g}, which is not known"
+    if kind in ("PRICE", "EXPORT_PRICE") and number is None:
+        return f"{'feed-in ' if kind != 'PRICE' else ''}price without a value"
+    if kind in ("PRICE", "EXPORT_PRICE") and not unit:
+        return f"{'feed-in ' if kind != 'PRICE' else ''}price {number:g} without a unit"
+    if kind in ("PRICE", "EXPORT_PRICE"):
         return f"{'feed-in ' if kind != 'PRICE' else ''}price {number:.3f} {currency} per kWh"
     if kind == "GHG" and number is not None:
         return f"{GHG_WORDS}{number:.0f} g CO₂ per kWh"

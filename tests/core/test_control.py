@@ -321,6 +321,26 @@ def test_the_tank(name, water, kind, authority, on):
     assert decided(snapshot(water_c=water, planned=planned, limits=(limit,)))["tank"].value == on, name
 
 
+@pytest.mark.parametrize("authority", [Authority.DEMAND_RESPONSE, Authority.BINDING_LIMIT])
+@pytest.mark.parametrize("kind", [LimitKind.TANK_SHED, LimitKind.DEVICE_POWER])
+def test_a_tank_the_plan_leaves_off_during_an_event_is_told_as_held_by_the_event(kind, authority):
+    """Wrong before: the page said "by the plan" while the event bound the tank."""
+    value = 1.0 if kind is LimitKind.TANK_SHED else 0.0
+    limit = Limit(kind, value, START, START + HOUR, authority, "event-1", "The utility asks", "tank")
+    tank = decided(snapshot(planned=plan(block("tank", IntentKind.IDLE)), limits=(limit,)))["tank"]
+    assert (tank.value, tank.authority, tank.reason, tank.source) == (0, authority, "The utility asks", "event-1")
+
+
+def test_a_car_the_plan_lets_wait_during_an_event_is_the_events_but_one_switched_off_is_not():
+    waiting = plan(block("car", IntentKind.HOLD, reason="The car waits until 22:00."))
+    limits = (pause(Authority.DEMAND_RESPONSE),)
+    car_ = decided(snapshot(mode=ChargeMode.SMART, planned=waiting, limits=limits))["car"]
+    assert (car_.authority, car_.reason, car_.source) == (
+        Authority.DEMAND_RESPONSE, "The car waits until 22:00.", "event-1",
+    )  # fmt: skip
+    assert decided(snapshot(mode=ChargeMode.OFF, limits=limits))["car"].authority is Authority.PLAN
+
+
 def test_thermostat_offsets_do_not_add_up_and_stop_at_the_comfort_band():
     def offset(kelvin):
         return Limit(LimitKind.TEMPERATURE_OFFSET, kelvin, START, START + HOUR, Authority.DEMAND_RESPONSE, "e", "asks")

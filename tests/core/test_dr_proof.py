@@ -153,6 +153,15 @@ def test_a_skipped_event_shares_its_state_but_not_its_data():
     assert (state.rows[0].value, level.rows[0].value) == ("RUNNING_OPTED_OUT", 0.0)
 
 
+@pytest.mark.parametrize(("kind", "value"), [("BANANA", 1), ("SIMPLE", 99), ("SIMPLE", "two"), ("PRICE", None)])
+def test_what_is_not_understood_is_never_reported_as_curtailed(kind, value):
+    odd = event(step(0, value, kind=kind), period=at())
+    for opt, state in ((OptState.JOINED, "RUNNING_NORMAL"), (OptState.SKIPPED, "RUNNING_OPTED_OUT")):
+        (told,) = reports(odd, ReportDescriptor("OPERATING_STATE"), h(1), opt=opt)
+        (level,) = reports(odd, ReportDescriptor("SIMPLE_LEVEL"), h(1), opt=opt)
+        assert (told.rows[0].value, level.rows[0].value) == (state, 0.0)
+
+
 def test_a_loop_reports_each_round():
     loop = event(step(0, 0.1), step(1, 0.2), period=at(), duration=FOREVER)
     asked = ReportDescriptor("USAGE", repeat=-1)

@@ -155,6 +155,45 @@ def test_capacity_limits_bind_and_prices_inform_even_one_who_never_joins():
     assert decide_opt(event(step(0, 0.2)), None, never)[0] is OptState.JOINED
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        ("BANANA", 3, "BANANA"),
+        ("SIMPLE", "two", "SIMPLE two"),
+        ("SIMPLE", 99, "SIMPLE 99"),
+        ("CONTROL_SETPOINT", 3.0, "CONTROL_SETPOINT 3.0"),
+        ("IMPORT_CAPACITY_LIMIT", -4, "IMPORT_CAPACITY_LIMIT -4"),
+    ],
+)
+@pytest.mark.parametrize("consent", ["", "voluntary", "binding"])
+def test_an_event_the_home_cannot_act_on_is_never_told_as_joined(kind, value, words, consent):
+    found = event(step(0, value, kind=kind))
+    opt, reason = decide_opt(found, None, Preferences(consents={"p": consent} if consent else {}))
+    assert opt is OptState.SKIPPED
+    assert reason == f"Hearth does not understand this event ({words}), so it changes nothing."
+
+
+def test_one_understood_step_and_a_unit_of_the_program_make_an_event_understood():
+    mixed = event(step(0, 99, kind="SIMPLE"), step(1, 2, kind="SIMPLE"))
+    program = DrProgram("p", "vtn", "Peak", units={"CONTROL_SETPOINT": "KW"})
+    assert decide_opt(mixed, None, Preferences())[0] is OptState.JOINED
+    assert decide_opt(event(step(0, 3, kind="CONTROL_SETPOINT")), program, Preferences())[0] is OptState.JOINED
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (None, "", "For information; its prices cannot be used (no unit)."),
+        (0.3, "", "For information; its prices cannot be used (no unit)."),
+        (None, "KWH", "For information; its prices cannot be used (no number in a known unit)."),
+        (0.3, "KWH", "For information: it asks nothing of you."),
+    ],
+)
+def test_prices_that_cannot_be_used_are_told_so(value, unit, words):
+    units = {"PRICE": unit} if unit else {}
+    assert decide_opt(event(step(0, value), units=units), None, Preferences()) == (OptState.JOINED, words)
+
+
 @pytest.mark.parametrize("name", [path.stem for path in TABLES.glob("*.yaml")])
 def test_every_shipped_table_can_be_read(name):
     assert set(table(name).levels) == {1, 2, 3}

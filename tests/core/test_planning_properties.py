@@ -92,7 +92,7 @@ def assert_possible(asked: PlanRequest, plan: Plan) -> None:
     """Everything that must hold of every plan."""
     home = make_home(asked)
     assert plan.slots[0].start == asked.now.replace(microsecond=0)
-    car, battery = home.cars[0], home.batteries[0]
+    car, batteries = home.cars[0], home.batteries
     for index, slot in enumerate(plan.slots):
         power = slot.power_w
         assert power["grid"] == pytest.approx(sum(w for name, w in power.items() if name != "grid"), abs=1.0)
@@ -101,12 +101,14 @@ def assert_possible(asked: PlanRequest, plan: Plan) -> None:
         assert power["grid"] >= -home.export_w[index] - 2
         assert -1 <= power["tank"] <= home.tanks[0].cap_w[index] + 1
         assert -1 <= power["pump"] <= home.pumps[0].cap_w[index] + 1
-        assert -battery.discharge_w[index] - 1 <= power["inverter"] <= battery.charge_w[index] + 1
-        low = min(battery.start_wh, battery.floor_wh) / 100
-        assert slot.soc_percent is not None and low - 0.1 <= slot.soc_percent <= battery.full_wh / 100 + 0.1
+        assert batteries or ("inverter" not in power and slot.soc_percent is None)
+        for battery in batteries:
+            assert -battery.discharge_w[index] - 1 <= power["inverter"] <= battery.charge_w[index] + 1
+            low = min(battery.start_wh, battery.floor_wh) / 100
+            assert slot.soc_percent is not None and low - 0.1 <= slot.soc_percent <= battery.full_wh / 100 + 0.1
     for before, after in pairwise(plan.slots):
         assert before.start + timedelta(seconds=before.duration_s) == after.start
-    for device in ("car", "inverter", "tank", "pump"):
+    for device in ("car", *(["inverter"] if batteries else []), "tank", "pump"):
         blocks = [block for block in plan.blocks if block.device == device]
         assert blocks[0].start == plan.slots[0].start
         assert all(a.end == b.start for a, b in pairwise(blocks))
@@ -205,3 +207,29 @@ def test_the_car_never_drains_the_home_battery() -> None:
         if slot.power_w["car"] > 0:
             others = slot.power_w["house"] + slot.power_w["tank"] + slot.power_w["pump"]
             assert -slot.power_w["inverter"] <= others + 1
+
+
+@pytest.mark.parametrize("device", ["inverter", "tank", "pump", "car"])
+def test_a_device_that_is_not_heard_is_in_no_plan(device: str) -> None:
+    """Wrong before: charging, savings and starts were told of devices nobody could reach."""
+    asked = request(at("2026-11-21 16:00"), car_w=0.0)
+    snapshot, role = asked.snapshot, next(d.role for d in DEVICES if d.id == device)
+    if device == "car":
+        silent = replace(snapshot, chargers={"car": ChargerStatus("car", ChargePhase.OFFLINE, False)})
+    else:
+        state = DeviceState(device, role, False, None, {}, "It was never heard.")
+        silent = replace(snapshot, devices={**snapshot.devices, device: state})
+    plan = make_plan(replace(asked, snapshot=silent))
+    assert device in {block.device for block in plan_of(asked).blocks}
+    assert device not in {block.device for block in plan.blocks}
+    assert all(not slot.power_w.get(device) for slot in plan.slots)
+
+
+def test_a_battery_without_a_state_of_charge_is_not_counted_on() -> None:
+    plan = plan_of(request(at("2026-11-21 16:00"), soc=None))
+    assert "inverter" not in {block.device for block in plan.blocks}
+    assert all(slot.soc_percent is None for slot in plan.slots)
+
+
+def test_a_tank_on_line_without_a_thermometer_is_still_planned() -> None:
+    assert "tank" in {block.device for block in plan_of(request(at("2026-11-21 16:00"), tank_c=None)).blocks}

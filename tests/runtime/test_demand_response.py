@@ -150,6 +150,14 @@ async def test_a_changed_event_keeps_its_anchor_and_opt_state_and_moves_its_limi
     assert home.kinds()
 
 
+async def test_an_event_corrected_to_something_the_home_understands_is_decided_anew() -> None:
+    home = Utility()
+    await home.look(event(START, level=99))
+    assert home.dr.records["e1"].opt is OptState.SKIPPED and "not understand" in home.dr.records["e1"].opt_reason
+    await home.look(event(START, level=2))
+    assert home.dr.records["e1"].opt is OptState.JOINED and home.kinds()
+
+
 async def test_a_restart_keeps_draws_opt_state_and_limits() -> None:
     home = Utility()
     wide = event(START, period=IntervalPeriod(START, duration=HOUR, randomize_start=Duration(seconds=600)))

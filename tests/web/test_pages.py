@@ -142,6 +142,26 @@ async def test_an_event_that_only_tells_can_neither_be_joined_nor_skipped(demo, 
     assert "Carbon tonight" not in (await demo.get("/")).text
 
 
+@pytest.mark.parametrize(("kind", "value"), [("BANANA", 1), ("SIMPLE", "two"), ("SIMPLE", 99)])
+@pytest.mark.parametrize("opt", [OptState.SKIPPED, OptState.JOINED])
+async def test_an_event_the_home_cannot_act_on_promises_nothing(demo, home, kind, value, opt):
+    record = next(r for r in home.event_records() if r.event.id == "ev-now")
+    event = replace(record.event, id="odd", name="Odd one", intervals=(DrInterval(0, (Payload(kind, (value,)),)),))
+    home._records.append(replace(record, event=event, opt=opt, opt_reason="Hearth does not understand this event."))
+    card = (await demo.get("/events")).text.split(">Odd one</h2>")[1].split("</section>")[0]
+    assert "Why not understood" in card and "Nothing changes in your home." in card
+    assert "Joined" not in card and "comfort" not in card and 'value="join"' not in card
+
+
+async def test_prices_without_a_unit_are_not_counted_with(demo, home):
+    record = next(r for r in home.event_records() if r.event.id == "ev-now")
+    event = replace(record.event, id="odd", name="Odd one", intervals=(DrInterval(0, (Payload("PRICE", (None,)),)),))
+    reason = "For information; its prices cannot be used (no unit)."
+    home._records.append(replace(record, event=event, opt_reason=reason))
+    card = (await demo.get("/events")).text.split(">Odd one</h2>")[1].split("</section>")[0]
+    assert reason in card and "the plan counts with it" not in card and "Price without a value" in card
+
+
 async def test_the_chart_has_the_prices_of_the_past_too(home):
     document = await chart_document(home, home.plan())
     past = [p for t, p in zip(document["times"], document["price"], strict=True) if t < document["now"]]

@@ -39,16 +39,25 @@ def charging_wish(site: Site, snapshot: Snapshot, device: Device, surplus_w: flo
     spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
     status = snapshot.chargers.get(device.id)
     wish = _mode_wish(site, snapshot, device, spec, surplus_w)
+    off = snapshot.preferences.charging_of(device.id).mode is ChargeMode.OFF
     caps = [limit for limit in snapshot.limits if _binds(limit, device.id)]
     for limit in caps:
         if limit.authority is Authority.DEMAND_RESPONSE:
-            wish = wish.limited(_amps(limit.value, spec, site), limit.authority, limit.reason, limit.source)
+            wish = _limited(wish, limit, _amps(limit.value, spec, site), off)
     wish = _departure(wish, snapshot, device, spec, status, site)
     wish = _override(wish, snapshot.overrides, device.id, spec)
     for limit in caps:
         if limit.authority is not Authority.DEMAND_RESPONSE:
-            wish = wish.limited(_amps(limit.value, spec, site), limit.authority, limit.reason, limit.source)
+            wish = _limited(wish, limit, _amps(limit.value, spec, site), off)
     return wish
+
+
+def _limited(wish: Wish, limit: Limit, amps: float, off: bool) -> Wish:
+    """A car switched off owes nothing to the event; a plan that waits says more than the event: its words stay."""
+    if off:
+        return wish.capped(amps, limit.authority, limit.reason, limit.source)
+    planned = wish.value == amps == 0 and wish.authority is Authority.PLAN
+    return wish.limited(amps, limit.authority, wish.reason if planned else limit.reason, limit.source)
 
 
 def next_departure(now: datetime, wish: ChargingPreference, zone: ZoneInfo) -> datetime:
@@ -102,7 +111,9 @@ def _mode_wish(site: Site, snapshot: Snapshot, device: Device, spec: ChargerSpec
 
 def _plan_wish(block: Block | None, solar: float, spec: ChargerSpec, site: Site) -> Wish:
     if block is None:
-        return Wish(spec.min_current_a, Authority.DEFAULT, "There is no plan yet, so the car charges at its minimum.")
+        return Wish(
+            spec.min_current_a, Authority.DEFAULT, "There is no plan for it now, so the car charges at its minimum."
+        )
     if block.kind is IntentKind.SURPLUS_ONLY:
         return Wish(solar, Authority.PLAN, block.reason)
     if block.kind in (IntentKind.CHARGE_AT, IntentKind.RUN):

@@ -51,10 +51,10 @@ def _tank_plan(snapshot: Snapshot, device: Device, spec: WaterHeaterSpec, water:
     if block is not None:
         return Wish(1.0 if block.kind is IntentKind.RUN else 0.0, Authority.PLAN, block.reason)
     if water is None:
-        return Wish(1.0, Authority.DEFAULT, "There is no plan yet, so the tank keeps itself warm.")
+        return Wish(1.0, Authority.DEFAULT, "There is no plan for it now, so the tank keeps itself warm.")
     keep = (spec.min_temperature_c + spec.max_temperature_c) / 2
     on = water < keep + (HYSTERESIS_K if heating else -HYSTERESIS_K)
-    return Wish(float(on), Authority.DEFAULT, f"There is no plan yet, so the tank keeps {keep:.0f} °C.")
+    return Wish(float(on), Authority.DEFAULT, f"There is no plan for it now, so the tank keeps {keep:.0f} °C.")
 
 
 def _shed(wish: Wish, limit: Limit) -> Wish:
@@ -91,7 +91,9 @@ def _room_plan(snapshot: Snapshot, device: Device) -> Wish:
     block = snapshot.plan.block(device.id, snapshot.now) if snapshot.plan else None
     if block is None:
         return Wish(
-            round((low + high) / 2, 1), Authority.DEFAULT, "There is no plan yet: the middle of your comfort band."
+            round((low + high) / 2, 1),
+            Authority.DEFAULT,
+            "There is no plan for it now: the middle of your comfort band.",
         )
     return Wish(high if block.kind is IntentKind.RUN else low, Authority.PLAN, block.reason)
 

@@ -25,8 +25,7 @@ class Wish:
 
     def limited(self, most: float, authority: Authority, reason: str, source: str = "") -> Wish:
         """As `capped`, but a wish that is at `most` already is told as the limit's: it could not be higher now."""
-        agrees = self.value == most and authority != self.authority and authority.may_undo(self.authority)
-        if agrees:
+        if self.value == most and authority < self.authority:
             return replace(self, authority=authority, reason=reason, source=source)
         return self.capped(most, authority, reason, source)
 

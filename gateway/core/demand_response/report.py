@@ -236,9 +236,8 @@ def _level(record: EventRecord, timeline: Timeline, when: datetime) -> float:
     if _opted_out(record, when):
         return 0.0
     for signal in timeline.at(when):
-        if signal.kind == "SIMPLE" and signal.event == record.event.id and signal.values:
-            value = signal.values[0]
-            return float(value) if isinstance(value, int | float) else 0.0
+        if signal.kind == "SIMPLE" and signal.event == record.event.id:
+            return float(signal.values[0]) if is_usable("SIMPLE", signal.values, "") else 0.0
     return 0.0
 
 
