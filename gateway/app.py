@@ -73,6 +73,8 @@ class Wired:
     brokers: dict[str, Any] = field(default_factory=dict)
     stale_after_s: dict[str, float] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Device id -> why it could not be wired, in words."""
 
 
 async def run_gateway(
@@ -119,6 +121,7 @@ class Gateway:
         self.supervisor = Supervisor(clock)
         self.wired = wire(site_file, store, clock, self._device_changed, config)
         self.state = HomeState(site, clock, self.wired.stale_after_s, self.wired.chargers)
+        self.state.silent.update(self.wired.left_out)
         self.intake = Intake(self.state, clock, store, self.notices)
         self.wishes = OwnerWishes(site, clock, store, self._wish_changed)
         self.learn = Learn(site, clock, store, lambda: self.plans.cause("forecast"))
@@ -284,8 +287,10 @@ def wire(
         try:
             _add_device(wired, entry, owners[entry.connection], clock, config / "devices")
         except SiteFileError as error:
+            wired.left_out[entry.device.id] = f"left out: {error.findings[0].what}"
             wired.findings += [_at_device(site_file, entry, finding) for finding in error.findings]
         except Finding as finding:
+            wired.left_out[entry.device.id] = f"left out: {finding.what}"
             wired.findings.append(_at_device(site_file, entry, finding))
     return wired
 

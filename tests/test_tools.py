@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from adapters.sqlite.store import SqliteStore
 from gateway.__main__ import app
-from gateway.app import load_tariff
+from gateway.app import KINDS, load_tariff, wire
+from gateway.config import load_site
 from gateway.folder import hold_folder
 from gateway.model.errors import SiteFileError, StoreError
+from gateway.web.settings import WebSettings
+from tests.fakes import FakeClock
 
 ROOT = Path(__file__).resolve().parent.parent
 HISTORY = "start,device,import_wh,export_wh\n2026-11-20T10:00:00+00:00,house,120,0\nnonsense\n"
@@ -62,3 +66,16 @@ def test_a_tariff_in_another_currency_is_refused() -> None:
     assert load_tariff(tariff, "EUR").currency == "EUR"
     with pytest.raises(SiteFileError, match="USD"):
         load_tariff(tariff, "USD")
+
+
+async def test_a_device_left_out_says_so_where_it_is_looked_for(tmp_path: Path) -> None:
+    text = (ROOT / "config" / "site" / "example.yaml").read_text().replace("eastron_sdm630", "eastron_sdm631")
+    site = tmp_path / "site.yaml"
+    site.write_text(text)
+    store = SqliteStore.open(tmp_path / "hearth.sqlite")
+    try:
+        wired = wire(load_site(site, KINDS, WebSettings), store, FakeClock(), lambda device, what: None)
+    finally:
+        await store.close()
+    assert "no such Modbus device profile" in wired.left_out["grid_meter"]
+    assert [f.what for f in wired.findings if "grid_meter" in f.where]
