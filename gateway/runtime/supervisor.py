@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from gateway.model.errors import HearthError
 from gateway.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,9 @@ class Supervisor:
         health.failures += 1
         words = f"{type(error).__name__}: {error}"
         if words != health.last_error:
-            log.error("%s failed and is started again", name, exc_info=error)
+            # What we said ourselves names cause and remedy; anything else needs the place where it happened.
+            place = None if isinstance(error, HearthError) else error
+            log.error("%s failed and is started again: %s", name, error if place is None else words, exc_info=place)
         health.last_error = words
 
     def tasks(self, name: str) -> list[asyncio.Task[None]]:

@@ -11,12 +11,16 @@ from hypothesis import strategies as st
 
 from gateway.core.control.charging import SolarMemory
 from gateway.core.control.dispatch import ControlMemory, decide
+from gateway.core.control.guard import phase_currents
 from gateway.core.control.timing import ControlTiming
 from gateway.core.control.verification import honours
 from gateway.model.authority import Authority
 from gateway.model.plan import IntentKind
 from gateway.model.preferences import ChargeMode, ChargingPreference, Preferences
+from gateway.model.quantity import Quantity
 from gateway.model.setpoint import Limit, LimitKind, Override, Setpoint, SetpointKind
+from gateway.model.site import Role
+from gateway.model.snapshot import DeviceState
 from tests.core.homes import SITE, block, car, plan, snapshot
 from tests.fakes import START
 
@@ -130,6 +134,25 @@ def test_a_departure_that_would_be_missed_holds_against_a_joined_event_but_not_a
     assert decided(joined)["car"].value == 16.0
     assert decided(joined)["car"].authority is Authority.OWNER_FLOOR
     assert decided(binding)["car"].value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("current", "power", "signed"),
+    [
+        (10.0, 2300.0, 10.0),
+        (10.0, -2300.0, -10.0),
+        (-10.0, -2300.0, -10.0),
+        (-10.0, 2300.0, 10.0),
+        (-10.0, None, -10.0),
+    ],
+    ids=["drawn", "fed in, told without sign", "fed in, told with sign", "drawn, sign of a reactive load", "no power"],
+)
+def test_the_direction_of_a_phases_current_is_its_powers(current, power, signed):
+    values = {Quantity.CURRENT_L1: current, Quantity.CURRENT_L2: 0.0, Quantity.CURRENT_L3: 0.0}
+    if power is not None:
+        values[Quantity.POWER_L1] = power
+    meter = DeviceState("grid", Role.MAIN_METER, True, 0.0, values, "")
+    assert phase_currents(meter, SITE)[0] == signed
 
 
 def test_an_overload_is_cut_in_the_same_tick_to_what_the_fuse_leaves():

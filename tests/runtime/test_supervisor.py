@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from gateway.model.errors import DeviceUnreachable
 from gateway.runtime.supervisor import Supervisor
 from tests.fakes import FakeClock
 
@@ -77,7 +78,27 @@ async def test_the_same_failure_in_a_row_is_logged_once(caplog: pytest.LogCaptur
         supervisor.start("bad", fails)
         await clock.advance(30)
     await supervisor.stop()
-    assert [record.message for record in caplog.records] == ["bad failed and is started again"]
+    assert [record.message for record in caplog.records] == ["bad failed and is started again: ValueError: broken"]
+
+
+async def test_what_we_said_ourselves_is_told_in_words_and_the_unforeseen_with_its_place(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fails(error: Exception) -> None:
+        raise error
+
+    clock = FakeClock()
+    supervisor = Supervisor(clock)
+    with caplog.at_level(logging.ERROR):
+        supervisor.start(
+            "pages", lambda: fails(DeviceUnreachable("pages", "listen", "port 8080 is taken", "Choose another"))
+        )
+        supervisor.start("mad", lambda: fails(KeyError("x")))
+        await clock.advance(0.5)
+    await supervisor.stop()
+    told = {record.getMessage().split()[0]: record for record in caplog.records}
+    assert "port 8080 is taken" in told["pages"].getMessage() and told["pages"].exc_info is None
+    assert told["mad"].exc_info is not None
 
 
 async def test_a_cancellation_that_escapes_a_library_does_not_end_the_loop() -> None:

@@ -164,6 +164,7 @@ def guard(
 def phase_currents(meter: DeviceState, site: Site) -> list[float]:
     """Signed current per phase, A, import positive; from power and voltage when the meter gives no current.
 
+    Most meters tell currents without a sign, some with one: the phase's power, where known, says which way it flows.
     A phase nobody measured takes its share of the total power.
     """
     result = []
@@ -172,7 +173,7 @@ def phase_currents(meter: DeviceState, site: Site) -> list[float]:
         power, current = meter.get(POWERS[index]), meter.get(CURRENTS[index])
         voltage = meter.get(VOLTAGES[index]) or site.nominal_voltage_v
         if current is not None:
-            result.append(-current if power is not None and power < 0 else current)
+            result.append(current if power is None else abs(current) * (-1 if power < 0 else 1))
         elif power is not None:
             result.append(power / voltage)
         else:
