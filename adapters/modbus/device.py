@@ -13,6 +13,7 @@ from adapters.modbus.planner import Block, ReadLimits, Register, plan_blocks, sp
 from adapters.modbus.profile import Profile
 from adapters.modbus.settings import ModbusDeviceSettings
 from adapters.modbus.sunspec import Chain, read_identity, resolve, walk
+from adapters.modbus.wiring import correct
 from gateway.model.authority import Authority
 from gateway.model.errors import CommandRefused, DeviceAnswerWrong
 from gateway.model.quantity import Quantity
@@ -27,12 +28,6 @@ WRITE_GAP_S = 1.0
 """At most one write a second, home time: registers in flash wear out."""
 ILLEGAL_VALUE = "exception 3 "
 """How the bus words the answer of devices that say 3 where the standard says 2 (illegal data address)."""
-SWAPPED = {
-    Quantity.ENERGY_IMPORT: Quantity.ENERGY_EXPORT,
-    Quantity.ENERGY_EXPORT: Quantity.ENERGY_IMPORT,
-}
-SIGNED = frozenset({Quantity.POWER, Quantity.POWER_L1, Quantity.POWER_L2, Quantity.POWER_L3,
-                    Quantity.PV_POWER, Quantity.BATTERY_POWER})  # fmt: skip
 
 
 class ModbusDevice:
@@ -63,7 +58,7 @@ class ModbusDevice:
             self._slow_due = self._clock.monotonic() + self._profile.slow_period_s - self.period_s / 2
             now = self._clock.now()
             readings += [_missing(self.id, quantity, now, "the device has no such model") for quantity in self._absent]
-        return [invert(reading) for reading in readings] if self._settings.invert else readings
+        return correct(readings, self._settings)
 
     async def apply(self, setpoint: Setpoint) -> None:
         """Send a setpoint with its end as the device's own revert time, and read it back; raises DeviceError."""
@@ -269,13 +264,6 @@ def decode_register(register: Register, block: Block, words: list[int]) -> Decod
     if (register.low is not None and value < register.low) or (register.high is not None and value > register.high):
         return Decoded(None, f"{value:g} {register.quantity.unit} is outside {register.low:g}..{register.high:g}")
     return Decoded(value)
-
-
-def invert(reading: Reading) -> Reading:
-    """The reading of a device wired the wrong way round, turned right: powers change sign, counters their name."""
-    quantity = SWAPPED.get(reading.quantity, reading.quantity)
-    value = -reading.value if reading.value is not None and reading.quantity in SIGNED else reading.value
-    return Reading(reading.device, quantity, value, reading.time, reading.quality, reading.reason)
 
 
 def _missing(device: str, quantity: Quantity, time: datetime, reason: str) -> Reading:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class ModbusTcpSettings(BaseModel):
@@ -48,6 +48,26 @@ class ModbusDeviceSettings(BaseModel):
     unit: int = Field(default=1, ge=0, le=255, description="Unit id (slave address) on the bus.")
     period_s: float = Field(default=1.0, gt=0, le=3600, description="How often to read it, s.")
     invert: bool = Field(default=False, description="Turn the sign: for a meter wired the wrong way round.")
+    phases: tuple[int, int, int] = Field(
+        default=(1, 2, 3), description="Which grid phase each of the meter's inputs 1, 2, 3 measures."
+    )
+    invert_phases: tuple[int, ...] = Field(
+        default=(), description="Grid phases whose current transformer is turned round; its counters are then ignored."
+    )
+
+    @field_validator("phases")
+    @classmethod
+    def _each_phase_once(cls, phases: tuple[int, int, int]) -> tuple[int, int, int]:
+        if sorted(phases) != [1, 2, 3]:
+            raise ValueError("phases must name 1, 2 and 3, each once, e.g. [2, 1, 3]")
+        return phases
+
+    @field_validator("invert_phases")
+    @classmethod
+    def _known_phases(cls, phases: tuple[int, ...]) -> tuple[int, ...]:
+        if not set(phases) <= {1, 2, 3} or len(set(phases)) != len(phases):
+            raise ValueError("invert_phases may name 1, 2 and 3, each once, e.g. [2]")
+        return phases
 
 
 BusSettings = ModbusTcpSettings | ModbusRtuSettings
