@@ -40,7 +40,7 @@ def silent_meter(home: LivingHome) -> float:
 
 def override(home: LivingHome, action: str) -> float:
     """Seconds from the owner's word to the limit the charger accepted for it."""
-    home.post("/api/v1/overrides", {"device": "car", "action": action, "minutes": 5, "event": ""})
+    home.post("/api/v1/overrides", {"device": "car", "action": action, "minutes": 60, "event": ""})
     return home.until(lambda: (limit_a(home) == 0) == (action == "pause"), 90, every_s=0.05)
 
 
@@ -67,12 +67,14 @@ def rows(quick: bool, times: int = 3) -> list[Row]:
     """Every row that needs a whole home."""
     times = 1 if quick else times
     with LivingHome(1.0, script=[]) as home:
-        home.until(lambda: charging(home), 60)
+        home.hub({"car": {"plugged": True, "soc_percent": 30}})
+        home.until(lambda: home.get("/api/v1/chargers")[0]["transaction"], 60)
+        override(home, "run")  # the plan alone would let the car wait for the cheap hours
         pauses, runs, silences, starts = [], [], [], []
         for _ in range(times):
+            home.until(lambda: charging(home), 90)
             pauses.append(override(home, "pause"))
             runs.append(override(home, "run"))
-            home.post("/api/v1/overrides", {"device": "car", "action": "auto", "minutes": 5, "event": ""})
             silences.append(silent_meter(home))
         above = fuse(home)
         starts += [killed(home) for _ in range(times)]
