@@ -25,7 +25,7 @@ from gateway.model.site import (
     Site,
     Spec,
 )
-from gateway.sections import DEVICE_ID, PSEUDO_DEVICES, SPECS, SiteSection
+from gateway.sections import DEVICE_ID, PSEUDO_DEVICES, RESERVED_FOR, SPECS, SiteSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +254,10 @@ def _device(
     connection = str(entry.get("connection"))
     if connection not in connections:
         findings.append(_unknown(f"{place}.connection", connection, tuple(connections), what="connection"))
+        return None
+    if RESERVED_FOR.get(device_id, Role(role)) is not Role(role):
+        what = f"cannot be the id of a {role}: it means the home's {RESERVED_FOR[device_id].value}"
+        findings.append(Finding(place, what, "Give it another id."))
         return None
     kind, _ = connections[connection]
     if kind.device is None:

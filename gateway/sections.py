@@ -126,6 +126,8 @@ SPECS: dict[str, tuple[type[Strict], tuple[Role, ...]]] = {
     "water_heater": (WaterHeaterSection, (Role.WATER_HEATER,)),
     "heat_pump": (HeatPumpSection, (Role.HEAT_PUMP,)),
 }
-PSEUDO_DEVICES = ("house", "solar", "grid")
+PSEUDO_DEVICES = ("house", "solar")
+RESERVED_FOR = {"grid": Role.MAIN_METER, "pv": Role.PV}
+"""Names that a plan gives to the grid connection and the panels: natural for these devices, wrong for any other."""
 """Names that intervals and plans use for what is no device."""
 DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")

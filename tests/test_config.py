@@ -163,6 +163,11 @@ def test_a_good_file_becomes_the_site_and_its_settings(path: Path) -> None:
     assert site_file.site.devices[2].spec == ChargerSpec()
 
 
+def test_a_main_meter_may_be_called_grid(path: Path) -> None:
+    site_file = load(path, GOOD.replace("  grid_meter:", "  grid:"))
+    assert site_file.devices[0].device.id == "grid" and not site_file.findings
+
+
 def test_wear_cost_is_turned_from_currency_per_kwh_to_micro_per_wh(path: Path) -> None:
     text = changed("      max_discharge_w: 5000\n", "      max_discharge_w: 5000\n      wear_cost_per_kwh: 0.05\n")
     spec = load(path, text).site.devices[1].spec
@@ -188,6 +193,7 @@ def test_wear_cost_is_turned_from_currency_per_kwh_to_micro_per_wh(path: Path) -
         ("phases: [1, 2, 3]", "safe_current_a: 4", "safe_current_a", "safe_current_a must be 0, or between"),
         ("phases: [1, 2, 3]", "min_current_a: 17", "min_current_a", "must not be above max_current_a"),
         ("  car:", "  solar:", "solar:", "cannot be a device's id"),
+        ("  car:", "  grid:", "grid:", "cannot be the id of a ev_charger: it means the home's main_meter"),
         ("  car:", "  my/car:", "my/car:", "cannot be a device's id"),
         ("web:", "wbe:", "wbe:", "unknown key 'wbe'. Did you mean 'web'?"),
         ("port: 8080", "port: 99999", "port: 99999", "less than or equal to 65535"),
