@@ -120,11 +120,13 @@ class SunSpecInverter:
         self.controls = Controls()
         self.written = asyncio.Event()
         self._image: list[int] = []
+        self._shown = self._applied = SCALES
         self._places: dict[int, Point] = {}
 
     def show(self, state: Message) -> None:
         """Encode a state of the house: the whole chain of models at once."""
-        chain = blocks(state, self._faults.factor)
+        chain = blocks(self._faults.told(state))
+        self._shown, self._applied = self._faults.scales(SCALES)
         self._image = [*SUNS]
         for block in chain:
             self._append(block)
@@ -178,7 +180,7 @@ class SunSpecInverter:
             if point.writable:
                 self._places[address] = point
             address += point.length
-        self._image += encode(block.points, block.values, SCALES)
+        self._image += encode(block.points, block.values, self._applied, self._shown)
 
     def _now_s(self) -> float:
         return self._clock.now().timestamp()

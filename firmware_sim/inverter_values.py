@@ -73,12 +73,12 @@ class Block:
     length: int = 0
 
 
-def blocks(state: Message, factor: float) -> list[Block]:
-    """The chain of models for a state of the house; powers multiplied by `factor` (1 for an honest device)."""
-    modules = _modules(state, factor)
+def blocks(state: Message) -> list[Block]:
+    """The chain of models for a state of the house."""
+    modules = _modules(state)
     return [
         _model(1, COMMON, _common()),
-        _model(103, INVERTER, _ac(state, factor)),
+        _model(103, INVERTER, _ac(state)),
         _model(120, NAMEPLATE, _nameplate()),
         _model(123, IMMEDIATE, {}),
         Block(160, MPPT_HEAD, {"Evt": 0, "N": len(modules)}, _size(MPPT_HEAD) + len(modules) * _size(MPPT_MODULE)),
@@ -99,11 +99,11 @@ def _common() -> dict[str, Value]:
     return {"Mn": "Hearth Simulation", "Md": "Hybrid 8.0", "Vr": "1.0", "SN": "HS-2016-0001"}
 
 
-def _ac(state: Message, factor: float) -> dict[str, Value]:
+def _ac(state: Message) -> dict[str, Value]:
     volts = state["voltage_v"]
-    produced = [-value * factor for value in state["inverter_w"]]
+    produced = [-value for value in state["inverter_w"]]
     amps = [abs(value) / v for value, v in zip(produced, volts, strict=True)]
-    dc_w = (-state["pv_w"] - state["battery_w"]) * factor
+    dc_w = -state["pv_w"] - state["battery_w"]
     line = [(volts[0] + volts[1]) / 2, (volts[1] + volts[2]) / 2, (volts[2] + volts[0]) / 2]
     values: dict[str, Value] = {"A": sum(amps), "W": sum(produced), "Hz": 50.0, "VA": sum(map(abs, produced)), "VAr": 0}
     values |= dict(zip(("AphA", "AphB", "AphC"), amps, strict=True))
@@ -141,9 +141,9 @@ def _nameplate() -> dict[str, Value]:
     }
 
 
-def _modules(state: Message, factor: float) -> list[dict[str, Value]]:
+def _modules(state: Message) -> list[dict[str, Value]]:
     """Two strings, the battery charging, the battery discharging, as a Fronius GEN24 presents them."""
-    pv_w, battery_w = -state["pv_w"] * factor, state["battery_w"] * factor
+    pv_w, battery_w = -state["pv_w"], state["battery_w"]
     pv_wh = state["pv_energy_wh"]
     first_wh = round(pv_wh * FIRST_STRING)
     rows = (

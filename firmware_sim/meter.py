@@ -42,15 +42,15 @@ SETTINGS = {
 }
 
 
-def parameters(state: Message, factor: float = 1.0) -> dict[int, float]:
+def parameters(state: Message) -> dict[int, float]:
     """Input registers of the SDM630 for a state of the house: start address -> value (W, A, V, kWh)."""
     volts = [float(value) for value in state["voltage_v"]]
-    watts = [float(value) * factor for value in state["grid_w"]]
-    amps = [float(value) * factor for value in state["current_a"]]
+    watts = [float(value) for value in state["grid_w"]]
+    amps = [float(value) for value in state["current_a"]]
     apparent = [v * a for v, a in zip(volts, amps, strict=True)]
     power_factor = [w / va if va > 0.5 else 1.0 for w, va in zip(watts, apparent, strict=True)]
     imported, exported = state["grid_import_wh"] / 1000, state["grid_export_wh"] / 1000
-    total_w, total_va = sum(watts), sum(apparent)
+    total_w, total_va = float(state.get("grid_total_w", sum(watts))), sum(apparent)
     line = [
         math.sqrt(a * a + b * b + a * b) for a, b in ((volts[0], volts[1]), (volts[1], volts[2]), (volts[2], volts[0]))
     ]
@@ -124,7 +124,7 @@ class Sdm630:
         self._settings = dict(SETTINGS)
 
     def show(self, state: Message) -> None:
-        self._inputs = parameters(state, self._faults.factor)
+        self._inputs = parameters(self._faults.told(state))
 
     def read(self, function: int, start: int, count: int) -> Sequence[int]:
         """Even starts on a parameter and even counts up to 80; reserved places inside a block read 0."""

@@ -34,7 +34,7 @@ async def serve_device(
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(hub.run())
         first = asyncio.Event()
-        tasks.create_task(_follow(hub, faults, show, first))
+        tasks.create_task(_follow(hub, show, first))
         tasks.create_task(_suffer(hub, server, faults, clock))
         if beside is not None:
             tasks.create_task(beside())
@@ -46,10 +46,9 @@ async def serve_device(
         ready(hub.name, await server.listen(port))
 
 
-async def _follow(hub: HubClient, faults: Faults, show: Callable[[Message], None], first: asyncio.Event) -> None:
+async def _follow(hub: HubClient, show: Callable[[Message], None], first: asyncio.Event) -> None:
     async for state in hub.states():
-        if not faults.frozen:
-            show(state)
+        show(state)
         first.set()
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from firmware_sim.modbus_faults import Faults
+from firmware_sim.modbus_frames import Frame, crc16
 
 READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY = 3, 4, 6, 16
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, NO_SUCH_TARGET = 1, 2, 3, 11
@@ -34,16 +35,6 @@ class Registers(Protocol):
     def read(self, function: int, start: int, count: int) -> Sequence[int]: ...
 
     def write(self, function: int, start: int, values: Sequence[int]) -> None: ...
-
-
-def crc16(data: bytes) -> bytes:
-    """The RTU check, low byte first (Serial Line V1.02, appendix B)."""
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-    return struct.pack("<H", crc)
 
 
 def answer(registers: Registers, request: bytes) -> bytes:
@@ -165,12 +156,10 @@ class ModbusServer:
                 return
             request = await reader.readexactly(length - 1)
             registers = self._units.get(unit)
-            reply = answer(registers, request) if registers else bytes((request[0] | 0x80, NO_SUCH_TARGET))
-            reply = await self._faults.through(reply)
-            if not reply:
+            asked = self._faults.asked(request)
+            reply = answer(registers, asked) if registers else bytes((request[0] | 0x80, NO_SUCH_TARGET))
+            if not await self._send(Frame(unit, reply, transaction), writer):
                 return
-            writer.write(struct.pack(">HHHB", transaction, 0, len(reply) + 1, unit) + reply)
-            await writer.drain()
 
     async def _talk_rtu(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -178,13 +167,19 @@ class ModbusServer:
             registers = self._units.get(unit)
             if registers is None:
                 continue  # another unit's request: silence
-            reply = await self._faults.through(answer(registers, request))
-            if not reply:
+            if not await self._send(Frame(unit, answer(registers, self._faults.asked(request))), writer):
                 return
-            frame = bytes((unit,)) + reply
-            writer.write(frame + crc16(frame))
+
+    async def _send(self, frame: Frame, writer: asyncio.StreamWriter) -> bool:
+        """Send an answer as the faults leave it; False when the connection is to be closed instead."""
+        pieces = await self._faults.through(frame)
+        for piece in pieces:
+            if piece.after_s:
+                await asyncio.sleep(piece.after_s)
+            writer.write(piece.data)
             with contextlib.suppress(ConnectionError):
                 await writer.drain()
+        return bool(pieces)
 
 
 async def read_rtu(reader: asyncio.StreamReader) -> tuple[int, bytes]:

@@ -219,9 +219,19 @@ MPPT_MODULE = table(
 )
 
 
-def encode(points: tuple[Point, ...], values: Mapping[str, Value], scales: Mapping[str, int]) -> list[int]:
-    """Registers of a block: values in plain units, divided by 10^scale; what has no value is unimplemented."""
-    packed = b"".join(_encode_point(point, values, scales) for point in points)
+def encode(
+    points: tuple[Point, ...],
+    values: Mapping[str, Value],
+    scales: Mapping[str, int],
+    shown: Mapping[str, int] | None = None,
+) -> list[int]:
+    """Registers of a block: values in plain units, divided by 10^scale; what has no value is unimplemented.
+
+    A liar shows other scale factors than it applies: `shown`.
+    """
+    packed = b"".join(
+        _encode_point(point, values, (shown or scales) if point.kind == "sunssf" else scales) for point in points
+    )
     return list(struct.unpack(f">{len(packed) // 2}H", packed))
 
 

@@ -5,21 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from adapters.modbus.client import (
-    FUNCTIONS,
-    WRITE_REGISTERS,
-    Answer,
-    Client,
-    WireError,
-    ask_registers,
-    exception_code,
-    make_client,
-    send_registers,
-)
+from adapters.modbus.client import Answer, Client, WireError, exception_code
+from adapters.modbus.framing import WRITE_MANY
 from adapters.modbus.settings import BusSettings, ModbusRtuSettings
-from gateway.model.errors import CommandRefused, DeviceAnswerWrong, DeviceUnreachable
+from adapters.modbus.timing import NO_NEEDS, Needs, timing_of
+from gateway.model.errors import CommandRefused, DeviceAnswerWrong, DeviceError, DeviceUnreachable
 from gateway.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -32,6 +24,10 @@ ABSENT = frozenset({10, 11})
 MAX_RECONNECT_S = 30.0
 MAIN_RECONNECT_S = 2.0
 """Without the main meter cars stand at their safe current: its line is dialled this often at least."""
+SETTLE_S = 0.004
+"""RTU: so long after an answer the line must stay silent; what follows at once shows that it was not our answer."""
+SILENT_BITS = 38.5
+"""The silence between two frames: 3.5 characters of 11 bits (Modbus over Serial Line 1.02, 2.5.1.1)."""
 TIMEOUTS_UNTIL_RECONNECT = 5
 """After so many time-outs in a row, with no answer from any unit, the TCP connection itself is doubted."""
 
@@ -76,6 +72,10 @@ class Bus:
         self._client: Client | None = None
         self._lost = asyncio.Event()
         self._breakers: dict[int, Breaker] = {}
+        self._needs: dict[int, Needs] = {}
+        self._patience: dict[int, float] = {}
+        self._timing = timing_of(settings, ())
+        self._writable: dict[tuple[int, str], frozenset[tuple[int, int, int]]] = {}
         self._max_reconnect_s = MAX_RECONNECT_S
         self._quiet_until = 0.0
         self._timeouts = 0
@@ -86,12 +86,28 @@ class Bus:
         """Whether the line is open."""
         return self._client is not None
 
-    def add_unit(self, unit: int, *, main: bool = False) -> None:
-        """Announce a unit; the main meter's is asked again after 2 s at the latest, others after up to 30 s."""
+    def add_unit(self, unit: int, *, main: bool = False, needs: Needs = NO_NEEDS) -> None:
+        """Announce a unit; the main meter's is asked again after 2 s at the latest, others after up to 30 s.
+
+        What its profile needs of the line holds where the site file says nothing; the most demanding unit sets the
+        gap and the delay after connecting, each unit its own time-out.
+        """
         if main or unit not in self._breakers:
             self._breakers[unit] = Breaker(main=main)
         if main:
             self._max_reconnect_s = MAIN_RECONNECT_S
+        if needs != NO_NEEDS:
+            self._needs[unit] = self._needs[unit].with_(needs) if unit in self._needs else needs
+            self._timing = timing_of(self._settings, self._needs.values())
+            self._patience[unit] = timing_of(self._settings, (self._needs[unit],)).timeout_s
+
+    def allow_writes(self, unit: int, device: str, spans: Iterable[tuple[int, int, int]]) -> None:
+        """What `device` may have written: (function, first, last register); nothing else ever leaves the house."""
+        self._writable[unit, device] = frozenset(spans)
+
+    def timeout_s(self, unit: int) -> float:
+        """How long an answer of the unit is waited for, s of the world."""
+        return self._patience.get(unit, self._settings.timeout_s)
 
     async def run(self) -> None:
         """Keep the line open until cancelled: reconnect with jitter, after 30 s (main meter: 2 s) at the latest."""
@@ -110,9 +126,10 @@ class Bus:
     async def open(self) -> bool:
         """Open the line once; False when the peer is absent."""
         self._lost = asyncio.Event()
-        client = make_client(self.name, self._settings, self._on_change)
+        timing = self._timing
+        client = Client(self.name, self._settings, timing, self._on_change)
         try:
-            async with asyncio.timeout(max(3.0, self._settings.timeout_s)):
+            async with asyncio.timeout(max(3.0, timing.timeout_s)):
                 opened = await client.connect()
         except (TimeoutError, OSError, WireError):
             opened = False
@@ -120,7 +137,7 @@ class Bus:
         if not opened:
             client.close()
             return False
-        await self._pause(getattr(self._settings, "connect_delay_ms", 0) / 1000)
+        await self._pause(timing.connect_delay_ms / 1000)
         self._client, self._timeouts = client, 0
         self.connects += 1
         return not self._lost.is_set()
@@ -137,30 +154,41 @@ class Bus:
         Raises DeviceUnreachable, IllegalAddress (exception 2) or DeviceAnswerWrong; never returns another's answer.
         """
         action = f"read {function} registers {address}-{address + count - 1}"
-        answer = await self._ask(unit, device, action, lambda c: ask_registers(c, unit, function, address, count))
-        self._check_read(answer, FUNCTIONS[function], count, device, action)
+        answer = await self._ask(unit, device, action, lambda client: client.read(unit, function, address, count))
+        code = exception_code(answer)
+        if code == 2:
+            raise IllegalAddress(device, action, "the device has no such register (exception 2)")
+        if code is not None:
+            raise DeviceAnswerWrong(device, action, f"the device answered exception {_words(code)}")
         return list(answer.registers)
 
-    async def write_registers(self, unit: int, address: int, values: Sequence[int], device: str) -> None:
-        """Write neighbouring registers in one FC16; raises DeviceUnreachable, CommandRefused or DeviceAnswerWrong."""
-        action = f"write registers {address}-{address + len(values) - 1}"
-        answer = await self._ask(unit, device, action, lambda c: send_registers(c, unit, address, values))
+    async def write_registers(
+        self, unit: int, address: int, values: Sequence[int], device: str, *, function: int = WRITE_MANY
+    ) -> None:
+        """Write neighbouring registers in one FC16, or one by FC6, and have it confirmed.
+
+        Raises DeviceUnreachable, DeviceAnswerWrong, or CommandRefused: by the device, or because nobody declared that
+        `device` may have these written.
+        """
+        last = address + len(values) - 1
+        action = f"write registers {address}-{last}"
+        allowed = self._writable.get((unit, device), frozenset())
+        if not any(code == function and low <= address and last <= high for code, low, high in allowed):
+            raise CommandRefused(device, action, "its profile declares no such write")
+        answer = await self._ask(unit, device, action, lambda client: client.write(unit, function, address, values))
         code = exception_code(answer)
         if code is not None:
             raise CommandRefused(device, action, f"the device refused it: {_words(code)}")
-        echo = (answer.function_code, answer.address, answer.count)
-        if echo != (WRITE_REGISTERS, address, len(values)):
-            raise DeviceAnswerWrong(device, action, f"it confirmed something else: {echo}")
 
     async def _ask(self, unit: int, device: str, action: str, send: Callable[[Client], Awaitable[Answer]]) -> Answer:
         breaker = self._breakers.setdefault(unit, Breaker(main=False))
         async with self._lock:
             client = self._client
             if client is None:
-                raise DeviceUnreachable(device, action, f"{self.name} is not connected")
+                raise DeviceUnreachable(device, action, f"{self.name} is not connected", self._timing.remedy)
             if breaker.is_open(self._real_s()):
                 raise DeviceUnreachable(device, action, f"unit {unit} did not answer; it is asked again in a moment")
-            await self._keep_quiet()
+            await self._keep_quiet(client)
             answer = await self._exchange(client, unit, device, action, breaker, send)
         breaker.answered()
         return answer
@@ -169,57 +197,68 @@ class Bus:
         self, client: Client, unit: int, device: str, action: str, breaker: Breaker,
         send: Callable[[Client], Awaitable[Answer]],
     ) -> Answer:  # fmt: skip
+        timeout_s = self.timeout_s(unit)
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
+            async with asyncio.timeout(timeout_s):
                 answer = await send(client)
+            await self._settle(client)
         except TimeoutError:
             if self._lost.is_set():  # the line's fault, not the unit's
                 raise DeviceUnreachable(device, action, f"{self.name} lost its connection") from None
-            self._timed_out(breaker)
-            reason = f"unit {unit} on {self.name} did not answer within {self._settings.timeout_s:g} s"
-            raise DeviceUnreachable(device, action, reason, "Check power, wiring, unit id and baud rate") from None
+            self._timed_out(breaker, timeout_s)
+            raise self._silent(client, unit, device, action, timeout_s) from None
         except asyncio.CancelledError:
-            self._silence()  # the answer is still on its way and belongs to nobody
+            self._silence(timeout_s)  # the answer is still on its way and belongs to nobody
             raise
         except (WireError, OSError) as error:
-            self._silence()
+            self._silence(timeout_s)
             if self._lost.is_set():
                 raise DeviceUnreachable(device, action, f"{self.name} lost its connection") from error
-            raise DeviceAnswerWrong(device, action, f"the answer does not fit the question: {error}") from error
+            raise DeviceAnswerWrong(device, action, f"the answer does not fit the question: {error.args[0]}") from error
+        finally:
+            client.hush()
         self._timeouts = 0
-        self._quiet_until = self._real_s() + self._settings.gap_ms / 1000
+        self._quiet_until = self._real_s() + self._timing.gap_ms / 1000
         if exception_code(answer) in ABSENT:
             breaker.failed(self._real_s())
             raise DeviceUnreachable(device, action, f"unit {unit}: {_words(exception_code(answer) or 0)}")
         return answer
 
-    def _check_read(self, answer: Answer, function: int, count: int, device: str, action: str) -> None:
-        code = exception_code(answer)
-        if code == 2:
-            raise IllegalAddress(device, action, "the device has no such register (exception 2)")
-        if code is not None:
-            raise DeviceAnswerWrong(device, action, f"the device answered exception {_words(code)}")
-        if answer.function_code != function or len(answer.registers) != count:
-            self._silence()
-            got = f"function {answer.function_code} with {len(answer.registers)} registers"
-            raise DeviceAnswerWrong(device, action, f"asked for function {function} with {count} registers, got {got}")
+    def _silent(self, client: Client, unit: int, device: str, action: str, timeout_s: float) -> DeviceError:
+        if client.received:
+            reason = f"the answer broke off after {client.received} bytes"
+            return DeviceAnswerWrong(device, action, f"the answer does not fit the question: {reason}")
+        reason = f"unit {unit} on {self.name} did not answer within {timeout_s:g} s"
+        return DeviceUnreachable(device, action, reason, "Check power, wiring, unit id and baud rate")
 
-    def _timed_out(self, breaker: Breaker) -> None:
+    async def _settle(self, client: Client) -> None:
+        """An RTU answer without a number of its own is ours only if nothing follows it: two are one too many."""
+        if not self._rtu:
+            return
+        serial = isinstance(self._settings, ModbusRtuSettings)
+        await self._pause(max(SETTLE_S, SILENT_BITS / self._timing.baudrate) if serial else SETTLE_S)
+        if client.strayed:
+            raise WireError("two answers came to one question")
+
+    def _timed_out(self, breaker: Breaker, timeout_s: float) -> None:
         breaker.failed(self._real_s())
-        self._silence()
+        self._silence(timeout_s)
         self._timeouts += 1
         if self._timeouts >= TIMEOUTS_UNTIL_RECONNECT and not isinstance(self._settings, ModbusRtuSettings):
             self._lost.set()
 
-    def _silence(self) -> None:
+    def _silence(self, timeout_s: float) -> None:
         # An RTU answer carries no transaction id: one that comes late would be taken for the next question's.
         if self._rtu:
-            self._quiet_until = self._real_s() + 2 * self._settings.timeout_s
+            self._quiet_until = self._real_s() + 2 * timeout_s
 
-    async def _keep_quiet(self) -> None:
+    async def _keep_quiet(self, client: Client) -> None:
+        if client.strayed:  # an answer to no question: the answers lag behind the questions
+            self._silence(self._timing.timeout_s)
         wait_s = self._quiet_until - self._real_s()
         if wait_s > 0:
             await self._pause(wait_s)
+        client.hush()
 
     def _on_change(self, up: bool) -> None:
         if not up:

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 from adapters.modbus.bus import Bus
 from adapters.modbus.decode import decode, encode_int16, scale_factor
+from adapters.modbus.framing import WRITE_MANY
+from adapters.modbus.writes import WriteSpan
 from gateway.model.errors import CommandRefused, DeviceAnswerWrong
+from gateway.model.setpoint import Setpoint
 
 # Offsets from the ID register, SunSpec model 124.
 WCHA_MAX, STOR_CTL_MOD, OUT_W_RTE, CHA_GRI_SET, WCHA_MAX_SF, IN_OUT_W_RTE_SF = 2, 5, 12, 17, 18, 25
@@ -37,11 +40,28 @@ def storage_rates(low_w: float, high_w: float, max_w: float, rate_scale: float) 
 
 
 class StorageControl:
-    """A battery behind model 124 at `address` (its ID register)."""
+    """A battery behind model 124 at `address` (its ID register), as Control; it may be charged from the grid or not."""
 
-    def __init__(self, bus: Bus, unit: int, address: int, device: str) -> None:
+    def __init__(self, bus: Bus, unit: int, address: int, device: str, *, grid_charge: bool = True) -> None:
         self._bus, self._unit, self._address, self._device = bus, unit, address, device
+        self._grid_charge = grid_charge
         self._scales: tuple[float, float] | None = None
+
+    @property
+    def spans(self) -> frozenset[WriteSpan]:
+        """The mode, and rates with revert time and grid permission."""
+        mode, rates = self._address + STOR_CTL_MOD, self._address + OUT_W_RTE
+        return frozenset({(WRITE_MANY, mode, mode), (WRITE_MANY, rates, self._address + CHA_GRI_SET)})
+
+    def lasts_s(self, life_s: float) -> float:
+        """It reverts by itself at the end of the wish."""
+        return life_s
+
+    async def apply(self, setpoint: Setpoint, life_s: float) -> None:
+        """Set the band of a battery setpoint; raises DeviceError."""
+        forced = setpoint.low > 0  # inside a band around zero the inverter follows its own meter, never the grid
+        grid_charge = forced and self._grid_charge
+        await self.set_band(setpoint.low, setpoint.value, life_s, grid_charge=grid_charge)
 
     async def set_band(self, low_w: float, high_w: float, seconds: float, *, grid_charge: bool) -> None:
         """Let the battery work inside [low_w, high_w], W, charging positive, for `seconds`; raises DeviceError.
@@ -82,10 +102,24 @@ class StorageControl:
 
 
 class PowerLimitControl:
-    """An inverter's AC power limit behind model 123 at `address` (its ID register)."""
+    """An inverter's AC power limit behind model 123 at `address` (its ID register), as Control."""
 
     def __init__(self, bus: Bus, unit: int, address: int, device: str) -> None:
         self._bus, self._unit, self._address, self._device = bus, unit, address, device
+
+    @property
+    def spans(self) -> frozenset[WriteSpan]:
+        """Limit, revert time and permission."""
+        first, last = self._address + W_MAX_LIM_PCT, self._address + W_MAX_LIM_ENA
+        return frozenset({(WRITE_MANY, first, last)})
+
+    def lasts_s(self, life_s: float) -> float:
+        """It reverts by itself at the end of the wish."""
+        return life_s
+
+    async def apply(self, setpoint: Setpoint, life_s: float) -> None:
+        """Hold the setpoint's percentage; raises DeviceError."""
+        await self.set_limit(setpoint.value, life_s)
 
     async def set_limit(self, percent: float, seconds: float) -> None:
         """Hold AC power at `percent` of its rating (0-100) for `seconds`, in one verified write; raises DeviceError."""

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 SIZES = {
     "int16": 1, "uint16": 1, "acc16": 1, "int32": 2, "uint32": 2, "acc32": 2, "float32": 2,
-    "int64": 4, "uint64": 4, "acc64": 4,
+    "int64": 4, "uint64": 4, "acc64": 4, "float64": 4,
 }  # fmt: skip
 """Length of each type in registers of 16 bits; acc* are SunSpec accumulators, unsigned, 0 = not supported."""
 
 _CODES = {
     "int16": ">h", "uint16": ">H", "acc16": ">H", "int32": ">i", "uint32": ">I", "acc32": ">I", "float32": ">f",
-    "int64": ">q", "uint64": ">Q", "acc64": ">Q",
+    "int64": ">q", "uint64": ">Q", "acc64": ">Q", "float64": ">d",
 }  # fmt: skip
 
+SMALLEST = 2.0**-126
+"""Below it floats of 32 bits have no exponent left: what stands there is an integer, or a float with words swapped."""
 SCALE_UNIMPLEMENTED = -0x8000
 
 
@@ -29,23 +31,38 @@ class Decoded:
     reason: str = ""
 
 
-def raw_bytes(registers: Sequence[int], word_order: str) -> bytes:
-    """The registers' bytes, most significant word first; `word_order` says how they came: big or little."""
+def raw_bytes(registers: Sequence[int], word_order: str, byte_order: str = "big") -> bytes:
+    """The number's bytes, most significant first; the orders say how words, and bytes in a word, came: big or little."""
     words = registers if word_order == "big" else list(reversed(registers))
-    return struct.pack(f">{len(words)}H", *words)
+    return struct.pack(f"{'>' if byte_order == 'big' else '<'}{len(words)}H", *words)
 
 
-def decode(registers: Sequence[int], kind: str, *, word_order: str = "big", nan: Sequence[int] = ()) -> Decoded:
+def decode(
+    registers: Sequence[int], kind: str, *, word_order: str = "big", byte_order: str = "big", nan: Sequence[int] = ()
+) -> Decoded:
     """The number in `registers`; markers in `nan` (raw, unsigned) and float NaN or infinity mean missing."""
     if len(registers) != SIZES[kind]:
         return Decoded(None, f"{len(registers)} registers instead of {SIZES[kind]}")
-    raw = raw_bytes(registers, word_order)
+    raw = raw_bytes(registers, word_order, byte_order)
     if int.from_bytes(raw) in nan:
         return Decoded(None, f"the device says not available (0x{raw.hex().upper()})")
     value = float(struct.unpack(_CODES[kind], raw)[0])
     if not math.isfinite(value):
         return Decoded(None, "the device says not a number")
+    if 0 < abs(value) < SMALLEST:
+        return Decoded(None, f"{value:.2g} is no number a meter can mean; is the word order right?")
     return Decoded(value)
+
+
+def encode(number: float, kind: str, *, word_order: str = "big", byte_order: str = "big") -> list[int]:
+    """The registers that hold `number`, integers rounded; raises ValueError when the type cannot hold it."""
+    whole = number if kind.startswith("float") else round(number)
+    try:
+        raw = struct.pack(_CODES[kind], whole)
+    except (struct.error, OverflowError) as error:
+        raise ValueError(f"{number:g} does not fit into {kind}") from error
+    words = list(struct.unpack(f"{'>' if byte_order == 'big' else '<'}{len(raw) // 2}H", raw))
+    return words if word_order == "big" else words[::-1]
 
 
 def scale_factor(register: int) -> Decoded:

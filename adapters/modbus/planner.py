@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from adapters.modbus.decode import SIZES
 from gateway.model.quantity import Quantity
@@ -13,7 +14,8 @@ from gateway.model.quantity import Quantity
 class Register:
     """One number in a device's registers; several with the same quantity are added up.
 
-    `scale` turns the raw number into the quantity's unit and our sign. `scale_address` is a SunSpec scale factor that
+    `scale` and `offset` turn the raw number into the quantity's unit and our sign: raw * scale + offset.
+    `scale_address` is a SunSpec scale factor that
     must come in the same block as the number. An `optional` one counts as nothing when the device has not got it.
     """
 
@@ -22,7 +24,9 @@ class Register:
     address: int
     type: str
     scale: float = 1.0
+    offset: float = 0.0
     word_order: str = "big"
+    byte_order: str = "big"
     nan: tuple[int, ...] = ()
     low: float | None = None
     high: float | None = None
@@ -51,6 +55,10 @@ class ReadLimits:
     """Unused registers that may be read along between two used ones."""
     even_only: bool = False
     """The device refuses odd start addresses and odd counts."""
+    holes: tuple[tuple[int, int], ...] = ()
+    """(first, last) registers that must not be read, not even along with others."""
+    read_together: tuple[tuple[int, int], ...] = ()
+    """(first, last) registers that are read in one request or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +74,68 @@ class Block:
 def plan_blocks(registers: Iterable[Register], limits: ReadLimits) -> list[Block]:
     """The fewest neighbouring requests within `limits` that never split a number from itself or its scale factor."""
     blocks: list[Block] = []
-    for register in sorted(registers, key=lambda r: (r.function, r.start, r.end)):
+    for unit in _units(registers, limits):
         last = blocks[-1] if blocks else None
-        merged = _block([*last.registers, register], limits) if last else None
-        if last and merged and _fits(last, register, merged, limits):
+        merged = block_of([*last.registers, *unit.registers], limits) if last else None
+        if last and merged and _fits(last, unit, merged, limits):
             blocks[-1] = merged
         else:
-            blocks.append(_block([register], limits))
+            blocks.append(unit)
     return blocks
 
 
 def split(block: Block, limits: ReadLimits) -> list[Block]:
     """Two smaller blocks in place of one the device refused, cut at its largest gap; [] when it cannot be cut."""
-    registers = sorted(block.registers, key=lambda r: (r.start, r.end))
-    if len(registers) < 2:
+    units = _units(block.registers, limits)
+    if len(units) < 2:
         return []
-    gaps = [(b.start - max(r.end for r in registers[: i + 1]), i + 1) for i, b in enumerate(registers[1:])]
+    ends = list(accumulate((unit.address + unit.count for unit in units), max))
+    gaps = [(unit.address - end, at + 1) for at, (unit, end) in enumerate(zip(units[1:], ends, strict=False))]
     widest = max(gap for gap, _ in gaps)
     cuts = [cut for gap, cut in gaps if gap == widest]
     cut = cuts[len(cuts) // 2]
-    return [_block(registers[:cut], limits), _block(registers[cut:], limits)]
+    return [block_of([r for unit in part for r in unit.registers], limits) for part in (units[:cut], units[cut:])]
 
 
-def _block(registers: Sequence[Register], limits: ReadLimits) -> Block:
-    start, end = min(r.start for r in registers), max(r.end for r in registers)
+def block_of(registers: Sequence[Register], limits: ReadLimits) -> Block:
+    """The one request that reads all these registers, and what must be read with them."""
+    spans = [_span(register, limits) for register in registers]
+    start, end = min(start for start, _ in spans), max(end for _, end in spans)
     if limits.even_only:
         start, end = start - start % 2, end + end % 2
     return Block(registers[0].function, start, end - start, tuple(registers))
 
 
-def _fits(last: Block, register: Register, merged: Block, limits: ReadLimits) -> bool:
+def hole_in(block: Block, limits: ReadLimits) -> tuple[int, int] | None:
+    """The first of the device's holes that the block would read; None when it touches none."""
+    last = block.address + block.count - 1
+    return next((hole for hole in limits.holes if hole[0] <= last and block.address <= hole[1]), None)
+
+
+def _units(registers: Iterable[Register], limits: ReadLimits) -> list[Block]:
+    """The smallest requests possible, in order: one register each, or those that are read together."""
+    groups: dict[tuple[str, object], list[Register]] = {}
+    for at, register in enumerate(sorted(registers, key=lambda r: (r.function, r.start, r.end))):
+        groups.setdefault((register.function, _together(register, limits) or at), []).append(register)
+    return sorted(
+        (block_of(group, limits) for group in groups.values()), key=lambda b: (b.function, b.address, b.count)
+    )
+
+
+def _together(register: Register, limits: ReadLimits) -> tuple[int, int] | None:
+    spans = limits.read_together
+    return next((span for span in spans if span[0] < register.end and register.start <= span[1]), None)
+
+
+def _span(register: Register, limits: ReadLimits) -> tuple[int, int]:
+    first, last = _together(register, limits) or (register.start, register.end - 1)
+    return min(first, register.start), max(last + 1, register.end)
+
+
+def _fits(last: Block, unit: Block, merged: Block, limits: ReadLimits) -> bool:
     return (
-        last.function == register.function
-        and register.start - (last.address + last.count) <= limits.max_gap
+        last.function == unit.function
+        and unit.address - (last.address + last.count) <= limits.max_gap
         and merged.count <= limits.max_read_registers
+        and hole_in(merged, limits) is None
     )

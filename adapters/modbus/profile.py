@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from adapters.modbus.planner import ReadLimits, Register
-from adapters.modbus.sunspec import ModelTable, SunspecReading, load_models
+from adapters.modbus.profile_check import findings_of, suggest
+from adapters.modbus.profile_schema import (
+    TABLES,
+    FieldWire,
+    FrameWire,
+    ProfileWire,
+    ReadingWire,
+    RegisterWire,
+    WriteWire,
+)
+from adapters.modbus.sunspec import ModelTable, Place, SunspecReading, load_models
+from adapters.modbus.timing import NO_NEEDS, Needs
+from adapters.modbus.writes import Write, WriteField, WriteFrame
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import SetpointKind
 
 SUNSPEC_MODELS = "sunspec_models"
 """The one file of the folder that is no profile: the SunSpec point tables."""
-
-RegisterType = Literal["float32", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
-WordOrder = Literal["big", "little"]
-Group = Literal["fast", "slow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,84 +49,8 @@ class Profile:
     """SunSpec devices: points by name, found by walking the device's chain of models."""
     models: ModelTable | None = None
     controls: tuple[SetpointKind, ...] = ()
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _Source(_Wire):
-    manual: str = Field(description="Title of the maker's document, or of the published table.")
-    version: str = Field(description="Its version.")
-    page: str = Field(description="Page, section or table.")
-
-
-class _Limits(_Wire):
-    max_read_registers: int = Field(default=50, ge=1, le=125, description="Most registers one request may ask for.")
-    max_gap: int = Field(default=8, ge=0, le=125, description="Unused registers that may be read along; 0 for none.")
-    even_only: bool = Field(default=False, description="The device refuses odd start addresses and odd counts.")
-
-
-class _Value(_Wire):
-    quantity: Quantity = Field(description="What it measures; the unit is in the name.")
-    sign: Literal[1, -1] = Field(default=1, description="-1 when the device counts production or discharge positive.")
-    optional: bool = Field(default=False, description="Part of a sum that some devices have not got: counts nothing.")
-    range: tuple[float, float] | None = Field(
-        default=None, description="Lowest and highest value to be believed, in the quantity's unit and our sign."
-    )
-    group: Group = Field(default="fast", description="fast: every period; slow: every slow_period_s.")
-
-
-class _Register(_Value):
-    function: Literal["input", "holding"] = Field(description="input is FC4, holding is FC3.")
-    address: int = Field(ge=0, le=65535, description="0-based, as on the wire (often the manual's number minus 1).")
-    type: RegisterType = Field(description="How the number is stored.")
-    word_order: WordOrder | None = Field(default=None, description="Where it differs from the profile's.")
-    scale: float = Field(default=1.0, description="Factor to the quantity's unit, e.g. 1000 for kWh.")
-    nan: list[int] | None = Field(default=None, description="Raw values that mean missing, in place of the profile's.")
-    sum: bool = Field(default=False, description="Added up with the quantity's other registers that say so.")
-
-
-class _Reading(_Value):
-    models: list[int] = Field(description="SunSpec models that have the point; the first the device has is read.")
-    point: str = Field(description="Name of the point in config/devices/modbus/sunspec_models.yaml.")
-    module: int | None = Field(default=None, ge=1, description="Which of the model's modules, counted from 1.")
-
-
-class _Profile(_Wire):
-    kind: Literal["registers", "sunspec"] = Field(
-        default="registers", description="registers: at fixed addresses; sunspec: points found by walking the models."
-    )
-    maker: str = Field(description="Who makes it.")
-    model: str = Field(description="What it is.")
-    source: _Source = Field(description="The document the table was taken from.")
-    verified: str = Field(description="Against what it was checked, in words; begins with unverified when nothing was.")
-    word_order: WordOrder = Field(default="big", description="big: most significant word first.")
-    nan: dict[RegisterType, list[int]] = Field(
-        default={}, description="Raw values (unsigned) that mean missing, by type; NaN of a float always does."
-    )
-    limits: _Limits = Field(default=_Limits(), description="What one request may ask.")
-    slow_period_s: float = Field(default=10.0, gt=0, description="How often the slow group is read, s.")
-    registers: list[_Register] = Field(default=[], description="For kind registers: where the numbers are.")
-    readings: list[_Reading] = Field(default=[], description="For kind sunspec: which points.")
-    controls: list[Literal["battery_band_w", "pv_limit_percent"]] = Field(
-        default=[], description="SunSpec commands it takes (models 124 and 123)."
-    )
-
-    @model_validator(mode="after")
-    def _has_its_table(self) -> _Profile:
-        if self.kind == "registers" and (self.readings or self.controls or not self.registers):
-            raise ValueError("a profile of kind registers needs registers, and neither readings nor controls")
-        if self.kind == "sunspec" and (self.registers or not self.readings):
-            raise ValueError("a profile of kind sunspec needs readings, and no registers")
-        return self
-
-
-def schema_text() -> str:
-    """The JSON Schema of a profile file, as kept in config/devices/modbus/profile.schema.json."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_Profile.model_json_schema()}
-    schema |= {"title": "Hearth Modbus device profile", "description": "One kind of Modbus device."}
-    return json.dumps(schema, indent=1) + "\n"
+    writes: tuple[Write, ...] = ()
+    needs: Needs = NO_NEEDS
 
 
 def profile_names(folder: Path) -> list[str]:
@@ -133,16 +63,14 @@ def load_profile(name: str, folder: Path) -> Profile:
     known = profile_names(folder)
     if name not in known:
         what = "there is no such Modbus device profile"
-        raise SiteFileError([Finding(f"profile {name}", what, _suggest(name, known))])
+        raise SiteFileError([Finding(f"profile {name}", what, suggest(name, known))])
     path = folder / f"{name}.yaml"
     wire = _validate(_read_yaml(path), path)
     models = load_models(folder / f"{SUNSPEC_MODELS}.yaml") if wire.kind == "sunspec" else None
-    findings = (
-        _duplicates(wire, path) + _split_sums(wire, path) + (_unknown_points(wire, models, path) if models else [])
-    )
-    if findings:
-        raise SiteFileError(findings)
-    return _to_profile(name, wire, models)
+    profile = _to_profile(name, wire)
+    if findings := findings_of(wire, profile.registers, profile.writes, profile.limits, models):
+        raise SiteFileError([Finding(f"{path.name}: {f.where}", f.what, f.remedy) for f in findings])
+    return replace(profile, models=models)
 
 
 def _read_yaml(path: Path) -> Any:
@@ -155,9 +83,9 @@ def _read_yaml(path: Path) -> Any:
         raise SiteFileError([Finding(path.name, str(error), "Check the file and its rights.")]) from error
 
 
-def _validate(data: Any, path: Path) -> _Profile:
+def _validate(data: Any, path: Path) -> ProfileWire:
     try:
-        return _Profile.model_validate(data)
+        return ProfileWire.model_validate(data)
     except ValidationError as error:
         raise SiteFileError([_finding(dict(problem), path) for problem in error.errors()]) from error
 
@@ -166,14 +94,14 @@ def _finding(problem: dict[str, Any], path: Path) -> Finding:
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
     where = f"{path.name}: {place}" if place else path.name
     if problem["type"] == "extra_forbidden":
-        fields = [*_Profile.model_fields, *_Register.model_fields, *_Reading.model_fields, *_Limits.model_fields]
-        return Finding(where, "unknown key", _suggest(str(problem["loc"][-1]), sorted(set(fields))))
+        fields = {field for table in TABLES for field in table.model_fields}
+        return Finding(where, "unknown key", suggest(str(problem["loc"][-1]), sorted(fields)))
     if problem["type"] == "missing":
         return Finding(where, "it is missing", "Add it.")
     what = f"{problem['input']!r} does not do: {problem['msg']}"
     if problem["type"] in ("enum", "literal_error"):
-        choices = list(Quantity) if problem["type"] == "enum" else _choices(problem)
-        return Finding(where, what, _suggest(str(problem["input"]), [str(choice) for choice in choices]))
+        choices = _kinds(problem) if problem["type"] == "enum" else _choices(problem)
+        return Finding(where, what, suggest(str(problem["input"]), choices))
     if isinstance(problem["input"], dict):
         what = str(problem["msg"])
     return Finding(where, what, "Mend the value.")
@@ -183,71 +111,77 @@ def _choices(problem: dict[str, Any]) -> list[str]:
     return str(problem["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
 
 
-def _suggest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
+def _kinds(problem: dict[str, Any]) -> list[str]:
+    return [str(kind) for kind in (SetpointKind if problem["loc"][-1] == "setpoint" else Quantity)]
 
 
-def _duplicates(wire: _Profile, path: Path) -> list[Finding]:
-    seen: dict[Quantity, int] = {}
-    findings = []
-    for index, register in enumerate(wire.registers):
-        if (first := seen.setdefault(register.quantity, index)) == index:
-            continue
-        where = f"{path.name}: registers[{index}]"
-        if not (register.sum and wire.registers[first].sum):
-            what = f"{register.quantity} stands already at registers[{first}]"
-            findings.append(Finding(f"{where}.quantity", what, "Remove one of the two, or say sum: true in both."))
-    return findings
-
-
-def _split_sums(wire: _Profile, path: Path) -> list[Finding]:
-    """Parts of a sum in two groups: every reading between the slow ones would lack some of them."""
-    table = "registers" if wire.kind == "registers" else "readings"
-    groups: dict[Quantity, str] = {}
-    findings = []
-    for index, value in enumerate([*wire.registers, *wire.readings]):
-        if groups.setdefault(value.quantity, value.group) != value.group:
-            what = f"the other parts of {value.quantity} are {groups[value.quantity]}"
-            findings.append(Finding(f"{path.name}: {table}[{index}].group", what, "Put all parts into one group."))
-    return findings
-
-
-def _unknown_points(wire: _Profile, models: ModelTable, path: Path) -> list[Finding]:
-    findings = []
-    for index, reading in enumerate(wire.readings):
-        for model in reading.models:
-            points = list(models.points_of(model, in_module=reading.module is not None))
-            if reading.point not in points:
-                what = f"model {model} has no point {reading.point}"
-                findings.append(Finding(f"{path.name}: readings[{index}].point", what, _suggest(reading.point, points)))
-    return findings
-
-
-def _to_profile(name: str, wire: _Profile, models: ModelTable | None) -> Profile:
+def _to_profile(name: str, wire: ProfileWire) -> Profile:
     source = f"{wire.source.manual}, {wire.source.version}, {wire.source.page}"
     return Profile(
         name=name, maker=wire.maker, model=wire.model, source=source, verified=wire.verified,
-        limits=ReadLimits(**wire.limits.model_dump()), slow_period_s=wire.slow_period_s,
+        limits=_to_limits(wire), slow_period_s=wire.slow_period_s, needs=_to_needs(wire),
         registers=tuple(_to_register(register, wire) for register in wire.registers),
         readings=tuple(_to_reading(reading) for reading in wire.readings),
-        models=models, controls=tuple(SetpointKind(control) for control in wire.controls),
+        controls=tuple(SetpointKind(control) for control in wire.controls),
+        writes=tuple(_to_write(write, wire) for write in wire.writes),
     )  # fmt: skip
 
 
-def _to_register(register: _Register, wire: _Profile) -> Register:
+def _to_limits(wire: ProfileWire) -> ReadLimits:
+    limits = wire.limits
+    return ReadLimits(
+        limits.max_read_registers, limits.max_gap, limits.even_only, tuple(limits.holes), tuple(limits.read_together)
+    )
+
+
+def _to_needs(wire: ProfileWire) -> Needs:
+    limits, serial = wire.limits, wire.serial
+    return Needs(
+        min_gap_ms=limits.min_gap_ms, connect_delay_ms=limits.connect_delay_ms, timeout_s=limits.timeout_s,
+        single_client=limits.single_client, baudrate=serial.baudrate if serial else None,
+        parity=serial.parity if serial else None, stopbits=serial.stopbits if serial else None,
+    )  # fmt: skip
+
+
+def _to_register(register: RegisterWire, wire: ProfileWire) -> Register:
     low, high = register.range or (None, None)
     nan = wire.nan.get(register.type, []) if register.nan is None else register.nan
     return Register(
         quantity=register.quantity, function=register.function, address=register.address, type=register.type,
-        scale=register.scale * register.sign, word_order=register.word_order or wire.word_order, nan=tuple(nan),
-        low=low, high=high, slow=register.group == "slow", optional=register.optional,
+        scale=register.scale * register.sign, offset=register.offset * register.sign,
+        word_order=register.word_order or wire.word_order, byte_order=register.byte_order or wire.byte_order,
+        nan=tuple(nan), low=low, high=high, slow=register.group == "slow", optional=register.optional,
     )  # fmt: skip
 
 
-def _to_reading(reading: _Reading) -> SunspecReading:
+def _to_reading(reading: ReadingWire) -> SunspecReading:
     low, high = reading.range or (None, None)
+    first = Place(tuple(reading.models), reading.point, reading.module, reading.sign)
+    others = [Place(tuple(o.models), o.point, o.module, o.sign or reading.sign) for o in reading.otherwise]
     return SunspecReading(
-        quantity=reading.quantity, models=tuple(reading.models), point=reading.point, module=reading.module,
-        sign=reading.sign, optional=reading.optional, low=low, high=high, slow=reading.group == "slow",
+        quantity=reading.quantity, places=(first, *others), optional=reading.optional, low=low, high=high,
+        slow=reading.group == "slow",
+    )  # fmt: skip
+
+
+def _to_write(write: WriteWire, wire: ProfileWire) -> Write:
+    unlock, frames, release = (
+        tuple(_to_frame(frame, wire) for frame in frames) for frames in (write.unlock, write.frames, write.release)
+    )
+    return Write(write.setpoint, unlock, frames, release, write.watchdog_s)
+
+
+def _to_frame(frame: FrameWire, wire: ProfileWire) -> WriteFrame:
+    read_back = None if isinstance(frame.read_back, str) else frame.read_back
+    if frame.read_back is None:
+        read_back = frame.address
+    return WriteFrame(frame.function, frame.address, tuple(_to_field(field, wire) for field in frame.fields), read_back)
+
+
+def _to_field(field: FieldWire, wire: ProfileWire) -> WriteField:
+    low, high = field.range or (None, None)
+    return WriteField(
+        type=field.type, of=field.of, value=field.value, copy_of=field.copy_of, sign=field.sign, scale=field.scale,
+        offset=field.offset, low=low, high=high, tolerance=field.tolerance, word_order=wire.word_order,
+        byte_order=wire.byte_order,
     )  # fmt: skip

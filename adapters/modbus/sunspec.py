@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 from ruamel.yaml import YAML
 
-from adapters.modbus.bus import Bus
 from adapters.modbus.decode import text
 from adapters.modbus.planner import Register
 from gateway.model.errors import DeviceAnswerWrong
@@ -23,6 +23,8 @@ MARKER = [0x5375, 0x6E53]
 """The letters SunS."""
 END = 0xFFFF
 MAX_MODELS = 60
+COMMON_LENGTHS = (65, 66)
+"""With and without the last, padding register."""
 NAN = {
     "int16": (0x8000,), "uint16": (0xFFFF,), "acc16": (0,), "int32": (0x8000_0000,), "uint32": (0xFFFF_FFFF,),
     "acc32": (0,), "float32": (0x7FC0_0000,), "int64": (0x8000_0000_0000_0000,), "uint64": (0xFFFF_FFFF_FFFF_FFFF,),
@@ -71,18 +73,38 @@ class ModelTable(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class SunspecReading:
-    """A quantity as a point of the first of `models` the device has; `module` counts from 1."""
+class Place:
+    """A point of the first of `models` the device has; `module` counts from 1, `sign` turns it to ours."""
 
-    quantity: Quantity
     models: tuple[int, ...]
     point: str
     module: int | None = None
     sign: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SunspecReading:
+    """A quantity, at the first of `places` the device has."""
+
+    quantity: Quantity
+    places: tuple[Place, ...]
     optional: bool = False
     low: float | None = None
     high: float | None = None
     slow: bool = False
+
+    @property
+    def models(self) -> tuple[int, ...]:
+        """All models that have it, the preferred ones first."""
+        return tuple(model for place in self.places for model in place.models)
+
+
+class Reader(Protocol):
+    """What walking needs of a bus."""
+
+    async def read_block(self, unit: int, function: str, address: int, count: int, device: str) -> list[int]:
+        """`count` registers from `address`; raises DeviceError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +131,17 @@ def load_models(path: Path) -> ModelTable:
     return ModelTable.model_validate(YAML(typ="safe").load(path))
 
 
-async def read_identity(bus: Bus, unit: int, base: int, device: str) -> Identity:
+async def read_identity(bus: Reader, unit: int, base: int, device: str) -> Identity:
     """The common model behind `base`; raises DeviceError."""
     common = await bus.read_block(unit, "holding", base + 2, 66, device)
     if common[0] != 1:
         raise DeviceAnswerWrong(device, "read SunSpec common model", f"found model {common[0]} instead of 1")
+    if common[1] not in COMMON_LENGTHS:
+        raise DeviceAnswerWrong(device, "read SunSpec common model", f"it is {common[1]} long instead of 65 or 66")
     return Identity(text(common[2:18]), text(common[18:34]), text(common[42:50]), text(common[50:66]))
 
 
-async def find_base(bus: Bus, unit: int, device: str) -> int:
+async def find_base(bus: Reader, unit: int, device: str) -> int:
     """The address where "SunS" stands; raises DeviceAnswerWrong when it is nowhere."""
     for base in BASES:
         try:
@@ -130,7 +154,7 @@ async def find_base(bus: Bus, unit: int, device: str) -> int:
     )
 
 
-async def walk(bus: Bus, unit: int, device: str) -> Chain:
+async def walk(bus: Reader, unit: int, device: str) -> Chain:
     """Walk the chain of models once; raises DeviceError."""
     base = await find_base(bus, unit, device)
     identity = await read_identity(bus, unit, base, device)
@@ -140,26 +164,33 @@ async def walk(bus: Bus, unit: int, device: str) -> Chain:
         number, length = await bus.read_block(unit, "holding", address, 2, device)
         if number == END:
             return Chain(base, identity, models)
+        if number == 0 or length == 0:
+            raise DeviceAnswerWrong(device, "walk the SunSpec models", f"model {number} at {address} is {length} long")
         models.setdefault(number, (address, length))
         address += 2 + length
-        if address > 0xFFFF:
+        if address >= 0xFFFF:
             break
     raise DeviceAnswerWrong(device, "walk the SunSpec models", "the chain has no end")
 
 
 def resolve(reading: SunspecReading, chain: Chain, table: ModelTable) -> Register | None:
     """Where the reading stands in this device; None when the device has none of its models or too few modules."""
-    number = next((model for model in reading.models if model in chain.models), None)
+    found = (_register(reading, place, chain, table) for place in reading.places)
+    return next((register for register in found if register is not None), None)
+
+
+def _register(reading: SunspecReading, place: Place, chain: Chain, table: ModelTable) -> Register | None:
+    number = next((model for model in place.models if model in chain.models), None)
     if number is None:
         return None
     start, length = chain.models[number]
     model = table.models[number]
-    point = table.points_of(number, in_module=reading.module is not None)[reading.point]
+    point = table.points_of(number, in_module=place.module is not None)[place.point]
     offset = point.at
-    if reading.module is not None:
-        offset += model.module_at + (reading.module - 1) * model.module_length
+    if place.module is not None:
+        offset += model.module_at + (place.module - 1) * model.module_length
     register = Register(
-        quantity=reading.quantity, function="holding", address=start + offset, type=point.type, scale=reading.sign,
+        quantity=reading.quantity, function="holding", address=start + offset, type=point.type, scale=place.sign,
         nan=NAN[point.type], low=reading.low, high=reading.high, slow=reading.slow, optional=reading.optional,
         scale_address=None if point.sf is None else start + point.sf,
     )  # fmt: skip

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.modbus.control import revert_seconds, storage_rates
-from adapters.modbus.decode import SIZES, decode, scale_factor, text
-from adapters.modbus.planner import ReadLimits, Register, plan_blocks, split
+from adapters.modbus.decode import SIZES, decode, encode, scale_factor, text
+from adapters.modbus.planner import ReadLimits, Register, block_of, hole_in, plan_blocks, split
 from adapters.modbus.profile import load_profile, profile_names
 from gateway.model.errors import SiteFileError
 from gateway.model.quantity import Quantity
@@ -41,6 +41,69 @@ def test_a_mistake_is_named_with_place_and_remedy(tmp_path: Path, line: str, pla
     with pytest.raises(SiteFileError) as caught:
         load_profile("mine", tmp_path)
     assert any(place in finding.where and remedy in finding.remedy for finding in caught.value.findings)
+
+
+FRAME = "{function: 6, address: 9, fields: [{type: uint16, of: value, range: [0, 1]}]}"
+RELEASE = "release: [{function: 6, address: 9, fields: [{type: uint16, value: 0}]}]"
+FIELD = "setpoint: pv_limit_percent, release: [{function: 6, address: 9, fields: [{type: uint16, value: 0}]}]"
+
+
+def one_frame(text: str) -> str:
+    return f"writes: [{{{FIELD}, frames: [{text}]}}]"
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "words"),
+    [
+        ("limits: {holes: [[4, 6]]}", "registers[0].address", "hole 4-6"),
+        ("limits: {holes: [[6, 6]], even_only: true}", "registers[1].address", "hole 6-6"),
+        ("limits: {read_together: [[4, 40]], max_read_registers: 20}", "registers[0].address", "needs 37 registers"),
+        ("limits: {holes: [[9, 8]]}", "limits.holes[0]", "9 is behind 8"),
+        ("limits: {hols: []}", "limits.hols", "holes"),
+        ("limits: {min_gap_ms: -1}", "limits.min_gap_ms", "greater"),
+        ("serial: {baudrat: 2400}", "serial.baudrate", "Add it"),
+        ("serial: {baudrate: 2400, parity: X}", "serial.parity", "Known are: N, E, O"),
+        ("byte_order: middle", "byte_order", "big, little"),
+        (f"writes: [{{setpoint: pv_limit, frames: [{FRAME}], {RELEASE}}}]", "writes[0].setpoint", "pv_limit_percent"),
+        (f"writes: [{{setpoint: pv_limit_percent, frames: [{FRAME}]}}]", "writes[0].release", "missing"),
+        (f"writes: [{{{FIELD}, frames: [{FRAME}]}}, {{{FIELD}, frames: [{FRAME}]}}]", "writes[1].setpoint", "already"),
+        (one_frame("{function: 5, address: 9, fields: []}"), "writes[0].frames[0].function", "6, 16"),
+        (one_frame("{function: 6, address: 9, fields: [{type: int32, of: value, range: [0, 1]}]}"),
+         "writes[0].frames[0].function", "cannot write 2 registers"),
+        (one_frame("{function: 6, address: 9, fields: [{type: int16, of: value}]}"),
+         "writes[0].frames[0].fields[0]", "needs its range"),
+        (one_frame("{function: 6, address: 9, fields: [{type: int16, of: value, value: 1, range: [0, 1]}]}"),
+         "writes[0].frames[0].fields[0]", "exactly one of"),
+        (one_frame("{function: 6, address: 9, fields: [{type: int16, of: low, range: [0, 1]}]}"),
+         "writes[0].frames[0].fields[0].of", "no lower end"),
+        (one_frame("{function: 6, address: 9, fields: [{type: int16, value: 40000}]}"),
+         "writes[0].frames[0].fields[0].value", "does not fit into int16"),
+        (one_frame("{function: 16, address: 65535, fields: [{type: int32, of: value, range: [0, 1]}]}"),
+         "writes[0].frames[0].address", "beyond register 65535"),
+        (one_frame("{function: 6, address: 9, fields: [{type: int16, value: 1}]}"), "writes[0].frames", "no field"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_limits_and_writes_is_named_with_place_and_remedy(
+    tmp_path: Path, line: str, place: str, words: str
+) -> None:
+    registers = (
+        "  - {quantity: power_w, function: input, address: 5, type: int32}\n"
+        "  - {quantity: frequency_hz, function: input, address: 7, type: int16}\n"
+    )
+    write_profile(tmp_path, f"{registers}{line}\n")
+    with pytest.raises(SiteFileError) as caught:
+        load_profile("mine", tmp_path)
+    assert any(place in f.where and words in f"{f.what} {f.remedy}" for f in caught.value.findings), caught.value
+
+
+def test_a_point_that_another_place_has_not_got_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sunspec_models.yaml").write_text((PROFILES / "sunspec_models.yaml").read_text())
+    (tmp_path / "mine.yaml").write_text(
+        "kind: sunspec\nmaker: M\nmodel: X\nsource: {manual: m, version: '1', page: '2'}\nverified: 'no'\nreadings:\n"
+        "  - {quantity: voltage_l1_v, models: [701], point: VL1, otherwise: [{models: [103], point: VL1}]}\n"
+    )
+    with pytest.raises(SiteFileError, match=r"readings\[0\].otherwise\[0\].point: model 103 has no point VL1"):
+        load_profile("mine", tmp_path)
 
 
 def test_a_quantity_given_twice_is_named(tmp_path: Path) -> None:
@@ -77,16 +140,28 @@ def write_profile(folder: Path, registers: str) -> None:
         ([0x7FC0, 0], "float32", "big", None),
         ([0x7F80, 0], "float32", "big", None),
         ([1], "int32", "big", None),
+        ([0x4132, 0xD687, 0, 0], "float64", "big", 1_234_567),
+        ([0x7FF8, 0, 0, 0], "float64", "big", None),
+        ([0x8000, 0x4366], "float32", "big", None),
+        ([0x0000, 0x4248], "float32", "big", None),
     ],
 )
 def test_registers_become_numbers_or_nothing(registers: list[int], kind: str, order: str, value: float | None) -> None:
     assert decode(registers, kind, word_order=order).value == value
 
 
-@given(st.integers(-(2**31), 2**31 - 1))
-def test_decoding_undoes_encoding(number: int) -> None:
-    registers = list(struct.unpack(">2H", struct.pack(">i", number)))
-    assert decode(registers, "int32").value == number
+@given(st.integers(-(2**31), 2**31 - 1), st.sampled_from(["big", "little"]), st.sampled_from(["big", "little"]))
+def test_decoding_undoes_encoding(number: int, words: str, bytes_: str) -> None:
+    for kind in ("int32", "int64", "float64"):
+        registers = encode(number, kind, word_order=words, byte_order=bytes_)
+        assert decode(registers, kind, word_order=words, byte_order=bytes_).value == number
+    assert encode(number, "int32") == list(struct.unpack(">2H", struct.pack(">i", number)))
+
+
+@pytest.mark.parametrize(("number", "kind"), [(70000, "uint16"), (-1, "uint32"), (40000, "int16"), (1e39, "float32")])
+def test_a_number_too_large_for_its_registers_is_never_cut_to_fit(number: float, kind: str) -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        encode(number, kind)
 
 
 @pytest.mark.parametrize(("register", "factor"), [(0, 1), (0xFFFE, 0.01), (3, 1000), (0x8000, None), (11, None)])
@@ -104,12 +179,16 @@ def test_strings_lose_their_padding() -> None:
     assert text([0x4142, 0x4300, 0]) == "ABC"
 
 
+SPANS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 8)).map(lambda s: (s[0], s[0] + s[1])), max_size=4)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 400), st.sampled_from(sorted(SIZES)), st.booleans()), max_size=30),
-    st.builds(ReadLimits, st.integers(6, 125), st.integers(0, 40), st.booleans()),
+    st.builds(ReadLimits, st.integers(40, 125), st.integers(0, 40), st.booleans(), SPANS.map(tuple), SPANS.map(tuple)),
 )
 def test_no_block_breaks_a_limit_or_a_number(spans: list[tuple[int, str, bool]], limits: ReadLimits) -> None:
-    registers = [Register(Quantity.POWER, "input" if one else "holding", address, kind) for address, kind, one in spans]
+    every = [Register(Quantity.POWER, "input" if one else "holding", address, kind) for address, kind, one in spans]
+    registers = [r for r in every if not hole_in(block_of([r], limits), limits)]
     blocks = plan_blocks(registers, limits)
     assert sorted(map(repr, registers)) == sorted(repr(r) for block in blocks for r in block.registers)
     for block in blocks:
@@ -117,6 +196,15 @@ def test_no_block_breaks_a_limit_or_a_number(spans: list[tuple[int, str, bool]],
         assert all(block.address <= r.start and r.end <= block.address + block.count for r in block.registers)
         if limits.even_only:
             assert block.address % 2 == 0 == block.count % 2
+
+
+def test_registers_that_belong_together_are_never_split_and_a_hole_never_bridged() -> None:
+    limits = ReadLimits(125, 100, holes=((20, 21),), read_together=((0, 9),))
+    registers = [Register(Quantity.POWER, "input", address, "int16") for address in (0, 5, 12, 25)]
+    first, second = plan_blocks(registers, limits)
+    assert [(b.address, b.count) for b in (first, second)] == [(0, 13), (25, 1)]
+    assert [(b.address, b.count) for b in split(first, limits)] == [(0, 10), (12, 1)]
+    assert split(split(first, limits)[0], limits) == []
 
 
 def test_a_split_cuts_at_the_largest_gap() -> None:

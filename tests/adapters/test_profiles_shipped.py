@@ -14,11 +14,13 @@ import pytest
 import sunspec2
 from ruamel.yaml import YAML
 
+from adapters.modbus.block_reader import decode_register
 from adapters.modbus.bus import Bus
 from adapters.modbus.decode import SIZES, Decoded
-from adapters.modbus.device import ModbusDevice, decode_register
+from adapters.modbus.device import ModbusDevice
 from adapters.modbus.planner import Block, Register, plan_blocks
-from adapters.modbus.profile import Profile, load_profile, profile_names, schema_text
+from adapters.modbus.profile import Profile, load_profile, profile_names
+from adapters.modbus.profile_schema import schema_text
 from adapters.modbus.settings import ModbusDeviceSettings, ModbusTcpSettings
 from adapters.modbus.sunspec import Chain, Identity, load_models, resolve
 from gateway.model.errors import SiteFileError
@@ -26,7 +28,7 @@ from gateway.model.quantity import Quantity as Q
 from gateway.model.reading import Quality
 from gateway.model.site import Device, Role
 from gateway.runtime.system_clock import SystemClock
-from tests.adapters.test_modbus_wire import RawServer
+from tests.adapters.modbus_server import RawServer
 
 PROFILES = Path(__file__).parents[2] / "config" / "devices" / "modbus"
 NAMES = profile_names(PROFILES)
@@ -39,6 +41,7 @@ USUAL: dict[Q, float | None] = {
     Q.CURRENT_L3: 2, Q.POWER_L1: -1500, Q.POWER_L2: 115, Q.POWER_L3: 459, Q.POWER: -926, Q.FREQUENCY: 50,
     Q.ENERGY_IMPORT: 70_000_000, Q.ENERGY_EXPORT: 200,
 }  # fmt: skip
+WITHOUT_FREQUENCY: dict[Q, float | None] = {quantity: USUAL[quantity] for quantity in USUAL if quantity != Q.FREQUENCY}
 GOLDEN: dict[str, tuple[dict[str, str], dict[Q, float | None]]] = {
     # Floats, high word first. 230.5 231 229.5 V; 10.25 0.5 2 A; -1500 115 459 W; -926 W; 50 Hz, 1234.5 and 0.25 kWh.
     "eastron_sdm72": (
@@ -109,6 +112,16 @@ GOLDEN: dict[str, tuple[dict[str, str], dict[Q, float | None]]] = {
         {Q.CURRENT_L1: 10.25, Q.CURRENT_L2: 0.5, Q.CURRENT_L3: 2, Q.VOLTAGE_L1: 230.5, Q.VOLTAGE_L2: 231,
          Q.VOLTAGE_L3: None, Q.POWER_L1: -1500, Q.POWER_L2: 125, Q.POWER_L3: 500, Q.POWER: -875, Q.FREQUENCY: 50,
          Q.ENERGY_IMPORT: 1_234_567, Q.ENERGY_EXPORT: None},
+    ),
+    # Floats of 32 bits on odd addresses, counters of 64 bits in Wh: 1234567.25 and 250.
+    "siemens_pac2200": (
+        {
+            "03 0001 001E": "03 3C 43668000 43670000 43658000" + "BAD0BAD0" * 3 + "41240000 3F000000 40000000"
+                            + "BAD0BAD0" * 3 + "C4BB8000 42E60000 43E58000",
+            "03 0041 0002": "03 04 C4678000",
+            "03 0321 000C": "03 18 4132D68740000000" + "BAD0" * 4 + "406F400000000000",
+        },
+        WITHOUT_FREQUENCY | {Q.ENERGY_IMPORT: 1_234_567.25, Q.ENERGY_EXPORT: 250},
     ),
     # Power is the difference of two registers: nothing drawn, 1200.0 W fed in; 12345 x 0.1 kWh.
     "growatt_hybrid_grid": (
@@ -187,13 +200,16 @@ def blocks_of(profile: Profile) -> list[Block]:
     return [block for group in groups for block in plan_blocks(group, profile.limits)]
 
 
+NOT_A_NUMBER = {"float32": 0x7FC00000, "float64": 0x7FF8_0000_0000_0000}
+
+
 def nothing_known(register: Register) -> int:
     """What a device puts where it knows nothing: its marker, NaN, else the type's largest number."""
     if register.nan:
         return register.nan[0]
     bits = 16 * SIZES[register.type]
-    if register.type == "float32":
-        return 0x7FC00000
+    if register.type in NOT_A_NUMBER:
+        return NOT_A_NUMBER[register.type]
     return (1 << (bits - 1 if register.type.startswith("int") else bits)) - 1
 
 
@@ -273,44 +289,7 @@ def test_a_profile_says_honestly_what_it_was_tried_against(name: str) -> None:
         assert verified.startswith("unverified: "), "what rests on an assumption is not verified"
 
 
-# ---- SunSpec models in floating point and of the 7xx family
-
-
-def chain_of(*models: list[int]) -> dict[int, int]:
-    """A SunSpec device typed from the model tables: common, `models`, end."""
-    common = [1, 66, *[0] * 66]
-    words = [0x5375, 0x6E53, *common, *[word for model in models for word in model], 0xFFFF, 0]
-    return {40000 + at: word for at, word in enumerate(words)}
-
-
-async def test_a_floating_point_sunspec_meter_is_read_and_its_nan_is_missing() -> None:
-    m213 = [213, 124] + [0] * 124
-    for at, value in {12: 0x43668000, 26: 0x42480000, 28: 0xC4678000, 30: 0xC4BB8000, 32: 0x7FC00000, 60: 0x43FA0000,
-                      68: 0x499C4000}.items():  # fmt: skip
-        m213[at : at + 2] = [value >> 16, value & 0xFFFF]
-    async with RawServer().serve() as server, a_device(server, "sunspec_meter_float") as device:
-        server.registers = chain_of(m213)
-        readings = {reading.quantity: reading for reading in await device.read()}
-    values = {quantity: reading.value for quantity, reading in readings.items()}
-    assert (values[Q.VOLTAGE_L1], values[Q.FREQUENCY], values[Q.POWER], values[Q.POWER_L1]) == (230.5, 50, -926, -1500)
-    assert (values[Q.ENERGY_IMPORT], values[Q.ENERGY_EXPORT]) == (1_280_000, 500)
-    assert readings[Q.POWER_L2].quality is Quality.MISSING
-
-
-async def test_a_7xx_device_turns_production_negative_and_scales_within_the_block() -> None:
-    m701, m713 = [701, 153] + [0] * 153, [713, 7] + [0] * 7
-    m701[10], m701[116] = 321, 1  # 3210 W injected
-    m701[17:19], m701[115] = [0, 50_000], 0xFFFD  # 50.000 Hz
-    m701[19:27], m701[120] = [0, 0, 0x0001, 0x0000, 0, 0, 0, 7], 2  # 6553600 Wh injected, 700 Wh absorbed
-    m701[41], m701[64], m701[87] = 107, 107, 0x8000
-    m713[4], m713[8] = 555, 0xFFFF
-    async with RawServer().serve() as server, a_device(server, "sunspec_der") as device:
-        server.registers = chain_of(m701, m713)
-        values = {reading.quantity: reading.value for reading in await device.read()}
-    assert (values[Q.POWER], values[Q.POWER_L1], values[Q.POWER_L3]) == (-3210, -1070, None)
-    assert (values[Q.ENERGY_EXPORT], values[Q.ENERGY_IMPORT]) == (6_553_600, 700)
-    assert values[Q.FREQUENCY] == pytest.approx(50)
-    assert values[Q.SOC] == pytest.approx(55.5)
+# ---- SunSpec point tables
 
 
 WIDER = {"enum16": "uint16", "bitfield16": "uint16", "count": "uint16"}
@@ -385,7 +364,7 @@ def test_a_sum_that_would_lie_is_refused(tmp_path: Path, registers: tuple[str, .
 def test_the_schema_for_editors_is_current() -> None:
     kept = (PROFILES / "profile.schema.json").read_text()
     remedy = (
-        'python -c "from adapters.modbus.profile import schema_text; '
+        'python -c "from adapters.modbus.profile_schema import schema_text; '
         "print(schema_text(), end='')\" > config/devices/modbus/profile.schema.json"
     )
     assert kept == schema_text(), remedy

@@ -246,6 +246,25 @@ async def mbpoll(port: int, *options: str) -> str:
     return out.decode().split("]:")[1].split()[0]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("mbpoll") is None, reason="mbpoll is not installed")
+async def test_mbpoll_reads_the_meter_on_a_serial_line(meter, faults, tmp_path, state):
+    link = tmp_path / "tty"
+    task = asyncio.create_task(ModbusServer({1: meter}, faults).serve_pty(link))
+    while not link.is_symlink():
+        await asyncio.sleep(0.001)
+    process = await asyncio.create_subprocess_exec(
+        *("mbpoll", "-m", "rtu", "-b", "9600", "-P", "none", "-a", "1", "-0", "-1", "-q", "-t", "3:float", "-B"),
+        *("-r", "52", str(link)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    assert float(out.decode().split("]:")[1].split()[0]) == pytest.approx(sum(state["grid_w"]), rel=1e-4)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
 def storage_address(inverter: SunSpecInverter, name: str) -> int:
     return next(address for address, point in inverter._places.items() if point.name == name)
 
