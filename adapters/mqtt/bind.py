@@ -29,11 +29,11 @@ def bind(profile: Profile, topic: str, channel: int = 0) -> Profile:
         return replace(command, topic=put(command.topic), payload=put(command.payload),
                        reply_topic=put(command.reply_topic))  # fmt: skip
 
-    here, request = profile.availability, profile.request
+    request = profile.request
     return replace(
         profile,
         states=tuple(bind_state(state) for state in profile.states),
-        availability=replace(here, topic=put(here.topic)) if here else None,
+        availability=tuple(replace(here, topic=put(here.topic)) for here in profile.availability),
         commands={kind: bind_command(command) for kind, command in profile.commands.items()},
         request=replace(request, topic=put(request.topic), payload=put(request.payload)) if request else None,
     )

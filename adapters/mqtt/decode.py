@@ -7,12 +7,13 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.model.quantity import Quantity
 
 _CHOICE = re.compile(r"^\{([^{}|]*)\|([^{}|]*)\}$")
 """{ON|OFF} in a command: the first word for on, the second for off."""
+_NO_WORDS: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ class State:
     partial: bool = False
     parts: tuple[Part, ...] = ()
     alone: bool = False
+    offset: float = 0.0
+    """Added after the scale: the zero of another unit."""
+    expire_s: float | None = None
+    """Silence after which this quantity alone is missing, s of home time; None: only with its device."""
 
     @property
     def topics(self) -> frozenset[str]:
@@ -50,8 +55,7 @@ class State:
         return frozenset(part.topic for part in self.parts) if self.parts else frozenset([self.topic])
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A value, or None with the reason in words."""
 
     value: float | None
@@ -80,8 +84,8 @@ def parse(payload: bytes) -> Any:
 
 def find(document: Any, state: State) -> Found | None:
     """The state's value in a parsed payload; None when the message does not speak of it."""
-    found = _scaled(document, state, state.path, state.scale)
-    return found if found is None or found.value is None else _bounded(found.value, state)
+    found = _scaled(document, state, state.path, state.scale, state.offset)
+    return found if found is None or found.value is None else _bounded(found, state)
 
 
 def find_part(document: Any, state: State, part: Part) -> Found | None:
@@ -96,10 +100,10 @@ def add_up(found: Iterable[Found], state: State) -> Found:
         if part.value is None:
             return part
         total += part.value
-    return _bounded(total, state)
+    return _bounded(Found(total), state)
 
 
-def _scaled(document: Any, state: State, path: tuple[str, ...], scale: float) -> Found | None:
+def _scaled(document: Any, state: State, path: tuple[str, ...], scale: float, offset: float = 0.0) -> Found | None:
     node = document
     for key in path:
         if isinstance(node, dict) and key in node:
@@ -108,16 +112,18 @@ def _scaled(document: Any, state: State, path: tuple[str, ...], scale: float) ->
             node = node[int(key)]
         else:
             return None
-    value = _number(node, state.words or {}, switch=state.quantity is Quantity.ON)
+    value = _number(node, state.words or _NO_WORDS, switch=state.quantity is Quantity.ON)
     if value is None:
         return Found(None, f"the device says {_short(node)}")
-    return Found(value * scale + 0.0)  # + 0.0: production of nothing is 0, not -0
+    return Found(value * scale + offset)  # an offset of 0.0 makes production of nothing 0, not -0
 
 
-def _bounded(value: float, state: State) -> Found:
+def _bounded(found: Found, state: State) -> Found:
+    value = found.value
+    assert value is not None
     if (state.low is not None and value < state.low) or (state.high is not None and value > state.high):
         return Found(None, f"{value:g} {state.quantity.unit} is outside its range")
-    return Found(value)
+    return found
 
 
 def fill(template: Any, value: float, seconds: int) -> Any:
@@ -138,6 +144,8 @@ def _number(node: Any, words: Mapping[str, float], *, switch: bool) -> float | N
 
     true and false are numbers for a switch only: elsewhere false means that a sensor is not there.
     """
+    if type(node) is float:  # nearly all of them
+        return node if math.isfinite(node) else None
     if isinstance(node, bool):
         return float(node) if switch else None
     if isinstance(node, list):

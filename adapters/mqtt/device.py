@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from adapters.mqtt.bind import bind
-from adapters.mqtt.broker import Broker, Message
-from adapters.mqtt.decode import BadPayload, Found, fill, find, parse
+from adapters.mqtt.broker import Broker
+from adapters.mqtt.decode import BadPayload, Found, State, fill, find, parse
+from adapters.mqtt.ha_source import DiscoveredProfile
+from adapters.mqtt.mailbox import Message
+from adapters.mqtt.presence import Presence
 from adapters.mqtt.profile import Command, Profile
 from adapters.mqtt.settings import MqttDeviceSettings
+from adapters.mqtt.silence import Silence
 from adapters.mqtt.sums import Summing
+from adapters.mqtt.troubles import Troubles
 from gateway.model.errors import CommandRefused, DeviceUnreachable
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Quality, Reading
 from gateway.model.setpoint import Setpoint, SetpointKind
-from gateway.model.site import Device
+from gateway.model.site import Device, Role
 from gateway.ports import Clock
 
-log = logging.getLogger(__name__)
-
-MIN_SILENCE_REAL_S = 2.0
-"""However fast home time runs, a device gets this long of the world's time to speak."""
 CONFIRM_S = 5.0
 MIN_CONFIRM_REAL_S = 1.0
 TELEGRAM_REAL_S = 2.0
@@ -48,43 +49,96 @@ class MqttDevice:
     period_s = 0.0
 
     def __init__(
-        self, device: Device, settings: MqttDeviceSettings, profile: Profile, broker: Broker, clock: Clock
-    ) -> None:
+        self, device: Device, settings: MqttDeviceSettings, profile: Profile | DiscoveredProfile, broker: Broker,
+        clock: Clock,
+    ) -> None:  # fmt: skip
         self.id = device.id
-        self.controls = frozenset(profile.commands)
-        self.bad_payloads = 0
         self._settings, self._broker, self._clock = settings, broker, clock
-        self._profile = bind(profile, broker.full_topic(settings.topic), settings.channel)
-        partial = [state.topic for state in self._profile.states if state.partial]
-        self._box = broker.watch(self._topics(), partial)
-        self._plain = [state for state in self._profile.states if not state.parts]
-        self._sums = [
-            Summing(state, settings.expire_after_s if state.alone else TELEGRAM_REAL_S * clock.speed)
-            for state in self._profile.states
-            if state.parts
-        ]
+        self._discovery = profile if isinstance(profile, DiscoveredProfile) else None
+        self._troubles = Troubles(device.id)
+        self._box = broker.watch((), main=device.role is Role.MAIN_METER)
         self._pending: dict[Quantity, Reading] = {}
         self._known: dict[Quantity, float] = {}
         self._offline = False
         self._reply: dict[str, Any] | None = None
         self._sent: dict[SetpointKind, _Sent] = {}
-        self._asked = 0
+        self._asked, self._asked_at = 0, -math.inf
+        self._follow_at = math.inf
+        """When a new description of the device is followed (monotonic home s)."""
+        self._bind(profile.profile if isinstance(profile, DiscoveredProfile) else profile)
+
+    def _bind(self, profile: Profile) -> None:
+        """Read the device by this profile from now on."""
+        settings = self._settings
+        self._profile = profile = bind(profile, self._broker.full_topic(settings.topic), settings.channel)
+        self.controls = frozenset(profile.commands)
+        self._presence = Presence(profile.availability, profile.availability_mode)
+        self._plain: dict[str, list[State]] = {}
+        for state in profile.states:
+            if not state.parts:
+                self._plain.setdefault(state.topic, []).append(state)
+        self._sums = [
+            Summing(state, settings.expire_after_s if state.alone else TELEGRAM_REAL_S * self._clock.speed)
+            for state in profile.states
+            if state.parts
+        ]
+        self._summed = frozenset(topic for each in self._sums for topic in each.state.topics)
+        self._replies = frozenset(command.reply_topic for command in profile.commands.values()) - {""}
+        own = {state.quantity: state.expire_s for state in profile.states if state.expire_s is not None}
+        self._silence = Silence(self._clock, settings.expire_after_s, own)
+        self._box.partial = frozenset(state.topic for state in profile.states if state.partial)
+        self._broker.watch_instead(self._box, self._topics())
+
+    @property
+    def bad_payloads(self) -> int:
+        """Messages that could not be read."""
+        return self._troubles.bad_payloads
+
+    @property
+    def dropped(self) -> int:
+        """Messages that were too big, or too many at once."""
+        return self._box.dropped
+
+    @property
+    def troubles(self) -> str:
+        """What was wrong with its messages so far, in words; empty when nothing was."""
+        return self._troubles.words(self.dropped, self._discovery.troubles if self._discovery else ())
 
     async def read(self) -> list[Reading]:
-        """The device's next readings; raises DeviceUnreachable when it says it is gone or was silent too long."""
+        """The device's next readings; raises DeviceUnreachable when it says it is gone or was silent too long.
+
+        Once silent it says so at each call, until the device is heard again.
+        """
         await self._ask_state(self._broker.connects)
-        silence_s = self._settings.expire_after_s / 2
-        if not await self._wait(self._has_news, silence_s, MIN_SILENCE_REAL_S / 2):
-            await self._ask_state(self._broker.connects, again=True)
-            if not await self._wait(self._has_news, silence_s, MIN_SILENCE_REAL_S / 2):
+        while not await self._wait(self._has_news, self._patience_s()):
+            self._expire(self._silence.expired())
+            if self._silence.over:
                 self._forget()
-                reason = "the broker is not connected" if not self._broker.connected else "nothing was heard from it"
-                raise DeviceUnreachable(self.id, "read", f"{reason} for {self._settings.expire_after_s:g} s")
+                raise DeviceUnreachable(self.id, "read", self._why_silent())
+            await self._ask_state(self._broker.connects, again=True)
         if self._pending:
             readings, self._pending = list(self._pending.values()), {}
             return readings
         self._offline = False  # said once; the next read waits for it to come back
         raise DeviceUnreachable(self.id, "read", "it says that it is offline")
+
+    def _patience_s(self) -> float:
+        """How long to wait for news before something else is to be done, s of the world."""
+        follow_s = (self._follow_at - self._clock.monotonic()) / self._clock.speed
+        return max(0.0, min(self._silence.patience_s, follow_s))
+
+    def _why_silent(self) -> str:
+        if not self._broker.connected:
+            return f"the broker is not connected for {self._settings.expire_after_s:g} s"
+        if self._discovery and self._discovery.troubles and not self._profile.states:
+            return "; ".join(self._discovery.troubles)
+        return f"nothing was heard from it for {self._settings.expire_after_s:g} s"
+
+    def _expire(self, quantities: list[Quantity]) -> None:
+        for quantity in quantities:
+            self._known.pop(quantity, None)
+            reason = "it was not told for as long as its device says it may take"
+            self._pending[quantity] = Reading(self.id, quantity, None, self._clock.now(), Quality.MISSING, reason)
 
     async def apply(self, setpoint: Setpoint) -> None:
         """Send a setpoint and return once the device echoed it; raises DeviceUnreachable or CommandRefused."""
@@ -152,28 +206,28 @@ class MqttDevice:
         return sent.life_s / 2 <= left_s <= life_s + 1.0
 
     async def _ask_state(self, connects: int, *, again: bool = False) -> None:
-        request = self._profile.request
-        if request is None or not self._broker.connected or (connects == self._asked and not again):
+        request, now = self._profile.request, self._clock.monotonic()
+        if request is None or not self._broker.connected:
             return
-        self._asked = connects
+        if connects == self._asked and not (again and now - self._asked_at >= self._settings.expire_after_s / 4):
+            return
+        self._asked, self._asked_at = connects, now
         try:
             await self._broker.publish(request.topic, request.payload, self.id)
         except DeviceUnreachable:
             return  # silence will tell
 
-    async def _wait(self, ready: Callable[[], bool], home_s: float, real_floor: float) -> bool:
-        """Wait until `ready`, or until so much home time passed; whether it became ready."""
-        waiting = asyncio.create_task(self._until(ready), name=f"{self.id} waits")
-        ageing = asyncio.create_task(self._clock.sleep(home_s, real_floor=real_floor), name=f"{self.id} ages")
+    async def _wait(self, ready: Callable[[], bool], real_s: float) -> bool:
+        """Wait until `ready`, or until so much of the world's time passed; whether it became ready."""
+        self._take()
+        if ready():
+            return True
         try:
-            await asyncio.wait({waiting, ageing}, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                waiting.result()
+            async with asyncio.timeout(real_s):
+                await self._until(ready)
+        except TimeoutError:
             return ready()
-        finally:
-            for task in (waiting, ageing):
-                task.cancel()
-            await asyncio.gather(waiting, ageing, return_exceptions=True)
+        return True
 
     async def _until(self, ready: Callable[[], bool]) -> None:
         self._take()
@@ -186,30 +240,54 @@ class MqttDevice:
 
     def _take(self) -> None:
         for message in self._box.take():
+            if self._discovery and self._discovery.hears(message.topic):
+                if self._discovery.hear(message):
+                    self._follow_at = self._clock.monotonic() + self._discovery.settle_s * self._clock.speed
+                continue
             try:
                 self._understand(message, parse(message.payload))
             except BadPayload as error:
-                self.bad_payloads += 1
-                if self.bad_payloads == 1:
-                    log.warning("%s: a payload on %s cannot be read: %s", self.id, message.topic, error)
+                self._troubles.note(message.topic, str(error))
+        if self._discovery and self._clock.monotonic() >= self._follow_at:
+            self._follow_at = math.inf
+            self._follow(self._discovery.profile)
+
+    def _follow(self, profile: Profile) -> None:
+        """The device describes itself anew: what it no longer tells is missing from now on."""
+        before = {state.quantity for state in self._profile.states}
+        self._forget()
+        self._bind(profile)
+        for quantity in before - {state.quantity for state in profile.states}:
+            reason = "its device no longer describes it"
+            self._pending[quantity] = Reading(self.id, quantity, None, self._clock.now(), Quality.MISSING, reason)
 
     def _understand(self, message: Message, document: Any) -> None:
-        availability = self._profile.availability
-        if availability and message.topic == availability.topic:
-            self._hear_availability(document)
-        for command in self._profile.commands.values():
-            if message.topic == command.reply_topic and isinstance(document, dict) and not message.retained:
-                self._reply = document
-        for state in self._plain:
-            found = find(document, state) if state.topic == message.topic else None
+        topic, retained, now = message.topic, message.retained, self._clock.now()
+        if topic in self._presence.topics:
+            self._hear_presence(self._presence.hear(topic, document))
+        if topic in self._replies and isinstance(document, dict) and not retained:
+            self._reply = document
+        told = []
+        for state in self._plain.get(topic, ()):
+            found = find(document, state)
             if found is not None:
-                self._note(state.quantity, found, message.retained)
+                self._note(state.quantity, found, retained, now)
+                told.append(state.quantity)
+        if topic in self._summed:
+            told += self._sum(message, document, now)
+        if told and not retained:
+            self._silence.heard(told)
+
+    def _sum(self, message: Message, document: Any, now: datetime) -> list[Quantity]:
+        told = []
         for summing in self._sums:
             total = summing.hear(message.topic, document, self._clock.monotonic(), retained=message.retained)
             if total is not None:
-                self._note(summing.state.quantity, *total)
+                self._note(summing.state.quantity, *total, now)
+                told.append(summing.state.quantity)
+        return told
 
-    def _note(self, quantity: Quantity, found: Found, retained: bool) -> None:
+    def _note(self, quantity: Quantity, found: Found, retained: bool, now: datetime) -> None:
         quality, reason = Quality.VALID, found.reason
         if found.value is None:
             quality = Quality.MISSING
@@ -219,20 +297,14 @@ class MqttDevice:
         else:
             self._known[quantity] = found.value
         self._offline = self._offline and retained
-        self._pending[quantity] = Reading(self.id, quantity, found.value, self._clock.now(), quality, reason)
+        self._pending[quantity] = Reading(self.id, quantity, found.value, now, quality, reason)
 
-    def _hear_availability(self, document: Any) -> None:
-        availability = self._profile.availability
-        assert availability is not None
-        word = document
-        for key in availability.path:
-            word = word.get(key) if isinstance(word, dict) else word  # older versions send the bare word
-        text = json.dumps(word) if isinstance(word, bool) else str(word)
-        if text in availability.offline:
-            self._offline = True
+    def _hear_presence(self, here: bool | None) -> None:
+        if here is None:
+            return
+        self._offline = not here
+        if not here:
             self._forget()
-        elif text in availability.online:
-            self._offline = False
 
     def _forget(self) -> None:
         self._known.clear()
@@ -240,10 +312,8 @@ class MqttDevice:
             summing.forget()
 
     def _topics(self) -> set[str]:
-        profile = self._profile
-        topics = {topic for state in profile.states for topic in state.topics}
-        topics |= {command.reply_topic for command in profile.commands.values() if command.reply_topic}
-        return topics | ({profile.availability.topic} if profile.availability else set())
+        described = self._discovery.filters if self._discovery else frozenset()
+        return {*self._plain, *self._summed, *self._replies, *self._presence.topics, *described}
 
 
 def _without_seconds(payload: Any) -> Any:

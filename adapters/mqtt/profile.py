@@ -12,20 +12,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from adapters.mqtt.decode import Part, State
+from adapters.mqtt.presence import Availability
 from adapters.mqtt.profile_wire import AvailabilityWire, CommandWire, PartWire, ProfileWire, StateWire
+from adapters.mqtt.settings import OTHER_PROFILES
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import SetpointKind
-
-
-@dataclass(frozen=True, slots=True)
-class Availability:
-    """The topic by which a device (or its last will) says whether it is there: a hint, never proof."""
-
-    topic: str
-    path: tuple[str, ...]
-    online: frozenset[str]
-    offline: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +53,10 @@ class Profile:
     source: str
     verified: str
     states: tuple[State, ...]
-    availability: Availability | None
+    availability: tuple[Availability, ...]
     commands: dict[SetpointKind, Command]
     request: Request | None
+    availability_mode: str = "latest"
 
 
 def profile_names(folder: Path) -> list[str]:
@@ -76,7 +69,7 @@ def load_profile(name: str, folder: Path) -> Profile:
     known = profile_names(folder)
     if name not in known:
         what = "there is no such MQTT device profile"
-        raise SiteFileError([Finding(f"profile {name}", what, _suggest(name, known))])
+        raise SiteFileError([Finding(f"profile {name}", what, _suggest(name, [*known, *OTHER_PROFILES]))])
     path = folder / f"{name}.yaml"
     try:
         wire = ProfileWire.model_validate(YAML(typ="safe").load(path))
@@ -134,7 +127,7 @@ def _to_profile(name: str, wire: ProfileWire) -> Profile:
         name=name, maker=wire.maker, model=wire.model, verified=wire.verified,
         source=f"{wire.source.manual}, {wire.source.version}, {wire.source.page}",
         states=tuple(_to_state(state) for state in wire.states),
-        availability=_to_availability(wire.availability) if wire.availability else None,
+        availability=(_to_availability(wire.availability),) if wire.availability else (),
         commands={SetpointKind(command.kind): _to_command(command) for command in wire.commands},
         request=Request(wire.request.topic, wire.request.payload) if wire.request else None,
     )  # fmt: skip

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 
-from adapters.mqtt.broker import Broker, Message
+from adapters.mqtt.broker import Broker
 from adapters.mqtt.commands import OnCommand, value_of
 from adapters.mqtt.counters import Counters
 from adapters.mqtt.discovery import HEADLINE, OPT_OUT, RESERVE, documents, has_battery
 from adapters.mqtt.entities import Kind, Sensor, controls_of, sensors_of, sensors_of_site
+from adapters.mqtt.mailbox import Message
 from adapters.mqtt.settings import MqttSettings
 from adapters.mqtt.topics import slug, topics_of
 from gateway.model.errors import DeviceUnreachable, HearthError, WishRefused

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from gateway.model.quantity import Quantity
+
+HOME_ASSISTANT, P1_TELEGRAM = "home_assistant_discovery", "p1_telegram"
+OTHER_PROFILES = (HOME_ASSISTANT, P1_TELEGRAM)
+"""Profiles that are no files: the device describes itself, or sends what its meter says as it is."""
 PREFIX = r"^[^#+\s/]+(/[^#+\s/]+)*$"
 """A topic or its beginning, without wildcards."""
 
@@ -43,11 +48,28 @@ class MqttDeviceSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    profile: str = Field(description="Name of a device profile: a file in config/devices/mqtt without .yaml.")
-    topic: str = Field(description="The device's own topic, e.g. shellyplus1pm-a8032ab12345 or zigbee2mqtt/boiler.")
+    profile: str = Field(
+        description="Name of a device profile: a file in config/devices/mqtt without .yaml, home_assistant_discovery, "
+        "or p1_telegram."
+    )
+    topic: str = Field(
+        description="The device's own topic, e.g. shellyplus1pm-a8032ab12345 or zigbee2mqtt/boiler; with "
+        "home_assistant_discovery its id there, or the whole config topic."
+    )
     channel: int = Field(default=0, ge=0, le=31, description="Channel of a device with several, counted from 0.")
     expire_after_s: float = Field(default=60.0, gt=0, le=86400, description="Silence after which it counts as gone, s.")
     release_value: float | None = Field(
         default=None,
         description="Sent when control is handed back (1/0 or degC); left out: the device just keeps going.",
     )
+    entities: dict[Quantity, str] = Field(
+        default={},
+        description="Only with home_assistant_discovery: quantity -> object or unique id, with - before it to turn the "
+        "sign; left out: by class and unit, where that is plain.",
+    )
+
+    @model_validator(mode="after")
+    def _entities_need_discovery(self) -> Self:
+        if self.entities and self.profile != HOME_ASSISTANT:
+            raise ValueError(f"entities go with the profile {HOME_ASSISTANT} only")
+        return self

@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from adapters.mqtt.broker import Broker, Message
+from adapters.mqtt.broker import Broker
 from adapters.mqtt.device import MqttDevice
+from adapters.mqtt.mailbox import Message
 from adapters.mqtt.profile import load_profile
 from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
 from gateway.model.quantity import Quantity

@@ -15,8 +15,9 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from adapters.mqtt.broker import MAX_PAYLOAD, Broker, Mailbox, Message
+from adapters.mqtt.broker import Broker
 from adapters.mqtt.device import MqttDevice
+from adapters.mqtt.mailbox import MAX_PAYLOAD, Mailbox, Message
 from adapters.mqtt.profile import load_profile
 from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
 from gateway.model.authority import Authority
