@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.writes import LogWatch
 from gateway.demo import Child, Demo, _free_port
 
 
@@ -51,11 +52,12 @@ class Measured(Demo):
         page.start()
         time.sleep(20)
         begin, cpu, written = time.monotonic(), cpu_s(pid), field(f"/proc/{pid}/io", "write_bytes:")
-        memory = []
+        memory, log = [], LogWatch(_database(gateway))
         while time.monotonic() - begin < self.seconds:
             memory.append(field(f"/proc/{pid}/smaps_rollup", "Pss:") / 1024)
             time.sleep(2)
         spent = time.monotonic() - begin
+        log.stop()
         per_day = (field(f"/proc/{pid}/io", "write_bytes:") - written) * 86400 / spent / 1e6
         self.rows = [
             ("demo command to live page", f"{live:.1f} s", "<= 60 s"),
@@ -64,7 +66,20 @@ class Measured(Demo):
             ("memory, PSS peak", f"{max(memory):.0f} MB", "<= 180 MB"),
             ("CPU of a core", f"{100 * (cpu_s(pid) - cpu) / spent:.1f} %", "<= 3 %"),
             ("written per day", f"{per_day:.0f} MB", "<= 50 MB"),
+            ("commits and pages of the log per hour, by table", _by_table(log, 3600 / spent), ""),
         ]
+
+
+def _database(gateway: Child) -> Path:
+    arguments = [str(argument) for argument in gateway.process.args]
+    return Path(arguments[arguments.index("--data") + 1]) / "hearth.sqlite"
+
+
+def _by_table(log: LogWatch, scale: float) -> str:
+    """Which tables were written together how often, and how many pages of 1 kB each table took."""
+    commits = ", ".join(f"{name} {count * scale:.0f}" for name, count in log.commits_by_table().most_common(8))
+    pages = ", ".join(f"{name} {count * scale:.0f}" for name, count in log.pages_by_table().most_common(8))
+    return f"commits: {commits}; pages: {pages}"
 
 
 def _open_page(port: int) -> None:

@@ -18,7 +18,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import control, csms, footprint, kill, living, loadshape, modbus, planner, storage
+from benchmarks import (
+    control,
+    csms,
+    footprint,
+    hostile,
+    kill,
+    living,
+    loadshape,
+    meters20,
+    modbus,
+    mqtt,
+    planner,
+    powercut,
+    storage,
+)
 from benchmarks.table import Row, p95
 
 NOT_YET = (
@@ -29,7 +43,6 @@ NOT_YET = (
         "needs a year of several homes in closed loop"),
     Row("day-ahead load forecast", "beats LightGBM on real homes", "not yet",
         "LightGBM is no dependency; benchmarks/forecast.py compares with yesterday and last week on any folder of homes"),
-    Row("power cut", "nothing acknowledged is lost", "not yet", "kill -9 was tried; a cut needs a disk that forgets"),
 )  # fmt: skip
 
 
@@ -67,8 +80,10 @@ def whole(quick: bool) -> list[Row]:
 
 
 PARTS: dict[str, Callable[[bool], list[Row]]] = {
-    "footprint": whole, "storage": stored, "modbus": modbus.rows, "csms": csms.rows, "control": control.rows,
+    "footprint": whole, "storage": stored, "modbus": modbus.rows, "mqtt": mqtt.rows, "csms": csms.rows, "control": control.rows,
+    "hostile": hostile.rows, "meters20": meters20.rows,
     "living": living.rows, "planner": plans, "loadshape": loadshape.rows, "kill": kill.rows,
+    "powercut": powercut.rows,
 }  # fmt: skip
 
 

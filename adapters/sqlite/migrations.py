@@ -49,7 +49,20 @@ def _first_tables(db: Any) -> None:
     db["plans"].create({"id": int, "made_at": int, "cause": str, "document": bytes}, pk="id")
 
 
-STEPS: tuple[Step, ...] = (_first_tables,)
+def _sealed_rows(db: Any) -> None:
+    # Rows written before have no checksum (NULL); their low, high and last are absolute, those of sealed rows are
+    # differences from the mean. Adding a column rewrites nothing, however large the table is.
+    db.execute("ALTER TABLE rollups ADD COLUMN seal INTEGER")
+    db.execute("ALTER TABLE intervals ADD COLUMN seal INTEGER")
+
+
+def _packed_days(db: Any) -> None:
+    db.execute(
+        "CREATE TABLE interval_days (device INTEGER, day INTEGER, body BLOB, seal INTEGER, PRIMARY KEY (device, day))"
+    )
+
+
+STEPS: tuple[Step, ...] = (_first_tables, _sealed_rows, _packed_days)
 """In order; append only, never edit one that was released."""
 
 VERSION = len(STEPS)

@@ -1,4 +1,4 @@
-"""Rows to nouns and back: times as whole microseconds, roll-ups and intervals as compact numbers."""
+"""Rows to nouns and back: times as whole microseconds, roll-ups as compact sealed numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from adapters.sqlite.seals import is_sealed, rollup_seal, seed
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.quantity import Quantity
-from gateway.model.reading import Interval, IntervalQuality, Rollup
+from gateway.model.reading import Rollup
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -40,42 +41,27 @@ def plain(text: str) -> str:
 
 
 def rollup_row(series: int, r: Rollup) -> tuple[Any, ...]:
-    """The columns of table rollups; values as whole thousandths, half the bytes of floats."""
-    values = (round(value * 1000) for value in (r.mean, r.low, r.high, r.last))
-    return (minute(r.start), series, *values, r.count, r.suspect)
+    """The columns of table rollups: whole thousandths, low, high and last as differences from the mean.
+
+    A counter's register is six bytes, what it moved in a minute is two.
+    """
+    mean, low, high, last = (round(value * 1000) for value in (r.mean, r.low, r.high, r.last))
+    row = (minute(r.start), series, mean, low - mean, high - mean, last - mean, r.count, r.suspect)
+    return (*row, rollup_seal(seed(r.device, r.quantity.value), *row))
 
 
-def rollups_of(device: str, quantity: str, rows: Iterable[tuple[Any, ...]]) -> list[Rollup]:
-    """Roll-ups from (minute, mean, low, high, last, count, suspect)."""
-    kind = Quantity(quantity)
-    return [
-        Rollup(
-            device, kind, EPOCH + timedelta(minutes=at), mean / 1000, low / 1000, high / 1000, last / 1000, count, bad
-        )
-        for at, mean, low, high, last, count, bad in rows
-    ]
-
-
-def interval_row(device: int, i: Interval) -> tuple[Any, ...]:
-    """The values of INSERT_INTERVAL."""
-    start = seconds(i.start)
-    return (device, start, device, start, i.duration_s, i.import_wh, i.export_wh, i.quality.value, i.method)
-
-
-INSERT_INTERVAL = (
-    "INSERT INTO intervals VALUES (?, ?,"
-    " (SELECT coalesce(max(sequence), -1) + 1 FROM intervals WHERE device = ? AND start = ?), ?, ?, ?, ?, ?)"
-)
-
-
-def intervals_of(device: str, rows: Iterable[tuple[Any, ...]]) -> list[Interval]:
-    """The intervals in force from (start, duration_s, import_wh, export_wh, quality, method) by start and sequence."""
-    last = {row[0]: row for row in rows}
-    from_timestamp, qualities = datetime.fromtimestamp, {quality.value: quality for quality in IntervalQuality}
-    return [
-        Interval(device, from_timestamp(start, UTC), duration_s, import_wh, export_wh, qualities[quality], method)
-        for start, duration_s, import_wh, export_wh, quality, method in last.values()
-    ]
+def sound_rollups(device: str, quantity: str, rows: Iterable[tuple[Any, ...]]) -> tuple[list[Rollup], int]:
+    """Roll-ups from the whole rows of one series, and how many rows failed their checksum and were left out."""
+    kind, start, found, damaged = Quantity(quantity), seed(device, quantity), [], 0
+    for row in rows:
+        at, _, mean, low, high, last, count, suspect, seal = row
+        if seal is not None and not is_sealed(start, *row):
+            damaged += 1
+            continue
+        base = 0 if seal is None else mean
+        values = (mean / 1000, (base + low) / 1000, (base + high) / 1000, (base + last) / 1000)
+        found.append(Rollup(device, kind, EPOCH + timedelta(minutes=at), *values, count, suspect))
+    return found, damaged
 
 
 def audit_row(row: AuditRow) -> tuple[Any, ...]:

@@ -7,18 +7,22 @@ call may be tried again.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from adapters.sqlite import retention, scrub
 from adapters.sqlite import rows as r
 from adapters.sqlite.codec import from_json, to_json
-from adapters.sqlite.database import TRANSACTIONS, copy_database, verify_database
-from adapters.sqlite.worker import Worker
+from adapters.sqlite.copies import DatabaseDamaged, copy_database, damage_of, keep_good_copy, verify_database
+from adapters.sqlite.database import MEMORY, TRANSACTIONS, Connect, plain_connection
+from adapters.sqlite.readings import Checked, Readings
+from adapters.sqlite.worker import Trouble, Worker
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.dr import DrReport, EventRecord
 from gateway.model.learned import DayShape
@@ -26,12 +30,11 @@ from gateway.model.plan import Plan
 from gateway.model.reading import Interval, Rollup
 from gateway.model.session import EvSession
 
-ROLLUP_DAYS = 60
-AUDIT_DAYS = 400
-DELIVERED_DAYS = 90
+T = TypeVar("T")
+
 PLANS_KEPT = 200
-PRUNE_MINUTES = 20
-"""Roll-ups are deleted this many minutes at a time, so that no other write waits long."""
+SCRUBS = "scrub"
+"""Name of the counter of scrubs: it says which slice is next."""
 
 
 class SqliteStore:
@@ -39,22 +42,25 @@ class SqliteStore:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._series: dict[tuple[str, str], int] = {}
-        self._devices: dict[str, int] = {}
-        self._generation = worker.generation
+        self._readings = Readings(worker)
 
     @classmethod
-    def open(cls, path: Path) -> SqliteStore:
+    def open(cls, path: Path, connect: Connect = plain_connection) -> SqliteStore:
         """Open or make the database (blocks for some milliseconds; `:memory:` works); raises StoreError.
 
-        A damaged file is renamed to <name>.damaged-<n>; the new one holds a notification that says so.
+        A damaged file is renamed to <name>.damaged-<n> and the last good copy takes its place, with what was promised
+        since; a notification in it says so.
         """
-        return cls(Worker(path))
+        return cls(Worker(path, connect))
 
     @staticmethod
     def verify(path: Path) -> None:
-        """Raise StoreError unless `path` is a sound database this version can read."""
+        """Raise StoreError unless `path` is a sound database this version can read, every row as it was written."""
         verify_database(path)
+
+    def on_trouble(self, tell: Trouble) -> None:
+        """Have `tell` called with (cause, words) when the disk is full or stored values are lost, (cause, None) after."""
+        self._worker.on_trouble = tell
 
     async def close(self) -> None:
         """Finish what is under way and close."""
@@ -64,54 +70,64 @@ class SqliteStore:
         """A consistent copy of everything committed so far, also while others write; raises StoreError."""
         await self._worker.read(lambda c: copy_database(c, target))
 
+    async def keep_copy(self, now: datetime) -> bool:
+        """Keep the last good copy beside the database if one is due (daily; a large one seldomer); False when not.
+
+        Only a sound database is copied; one found damaged is replaced by the copy before. Raises StoreError.
+        """
+        path = self._worker.path
+        if str(path) == MEMORY:
+            return False
+        try:
+            # On a connection and in a thread of its own: writing goes on.
+            return await asyncio.to_thread(keep_good_copy, path, now)
+        except DatabaseDamaged as error:
+            await self._worker.renew(str(error))
+            raise
+
+    async def scrub(self, now: datetime) -> list[scrub.Damage]:
+        """Hold the next slice of stored rows against their checksums, and mark what fails as missing; raises StoreError.
+
+        Called each six hours it sees all intervals in a day, all roll-ups in a week. A notification says what was lost.
+        """
+        if str(self._worker.path) == MEMORY:
+            return []
+        sql = "INSERT INTO counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
+        number = await self._worker.write(lambda c: c.execute(sql, (SCRUBS,)).fetchall()[0][0])
+        found = await asyncio.to_thread(damage_of, self._worker.path, number)
+        if found:
+
+            def work(c: sqlite3.Connection) -> tuple[str, str]:
+                scrub.mark_missing(c, found)
+                return scrub.notice_of(c, found, now)
+
+            self._worker.on_trouble(*await self._worker.write(work))
+        return found
+
     # Readings -----------------------------------------------------------------------------------------------------
 
     async def save_rollups(self, rollups: Sequence[Rollup]) -> None:
         """Store roll-ups of closed minutes in one transaction; raises StoreError."""
-
-        def work(c: sqlite3.Connection) -> None:
-            found = {k: self._series_id(c, *k) for k in {(x.device, x.quantity.value) for x in rollups}}
-            values = [r.rollup_row(found[x.device, x.quantity.value], x) for x in rollups]
-            c.executemany("INSERT OR REPLACE INTO rollups VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-
-        await self._forgetful(work)
+        await self._readings.save_rollups(rollups)
 
     async def rollups(self, device: str, quantity: str, start: datetime, end: datetime) -> list[Rollup]:
-        """Roll-ups of one series with start in [start, end), in order."""
-        sql = (
-            "SELECT minute, mean, low, high, last, count, suspect FROM rollups"
-            " WHERE minute >= ? AND minute < ? AND series = (SELECT id FROM series WHERE device = ? AND quantity = ?)"
-            " ORDER BY minute"
-        )
-        found = await self._all(sql, r.minute(start), r.minute(end), r.plain(device), quantity)
-        return r.rollups_of(device, quantity, found)
+        """Roll-ups of one series with start in [start, end), in order; a minute that fails its checksum is not there."""
+        return self._told(device, await self._readings.rollups(device, quantity, start, end))
 
     async def save_intervals(self, intervals: Sequence[Interval]) -> None:
         """Store intervals in one transaction; a later row for the same (device, start) supersedes, none is lost."""
-
-        def work(c: sqlite3.Connection) -> None:
-            found = {name: self._device_id(c, name) for name in {x.device for x in intervals}}
-            c.executemany(r.INSERT_INTERVAL, [r.interval_row(found[x.device], x) for x in intervals])
-
-        await self._forgetful(work)
+        await self._readings.save_intervals(intervals)
 
     async def intervals(self, device: str, start: datetime, end: datetime) -> list[Interval]:
-        """The intervals in force of one device with start in [start, end), in order."""
-        sql = (
-            "SELECT start, duration_s, import_wh, export_wh, quality, method FROM intervals"
-            " WHERE device = (SELECT id FROM devices WHERE name = ?) AND start >= ? AND start < ?"
-            " ORDER BY start, sequence"
-        )
-        return r.intervals_of(device, await self._all(sql, r.plain(device), r.seconds(start), r.seconds(end)))
+        """The intervals in force of one device with start in [start, end), in order.
+
+        One that fails its checksum is missing: "damaged on the disk".
+        """
+        return self._told(device, await self._readings.intervals(device, start, end))
 
     async def interval_history(self, device: str, start: datetime) -> list[Interval]:
-        """Every version ever stored of one interval, the one in force last."""
-        sql = (
-            "SELECT start, duration_s, import_wh, export_wh, quality, method FROM intervals"
-            " WHERE device = (SELECT id FROM devices WHERE name = ?) AND start = ? ORDER BY sequence"
-        )
-        found = await self._all(sql, r.plain(device), r.seconds(start))
-        return [r.intervals_of(device, [row])[0] for row in found]
+        """Every version kept of one interval, the one in force last."""
+        return self._told(device, await self._readings.history(device, start))
 
     # Charging sessions --------------------------------------------------------------------------------------------
 
@@ -124,7 +140,12 @@ class SqliteStore:
         """Insert or replace one session, committed."""
         end = None if session.end is None else r.micros(session.end)
         values = (session.transaction, r.plain(session.charger), r.micros(session.start), end, to_json(session))
-        await self._put("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)", *values)
+        # An update in place: replacing would write the index of starts each minute of charging, too.
+        sql = (
+            "INSERT INTO sessions VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET charger = excluded.charger,"
+            " start = excluded.start, end = excluded.end, document = excluded.document"
+        )
+        await self._put(sql, *values)
 
     async def sessions(self, start: datetime, end: datetime, *, charger: str = "") -> list[EvSession]:
         """Sessions that overlap [start, end), open ones included, in order of start."""
@@ -141,7 +162,11 @@ class SqliteStore:
         """Insert or replace one event record, committed."""
         event = record.event
         values = (r.plain(event.server), r.plain(event.id), r.micros(record.first_seen), to_json(record))
-        await self._put("INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)", *values)
+        sql = (
+            "INSERT INTO events VALUES (?, ?, ?, ?) ON CONFLICT (server, event) DO UPDATE SET"
+            " first_seen = excluded.first_seen, document = excluded.document"
+        )
+        await self._put(sql, *values)
 
     async def event_records(self) -> list[EventRecord]:
         """All event records kept, in order of first receipt."""
@@ -167,7 +192,8 @@ class SqliteStore:
 
     async def put(self, key: str, document: dict[str, Any]) -> None:
         """Keep a JSON document under `key`."""
-        await self._put("INSERT OR REPLACE INTO facts VALUES (?, ?)", r.plain(key), json.dumps(document))
+        sql = "INSERT INTO facts VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET document = excluded.document"
+        await self._put(sql, r.plain(key), json.dumps(document))
 
     async def get(self, key: str) -> dict[str, Any] | None:
         """The document under `key`, or None."""
@@ -210,7 +236,11 @@ class SqliteStore:
     async def save_day_shapes(self, shapes: Sequence[DayShape]) -> None:
         """Store day shapes in one transaction; a later one for the same day replaces."""
         values = [(shape.day.isoformat(), to_json(shape)) for shape in shapes]
-        await self._worker.write(lambda c: c.executemany("INSERT OR REPLACE INTO day_shapes VALUES (?, ?)", values))
+        sql = (
+            "INSERT INTO day_shapes VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET document = excluded.document"
+            " WHERE document <> excluded.document"
+        )
+        await self._worker.write(lambda c: c.executemany(sql, values))
 
     async def day_shapes(self, *, limit: int = 400) -> list[DayShape]:
         """The latest day shapes, oldest first."""
@@ -235,30 +265,8 @@ class SqliteStore:
     # Housekeeping -------------------------------------------------------------------------------------------------
 
     async def prune(self, now: datetime) -> int:
-        """Delete what is too old, in small committed batches between which other writes pass; returns rows deleted.
-
-        Roll-ups after 60 days, audit rows after 400, delivered reports and ended notifications after 90; interval
-        data, sessions and events stay. Pages are used again, so the file stops growing without VACUUM.
-        """
-        deleted = await self._prune_rollups(r.minute(now - timedelta(days=ROLLUP_DAYS)))
-        for table, column, days in (
-            ("audit", "time", AUDIT_DAYS),
-            ("outbox", "delivered", DELIVERED_DAYS),
-            ("notifications", "ended", DELIVERED_DAYS),
-        ):
-            sql = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {column} < ? LIMIT 1000)"
-            while count := await self._put(sql, r.micros(now - timedelta(days=days))):
-                deleted += count
-        return deleted
-
-    async def _prune_rollups(self, cutoff: int) -> int:
-        deleted = 0
-        while True:
-            oldest = (await self._all("SELECT min(minute) FROM rollups"))[0][0]
-            if oldest is None or oldest >= cutoff:
-                return deleted
-            upto = min(oldest + PRUNE_MINUTES, cutoff)
-            deleted += await self._put("DELETE FROM rollups WHERE minute < ?", upto)
+        """Delete what is too old (see adapters.sqlite.retention); returns rows deleted; raises StoreError."""
+        return await retention.prune(self._worker, now)
 
     # Inside -------------------------------------------------------------------------------------------------------
 
@@ -268,30 +276,8 @@ class SqliteStore:
     async def _put(self, sql: str, *values: Any) -> int:
         return await self._worker.write(lambda c: c.execute(sql, values).rowcount)
 
-    async def _forgetful(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        if self._generation != self._worker.generation:
-            self._forget()
-        try:
-            await self._worker.write(work)
-        except BaseException:
-            # Ids given inside a transaction that failed were rolled back with it: the caches must not keep them.
-            self._forget()
-            raise
-
-    def _forget(self) -> None:
-        self._series, self._devices, self._generation = {}, {}, self._worker.generation
-
-    def _series_id(self, c: sqlite3.Connection, device: str, quantity: str) -> int:
-        if (device, quantity) not in self._series:
-            key = (r.plain(device), quantity)
-            c.execute("INSERT OR IGNORE INTO series (device, quantity) VALUES (?, ?)", key)
-            found = c.execute("SELECT id FROM series WHERE device = ? AND quantity = ?", key).fetchone()
-            self._series[device, quantity] = int(found[0])
-        return self._series[device, quantity]
-
-    def _device_id(self, c: sqlite3.Connection, name: str) -> int:
-        if name not in self._devices:
-            c.execute("INSERT OR IGNORE INTO devices (name) VALUES (?)", (r.plain(name),))
-            found = c.execute("SELECT id FROM devices WHERE name = ?", (r.plain(name),)).fetchone()
-            self._devices[name] = int(found[0])
-        return self._devices[name]
+    def _told(self, device: str, found: Checked[T]) -> list[T]:
+        if found.damaged:
+            words = f"{found.damaged} stored values of {device} are not what was written and are treated as missing."
+            self._worker.on_trouble(f"rows damaged {device}", words)
+        return found.rows
