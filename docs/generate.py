@@ -9,6 +9,7 @@ import json
 import sys
 import types
 from collections.abc import Iterator
+from enum import Enum
 from inspect import Parameter, signature
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +26,7 @@ from typer.models import OptionInfo  # noqa: E402
 
 from gateway import sections  # noqa: E402
 from gateway.__main__ import app as command_line  # noqa: E402
-from gateway.app import KINDS  # noqa: E402
+from gateway.assembly import KINDS  # noqa: E402
 from gateway.model.site import Role  # noqa: E402
 from gateway.web.app import create_app  # noqa: E402
 from gateway.web.settings import WebSettings  # noqa: E402
@@ -136,6 +137,11 @@ def _type_name(kind: Any) -> str:
         return _choices(str(choice) for choice in get_args(kind))
     if get_origin(kind) in (Union, types.UnionType):
         return " or ".join(_type_name(part) for part in get_args(kind) if part is not type(None))
+    if get_origin(kind) is dict:
+        key, value = get_args(kind)
+        return f"map of {_type_name(key)} to {_type_name(value)}"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind.__name__.lower()
     if get_origin(kind) in (list, tuple):
         return f"list of {_type_name(get_args(kind)[0])}"
     if hasattr(kind, "__metadata__"):

@@ -127,22 +127,61 @@ def check(
 
 @probe_app.command("modbus")
 def probe_modbus(
-    host: str,
-    port: Annotated[int, typer.Option(help="TCP port")] = 502,
-    units: Annotated[str, typer.Option(help="Unit ids, e.g. 1-10 or 1,126")] = "1-10",
+    host: Annotated[str, typer.Argument(help="Host name or address of a Modbus TCP device or gateway")] = "",
+    serial: Annotated[str, typer.Option(help="A serial line instead, e.g. /dev/ttyUSB0")] = "",
+    port: Annotated[int, typer.Option(help="TCP port", min=1, max=65535)] = 502,
+    units: Annotated[str, typer.Option(help="Unit ids, e.g. 1-10 or 1,126; the usual ones come first")] = "1-247",
+    framing: Annotated[str, typer.Option(help="tcp, or rtu for a converter that passes RTU frames through")] = "tcp",
+    baud: Annotated[str, typer.Option(help="Serial speeds to try")] = "9600,19200,2400,38400,115200",
+    parity: Annotated[str, typer.Option(help="Serial parities to try: N, E, O")] = "N,E,O",
+    timeout: Annotated[float, typer.Option(help="How long to wait for a first answer, s", min=0.05, max=10)] = 0.5,
+    profile: Annotated[str, typer.Option(help="With --watch: the profile to read with")] = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Live values of the device found, until Ctrl-C")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="What was found as JSON")] = False,
 ) -> None:
-    """Name the Modbus TCP devices at HOST, one connection, one unit after another."""
-    from gateway.tools import probe_modbus_host
+    """Name the Modbus devices at HOST or on a serial line, and their profiles; it only reads, on one connection."""
+    from gateway.probing import place_of
+    from gateway.probing_terminal import run_probe, run_watch
+    from gateway.runtime.system_clock import SystemClock
 
+    numbers, clock = _numbers(units), SystemClock()
+    try:
+        place = place_of(host, serial, port, framing, timeout, baud, parity)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     with told():
-        results = asyncio.run(probe_modbus_host(host, port, _numbers(units)))
-    for line in results:
-        print(line)
-    if not results:
-        say(
-            f"nothing answered at {host}:{port} on units {units}. Check address, port and that no other client holds it."
-        )
-        raise typer.Exit(1)
+        try:
+            if watch:
+                run_watch(place, numbers, clock, profile)
+                return
+            code = run_probe(place, numbers, clock, json=as_json)
+        except KeyboardInterrupt:
+            say("stopped")
+            return
+    raise typer.Exit(code)
+
+
+@probe_app.command("mqtt")
+def probe_mqtt(
+    host: Annotated[str, typer.Argument(help="Host name or address of the broker")],
+    port: Annotated[int, typer.Option(help="TCP port; 8883 with TLS", min=1, max=65535)] = 1883,
+    username: Annotated[str | None, typer.Option(help="User name at the broker")] = None,
+    password: Annotated[str | None, typer.Option(help="Its password", envvar="HEARTH_MQTT_PASSWORD")] = None,
+    ca_file: Annotated[str | None, typer.Option(help="CA certificate that signed the broker's; means TLS")] = None,
+    seconds: Annotated[float, typer.Option(help="How long to listen, s; many devices speak each minute", min=1)] = 60,
+    everything: Annotated[bool, typer.Option("--all", help="Listen to every topic, not only known ones")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="What was heard as JSON")] = False,
+) -> None:
+    """Listen on a broker and name the devices that speak there, with the profiles that read them."""
+    from adapters.mqtt.settings import MqttSettings
+    from gateway.probing_broker import run_probe
+    from gateway.runtime.system_clock import SystemClock
+
+    login = {"username": username, "password": password, "ca_file": ca_file, "tls": ca_file is not None}
+    settings = MqttSettings.model_validate({"kind": "mqtt", "host": host, "port": port, **login})
+    with told():
+        code = run_probe(settings, seconds, SystemClock(), everything=everything, as_json=as_json)
+    raise typer.Exit(code)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
@@ -180,13 +219,26 @@ def export(
     data: DataOption = DATA,
     start: Annotated[str, typer.Option(help="First day, YYYY-MM-DD")] = "1970-01-01",
     end: Annotated[str, typer.Option(help="Day after the last, YYYY-MM-DD")] = "9999-01-01",
+    form: Annotated[str, typer.Option("--format", help="csv, or green-button (ESPI XML; needs --site)")] = "csv",
+    resolution: Annotated[int, typer.Option(help="Length of the intervals, minutes: 5, 15, 30 or 60")] = 15,
+    site: Annotated[Path | None, typer.Option("--site", help="The site file, for its names and time zone")] = None,
 ) -> None:
-    """Write interval data as CSV to standard output, in the form that `import` reads."""
-    from gateway.tools import export_intervals
+    """Write interval data to standard output; CSV of 15 minutes is in the form that `import` reads."""
+    from gateway.tools import export_green_button, export_intervals
 
-    first, last = _day(start), _day(end)
+    if form not in ("csv", "green-button") or resolution not in (5, 15, 30, 60):
+        say(f"[red]{form} of {resolution} minutes is not known[/]. Known: csv, green-button of 5, 15, 30 or 60 minutes")
+        raise typer.Exit(2)
+    if form == "green-button" and site is None:
+        say("[red]Green Button data names the home and its time zone[/]. State the site file: --site site.yaml")
+        raise typer.Exit(2)
+    first, last, length = _day(start).date(), _day(end).date(), resolution * 60
     with told():
-        for line in asyncio.run(export_intervals(device, data, first, last)):
+        if form == "green-button" and site is not None:
+            for piece in asyncio.run(export_green_button(device, data, first, last, length, site)):
+                print(piece, end="")
+            return
+        for line in asyncio.run(export_intervals(device, data, first, last, length, site)):
             print(line)
 
 
@@ -225,6 +277,8 @@ def _numbers(text: str) -> list[int]:
             raise typer.BadParameter(f"'{text}' is not a list of unit ids; write 1-10 or 1,126")
         if last and int(last) < int(first):
             raise typer.BadParameter(f"'{part}' counts backwards; write {last}-{first}")
+        if int(last or first) > 255:
+            raise typer.BadParameter(f"'{part}' is no unit id; they end at 255 (247 on a serial line)")
         result += range(int(first), int(last or first) + 1)
     return result
 

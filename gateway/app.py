@@ -5,32 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from adapters.modbus.settings import ModbusDeviceSettings, ModbusRtuSettings, ModbusTcpSettings
-from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
-from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
+from adapters.modbus.settings import ModbusDeviceSettings
+from adapters.mqtt.settings import MqttSettings
 from adapters.openadr.settings import OpenAdrSettings
-from adapters.p1.settings import P1DeviceSettings, P1SerialSettings, P1TcpSettings
+from adapters.p1.settings import P1DeviceSettings
 from adapters.sqlite.store import SqliteStore
-from gateway.config import DeviceEntry, Kind, SiteFile, load_site
+from gateway.assembly import CONFIG, KINDS, load_tariff, read_yaml, wire
+from gateway.config import SiteFile, load_site
 from gateway.core.control.timing import ControlTiming
 from gateway.core.demand_response.strategies import parse_strategies
 from gateway.core.learning.shapes import typical_shapes
 from gateway.core.metering.freeze import Wishes
-from gateway.core.tariff.rates import parse_tariff, price_at
+from gateway.core.tariff.rates import price_at
 from gateway.folder import hold_folder, make_folder
-from gateway.model.errors import Finding, SiteFileError, StoreError
+from gateway.model.errors import StoreError
 from gateway.model.site import Role
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Tariff
-from gateway.ports import Actuator, Clock, Connection, DrServer, EvCharger, Meter
+from gateway.ports import Clock
 from gateway.runtime.demand_response import DemandResponse
-from gateway.runtime.home import Home
+from gateway.runtime.home import DeviceNotes, Home
 from gateway.runtime.learn import Learn
 from gateway.runtime.live import Changes, HomeState
 from gateway.runtime.meters import Intake, MeterLoop
@@ -43,38 +40,13 @@ from gateway.runtime.supervisor import Supervisor
 from gateway.runtime.system_clock import SystemClock
 from gateway.runtime.tick import Tick
 from gateway.runtime.watchdog import keep_watch
+from gateway.runtime.wiring import WiringLoop
 from gateway.runtime.wishes import OwnerWishes
 from gateway.web.settings import WebSettings
 
 log = logging.getLogger(__name__)
 
-CONFIG = Path(__file__).resolve().parent.parent / "config"
 DATABASE = "hearth.sqlite"
-KINDS = {
-    "modbus_tcp": Kind(ModbusTcpSettings, ModbusDeviceSettings),
-    "modbus_rtu": Kind(ModbusRtuSettings, ModbusDeviceSettings),
-    "p1_tcp": Kind(P1TcpSettings, P1DeviceSettings),
-    "p1_serial": Kind(P1SerialSettings, P1DeviceSettings),
-    "mqtt": Kind(MqttSettings, MqttDeviceSettings),
-    "ocpp": Kind(OcppSettings, OcppDeviceSettings),
-    "openadr": Kind(OpenAdrSettings, None),
-}
-
-
-@dataclass(slots=True)
-class Wired:
-    """The adapters of one site: what measures, what takes commands, what owns a connection, who sends events."""
-
-    connections: list[Connection] = field(default_factory=list)
-    meters: list[Meter] = field(default_factory=list)
-    chargers: dict[str, EvCharger] = field(default_factory=dict)
-    actuators: dict[str, Actuator] = field(default_factory=dict)
-    servers: dict[str, DrServer] = field(default_factory=dict)
-    brokers: dict[str, Any] = field(default_factory=dict)
-    stale_after_s: dict[str, float] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    """Device id -> why it could not be wired, in words."""
 
 
 async def run_gateway(
@@ -118,6 +90,7 @@ class Gateway:
         self.site_file, self.store, self.clock = site_file, store, clock
         self.changes = Changes()
         self.notices = Notices(store, clock, self.changes)
+        store.on_trouble(self._store_trouble)
         self.supervisor = Supervisor(clock)
         self.wired = wire(site_file, store, clock, self._device_changed, config)
         self.state = HomeState(site, clock, self.wired.stale_after_s, self.wired.chargers)
@@ -150,6 +123,7 @@ class Gateway:
             self._ticked,
         )
         self.state.on_overload = self.tick.hurry
+        self.wiring = self._wiring_loop()
         requests = Requests(site, clock, tariff, self.tick, self.learn, self.dr, self.wishes)
         self.plans = PlanLoop(clock, store, requests.make, lambda plan: self.tick.hurry())
         self.reporting = Reporting(site, clock, store, self.dr, self.tick, self.plans.without)
@@ -170,7 +144,16 @@ class Gateway:
             typical_shapes,
             self._task_errors,
             simulated,
+            notes=self._notes,
         )
+
+    def _wiring_loop(self) -> WiringLoop | None:
+        """Watches how the main meter's current transformers are mounted; a utility's own meter needs no such watch."""
+        main = next((e for e in self.site_file.devices if e.device.role is Role.MAIN_METER), None)
+        if main is None or isinstance(main.settings, P1DeviceSettings):
+            return None
+        correctable = isinstance(main.settings, ModbusDeviceSettings)
+        return WiringLoop(self.site_file.site, self.clock, self.notices, lambda: self.tick.last, keys=correctable)
 
     async def start(self) -> None:
         """Resume what was under way before, then start every loop; nothing waits for a device."""
@@ -194,6 +177,8 @@ class Gateway:
         start("events", self.dr.follow)
         start("reports", self.reporting.run)
         start("housekeeping", self._housekeeping)
+        if self.wiring is not None:
+            start("wiring", self.wiring.run)
         start("watchdog", lambda: keep_watch(self.tick, self.clock))
         for server in self.wired.servers.values():
             start(f"server {server.name}", lambda server=server: self.dr.poll(server))  # type: ignore[misc]
@@ -225,7 +210,10 @@ class Gateway:
     async def _housekeeping(self) -> None:
         while True:
             await self.clock.sleep(6 * 3600, real_floor=60)
-            await self.store.prune(self.clock.now())
+            now = self.clock.now()
+            await self.store.prune(now)
+            await self.store.scrub(now)
+            await self.store.keep_copy(now)
 
     async def stop(self) -> None:
         """Orderly end: devices to their own safe behaviour, samples to disk, then the loops."""
@@ -261,128 +249,22 @@ class Gateway:
     def _task_errors(self) -> dict[str, str]:
         return {name: h.last_error for name, h in self.supervisor.health.items() if h.last_error and not h.running}
 
+    def _store_trouble(self, cause: str, words: str | None) -> None:
+        """What the store tells of the disk; None when it is over."""
+        if words is None:
+            self.notices.later_end(cause)
+        else:
+            self.notices.later_raise(cause, "alarm", words)
+
+    def _notes(self, device: str) -> DeviceNotes:
+        """What a device's adapter says beside its readings: its profile, its pace, the messages it could not use."""
+        entry = next((e for e in self.site_file.devices if e.device.id == device), None)
+        meter = next((m for m in self.wired.meters if m.id == device), None)
+        said = (getattr(meter, name, "") for name in ("warning", "troubles"))
+        return DeviceNotes(getattr(entry and entry.settings, "profile", ""), "; ".join(word for word in said if word))
+
     def _tell_findings(self) -> None:
         for finding in [*self.site_file.findings, *self.wired.findings]:
             log.error("%s", finding)
             words = f"Left out of the home: {finding}" if finding.severity == "error" else str(finding)
             self.notices.later_raise(f"site file {finding.where}", "warning", words)
-
-
-def wire(
-    site_file: SiteFile, store: SqliteStore, clock: Clock, on_change: Callable[[str, str], None], config: Path = CONFIG
-) -> Wired:
-    """Build the adapters; a device whose profile cannot be used is left out with a finding."""
-    wired = Wired()
-    owners = {
-        name: _connection(name, settings, store, clock, on_change) for name, settings in site_file.connections.items()
-    }
-    for name, owner in owners.items():
-        if isinstance(site_file.connections[name], OpenAdrSettings):
-            wired.servers[name] = owner
-        else:
-            wired.connections.append(owner)
-        if isinstance(site_file.connections[name], MqttSettings):
-            wired.brokers[name] = owner
-    for entry in site_file.devices:
-        try:
-            _add_device(wired, entry, owners[entry.connection], clock, config / "devices")
-        except SiteFileError as error:
-            wired.left_out[entry.device.id] = f"left out: {error.findings[0].what}"
-            wired.findings += [_at_device(site_file, entry, finding) for finding in error.findings]
-        except Finding as finding:
-            wired.left_out[entry.device.id] = f"left out: {finding.what}"
-            wired.findings.append(_at_device(site_file, entry, finding))
-    return wired
-
-
-def _at_device(site_file: SiteFile, entry: DeviceEntry, finding: Finding) -> Finding:
-    where = f"{site_file.path}:{entry.line}: devices.{entry.device.id}: {finding.where}"
-    return Finding(where, finding.what, finding.remedy)
-
-
-def _connection(
-    name: str, settings: Any, store: SqliteStore, clock: Clock, on_change: Callable[[str, str], None]
-) -> Any:
-    """The owner of one connection; each protocol library is imported only when the site uses it."""
-    if isinstance(settings, ModbusTcpSettings | ModbusRtuSettings):
-        from adapters.modbus.bus import Bus
-
-        return Bus(name, settings, clock)
-    if isinstance(settings, P1TcpSettings | P1SerialSettings):
-        from adapters.p1.connection import P1Line
-
-        return P1Line(name, settings, clock)
-    if isinstance(settings, MqttSettings):
-        from adapters.mqtt.broker import Broker
-
-        return Broker(name, settings, clock)
-    if isinstance(settings, OcppSettings):
-        from adapters.ocpp.csms import Csms
-
-        return Csms(name, settings, clock, store, store, on_change)
-    from adapters.openadr.client import Vtn
-
-    return Vtn(name, settings, clock)
-
-
-def _add_device(wired: Wired, entry: DeviceEntry, owner: Any, clock: Clock, profiles: Path) -> None:
-    device, settings = entry.device, entry.settings
-    made: Any
-    if isinstance(settings, ModbusDeviceSettings):
-        from adapters.modbus.device import ModbusDevice
-        from adapters.modbus.profile import load_profile
-
-        profile = load_profile(settings.profile, profiles / "modbus")
-        made = ModbusDevice(device, settings, profile, owner, clock, main=device.role is Role.MAIN_METER)
-        stale = max(10.0, 3 * settings.period_s)
-    elif isinstance(settings, P1DeviceSettings):
-        from adapters.p1.device import P1Meter
-
-        made = P1Meter(device, settings, owner, clock)
-        stale = settings.expire_after_s
-    elif isinstance(settings, MqttDeviceSettings):
-        from adapters.mqtt.device import MqttDevice
-        from adapters.mqtt.profile import load_profile as load_topics
-
-        made = MqttDevice(device, settings, load_topics(settings.profile, profiles / "mqtt"), owner, clock)
-        stale = settings.expire_after_s
-    elif isinstance(settings, OcppDeviceSettings):
-        made = owner.charger(device, settings)
-        wired.chargers[device.id] = made
-        stale = 3 * settings.sample_interval_s
-    else:
-        raise Finding("connection", "carries no devices", "Name another connection.")
-    wired.meters.append(made)
-    wired.stale_after_s[device.id] = max(stale, 2.0 * clock.speed if clock.speed > 1 else 0.0)
-    if device.id not in wired.chargers and device.role in _COMMANDED:
-        wired.actuators[device.id] = made
-
-
-_COMMANDED = (Role.BATTERY, Role.HYBRID_INVERTER, Role.WATER_HEATER, Role.HEAT_PUMP)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file of config/ as a plain map; raises SiteFileError when it is missing or broken."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        document = YAML(typ="safe").load(path)
-    except OSError as error:
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
-        raise SiteFileError([Finding(str(path), "there is no such file", f"Known: {known}.")]) from error
-    except YAMLError as error:
-        raise SiteFileError([Finding(str(path), f"is not YAML: {error}", "Mend the line named.")]) from error
-    return dict(document)
-
-
-def load_tariff(path: Path, currency: str) -> Tariff:
-    """A tariff of config/tariffs in the site's currency; raises SiteFileError."""
-    try:
-        tariff = parse_tariff(read_yaml(path))
-    except Finding as finding:
-        raise SiteFileError([Finding(f"{path}: {finding.where}", finding.what, finding.remedy)]) from finding
-    if tariff.currency != currency:
-        what = f"counts in {tariff.currency}, but the site's currency is {currency}"
-        raise SiteFileError([Finding(str(path), what, "Choose another tariff, or correct site.currency.")])
-    return tariff

@@ -66,6 +66,16 @@ class Meter(Protocol):
         ...
 
 
+@runtime_checkable
+class Paced(Protocol):
+    """A meter that measures its own pace."""
+
+    @property
+    def warning(self) -> str:
+        """Why it cannot be read as often as asked, in words; empty while it can."""
+        ...
+
+
 class EvCharger(Protocol):
     """One charge point of the local CSMS."""
 
@@ -146,6 +156,10 @@ class IntervalStore(Protocol):
 
     async def intervals(self, device: str, start: datetime, end: datetime) -> list[Interval]:
         """The intervals in force of one device with start in [start, end), in order."""
+        ...
+
+    async def interval_history(self, device: str, start: datetime) -> list[Interval]:
+        """Every version kept of the interval that starts at `start`, the one in force last."""
         ...
 
 

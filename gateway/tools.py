@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from adapters.modbus.settings import ModbusTcpSettings
 from adapters.mqtt.settings import MqttSettings
 from adapters.sqlite.store import SqliteStore
-from gateway.app import CONFIG, DATABASE, KINDS, Wired, load_tariff, read_yaml, wire
+from gateway.app import DATABASE
+from gateway.assembly import CONFIG, KINDS, Wired, load_tariff, read_yaml, wire
 from gateway.config import DeviceEntry, SiteFile, load_site
 from gateway.core.metering.csv_rows import parse_interval_csv
+from gateway.core.metering.green_button import Source, green_button
 from gateway.folder import hold_folder, make_folder
 from gateway.model.errors import DeviceError, DeviceUnreachable, Finding, ServerError, StoreError
-from gateway.model.reading import Interval
+from gateway.model.reading import INTERVAL_S, Interval
 from gateway.ports import Clock, Meter
+from gateway.runtime.energy import device_name, read_intervals
 from gateway.runtime.system_clock import SystemClock
 from gateway.web.settings import WebSettings
 
@@ -84,13 +88,6 @@ async def _ask(meter: Meter, entry: DeviceEntry, site_file: SiteFile, clock: Clo
         return Finding(where, what, "Check its address, topic and connection.")
 
 
-async def probe_modbus_host(host: str, port: int, units: Sequence[int]) -> list[str]:
-    """One line per Modbus device found."""
-    from adapters.modbus.probe import probe_modbus
-
-    return [str(result) for result in await probe_modbus(host, port, units, SystemClock())]
-
-
 async def import_history(file: Path, data: Path, say: Callable[[str], None]) -> tuple[int, list[Finding]]:
     """Bring a CSV of intervals into the store; returns how many rows came in and what was refused."""
     make_folder(data)
@@ -115,21 +112,45 @@ async def import_history(file: Path, data: Path, say: Callable[[str], None]) -> 
         await store.close()
 
 
-async def export_intervals(device: str, data: Path, start: datetime, end: datetime) -> list[str]:
-    """CSV lines of one device's intervals, as `import` reads them; raises StoreError when there are none."""
-    store = SqliteStore.open(_database(data))
-    try:
-        rows = await store.intervals(device, start, end)
-    finally:
-        await store.close()
-    if not rows:
-        raise StoreError(f"{data}: no intervals of '{device}' in that time. Mend: check the device's id and the days.")
+async def export_intervals(
+    device: str, data: Path, start: date, end: date, resolution_s: int = INTERVAL_S, site: Path | None = None
+) -> list[str]:
+    """CSV lines of one device's intervals over the days [start, end); quarter hours are as `import` reads them.
+
+    Days are those of the site file's zone, of UTC without one. Raises StoreError when there are none.
+    """
+    zone = load_site(site, KINDS, WebSettings).site.timezone if site else ZoneInfo("UTC")
+    rows = await _export_rows(device, data, zone, start, end, resolution_s)
 
     def number(value: float | None) -> str:
         return "" if value is None else f"{value:.1f}"
 
     lines = [f"{r.start.isoformat()},{r.device},{number(r.import_wh)},{number(r.export_wh)}" for r in rows]
     return ["start,device,import_wh,export_wh", *lines]
+
+
+async def export_green_button(
+    device: str, data: Path, start: date, end: date, resolution_s: int, site: Path
+) -> Iterator[str]:
+    """One device's intervals as Green Button XML, in pieces; raises StoreError when there are none."""
+    home = load_site(site, KINDS, WebSettings).site
+    rows = await _export_rows(device, data, home.timezone, start, end, resolution_s)
+    source = Source(home.name, home.timezone, device, device_name(home, device))
+    return green_button(source, rows, SystemClock().now())
+
+
+async def _export_rows(
+    device: str, data: Path, zone: ZoneInfo, start: date, end: date, resolution_s: int
+) -> list[Interval]:
+    first, last = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (start, end))
+    store = SqliteStore.open(_database(data))
+    try:
+        rows = await read_intervals(store, zone, device, first, last, resolution_s)
+    finally:
+        await store.close()
+    if not rows:
+        raise StoreError(f"{data}: no intervals of '{device}' in that time. Mend: check the device's id and the days.")
+    return rows
 
 
 async def backup_data(data: Path, target: Path) -> None:

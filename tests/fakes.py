@@ -86,6 +86,7 @@ class FakeStore:
         self.gate.set()
         self.rollup_rows: dict[tuple[str, str, datetime], Rollup] = {}
         self.interval_rows: dict[tuple[str, datetime], Interval] = {}
+        self.interval_versions: list[Interval] = []
         self.session_rows: dict[int, EvSession] = {}
         self.event_rows: dict[str, EventRecord] = {}
         self.outbox: dict[str, DrReport] = {}
@@ -114,10 +115,14 @@ class FakeStore:
     async def save_intervals(self, intervals: Sequence[Interval]) -> None:
         await self._commit()
         self.interval_rows |= {(i.device, i.start): i for i in intervals}
+        self.interval_versions += intervals
 
     async def intervals(self, device: str, start: datetime, end: datetime) -> list[Interval]:
         rows = [i for (d, at), i in self.interval_rows.items() if d == device and start <= at < end]
         return sorted(rows, key=lambda i: i.start)
+
+    async def interval_history(self, device: str, start: datetime) -> list[Interval]:
+        return [i for i in self.interval_versions if (i.device, i.start) == (device, start)]
 
     async def next_transaction(self) -> int:
         await self._commit()

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from adapters.ocpp.settings import OcppDeviceSettings
-from gateway.app import KINDS
+from gateway.assembly import KINDS
 from gateway.config import SiteFile, load_site
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.site import BatterySpec, ChargerSpec, HeatPumpSpec, Role, WaterHeaterSpec

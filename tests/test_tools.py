@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from adapters.sqlite.store import SqliteStore
 from gateway.__main__ import app
-from gateway.app import KINDS, load_tariff, wire
+from gateway.assembly import KINDS, load_tariff, wire
 from gateway.config import load_site
 from gateway.folder import hold_folder
 from gateway.model.errors import SiteFileError, StoreError

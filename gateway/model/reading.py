@@ -17,6 +17,46 @@ class Quality(StrEnum):
     MISSING = "missing"
 
 
+class Rule(StrEnum):
+    """The validation rules by name: why a reading or an interval is doubted, flagged or merely noted."""
+
+    RANGE = "range"
+    SPIKE = "spike"
+    STUCK = "stuck"
+    COUNTER_RESET = "counter_reset"
+    COUNTER_JUMP = "counter_jump"
+    ROLL_OVER = "roll_over"
+    """A register that began again at its round end: noted, the reading is valid."""
+    TIME_FUTURE = "time_future"
+    TIME_LATE = "time_late"
+    SUM_CHECK = "sum_check"
+    WORD_ORDER = "word_order"
+    """Numbers that fit nothing beside them, as words in the wrong order give."""
+    ALL_ZERO = "all_zero"
+    """A meter that answers and tells of no voltage at all."""
+    REVERSE = "reverse"
+    NIGHT_PRODUCTION = "night_production"
+    COUNTER_AGAINST_POWER = "counter_against_power"
+    BATTERY = "battery"
+    HIGH_USAGE = "high_usage"
+    LOW_USAGE = "low_usage"
+    STALE_RETAINED = "stale_retained"
+    SOURCE = "source"
+    """Doubted by the device's adapter, which says why."""
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCount:
+    """How often one rule spoke about one device: the count, when last, and in which words."""
+
+    device: str
+    rule: Rule
+    count: int
+    last: datetime
+    words: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One measured value of one device: `value` in the quantity's unit, None when missing; `time` aware UTC."""
@@ -28,6 +68,8 @@ class Reading:
     quality: Quality = Quality.VALID
     reason: str = ""
     """Why it is suspect or missing, in words; empty when valid."""
+    rule: Rule | None = None
+    """Which validation rule spoke about it; None when none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +109,7 @@ class Interval:
     """Energy of one device over the half-open [start, start + duration_s).
 
     `import_wh` and `export_wh` are amounts >= 0 (consumed/charged and produced/discharged/exported); None when
-    missing. `method` says how: "counter", "power", "counter spread by profile", "imported", ...
+    missing. `method` says how: "counter", "power", "counter spread by measured power", "imported", ...
     """
 
     device: str

@@ -66,6 +66,8 @@ class DeviceState:
     values: Mapping[Quantity, float] = field(default_factory=dict)
     reason: str = ""
     """Why it is not online, in words."""
+    doubts: Mapping[Quantity, str] = field(default_factory=dict)
+    """Why the last reading of a quantity was not believed, "rule: words"; gone with the next valid one."""
 
     def get(self, quantity: Quantity) -> float | None:
         """The fresh value, or None when it is unknown."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
+from gateway.core.metering.edit import Correction, Spread
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.dr import EventRecord, OptState, Timeline
 from gateway.model.errors import WishRefused
 from gateway.model.learned import DayShape
 from gateway.model.plan import Block, Forecast, IntentKind, Plan
 from gateway.model.preferences import Preferences
-from gateway.model.reading import Interval, Rollup
+from gateway.model.reading import Interval, Rollup, RuleCount
 from gateway.model.session import EvSession
 from gateway.model.setpoint import Setpoint
 from gateway.model.site import Role, Site
@@ -20,6 +21,8 @@ from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Rate, Tariff
 from gateway.ports import Clock, FactStore, Store
 from gateway.runtime.demand_response import DemandResponse
+from gateway.runtime.edits import Edits
+from gateway.runtime.energy import EnergyDay, EnergyHistory
 from gateway.runtime.learn import Learn
 from gateway.runtime.live import Changes
 from gateway.runtime.meters import Intake
@@ -52,6 +55,14 @@ class Health:
     reasons: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceNotes:
+    """What is known of a device beside its readings: its profile's name, and why it is slow, in words."""
+
+    profile: str = ""
+    warning: str = ""
+
+
 @dataclass(slots=True)
 class Home:
     """Everything web needs; wiring only, the work is done by the loops it names."""
@@ -73,6 +84,13 @@ class Home:
     task_errors: Callable[[], dict[str, str]]
     simulated: bool = False
     unknown_stations: Callable[[], list[str]] = field(default=list)
+    notes: Callable[[str], DeviceNotes] = lambda device: DeviceNotes()
+    energy: EnergyHistory = field(init=False)
+    edits: Edits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.energy = EnergyHistory(self.site, self.clock, self.store)
+        self.edits = Edits(self.site, self.clock, self.store, self.changes.touch, self.intake.writing)
 
     @property
     def facts(self) -> FactStore:
@@ -175,6 +193,50 @@ class Home:
     async def intervals(self, device: str, start: datetime, end: datetime) -> list[Interval]:
         """Interval data of one device (or "house", "solar")."""
         return await self.store.intervals(device, start, end)
+
+    async def resampled(self, device: str, start: datetime, end: datetime, resolution_s: int) -> list[Interval]:
+        """Interval data of another length, s (86,400: local days); raises WishRefused for one that is not kept."""
+        return await self.energy.intervals(device, start, end, resolution_s)
+
+    async def green_button(self, device: str, start: datetime, end: datetime, resolution_s: int) -> Iterator[str]:
+        """Interval data as a Green Button (ESPI) feed, in pieces of text; raises WishRefused."""
+        return await self.energy.green_button(device, start, end, resolution_s)
+
+    async def interval_history(self, device: str, start: datetime) -> list[Interval]:
+        """Every version of one interval, the one in force last."""
+        return await self.store.interval_history(device, start)
+
+    async def energy_day(self, day: date) -> EnergyDay:
+        """Where the energy of a local day came from, consumer by consumer."""
+        return await self.energy.day(day)
+
+    async def correct(
+        self,
+        device: str,
+        start: datetime,
+        end: datetime,
+        import_wh: float | None,
+        export_wh: float | None,
+        *,
+        evenly: bool,
+        reason: str,
+        who: str,
+    ) -> str:
+        """Correct the energy of [start, end), Wh (None: as it is); returns what happened, raises WishRefused."""
+        spread = Spread.EVENLY if evenly else Spread.PROPORTIONALLY
+        return await self.edits.correct(Correction(device, start, end, import_wh, export_wh, reason, spread), who)
+
+    async def undo_edits(self, device: str, start: datetime, end: datetime, who: str) -> str:
+        """Undo the corrections in [start, end); returns what happened, raises WishRefused."""
+        return await self.edits.undo(device, start, end, who)
+
+    def rule_counts(self, device: str) -> list[RuleCount]:
+        """How often each validation rule spoke about a device today."""
+        return self.intake.rule_counts(device)
+
+    def device_notes(self, device: str) -> DeviceNotes:
+        """A device's profile and why it is slow."""
+        return self.notes(device)
 
     async def rollups(self, device: str, quantity: str, start: datetime, end: datetime) -> list[Rollup]:
         """One-minute roll-ups of one series."""

@@ -52,21 +52,41 @@ class HomeState:
     chargers: dict[str, EvCharger] = field(default_factory=dict)
     latest: dict[str, dict[Quantity, Latest]] = field(default_factory=dict)
     silent: dict[str, str] = field(default_factory=dict)
-    suspect: dict[str, str] = field(default_factory=dict)
-    """Device id -> why its last refused reading was refused."""
+    doubts: dict[str, dict[Quantity, str]] = field(default_factory=dict)
+    """Device id -> quantity -> why its last reading was not believed; a valid one ends the doubt."""
     on_overload: Callable[[], None] = lambda: None
     """Called when the main meter shows a phase above the fuse: the tick must not wait."""
 
     def take(self, reading: Reading) -> None:
-        """Keep a reading if it is valid; a valid one ends the device's silence."""
+        """Keep a reading if it is valid; a valid one ends the device's silence and the doubt about its quantity."""
         if reading.quality is Quality.VALID and reading.value is not None:
             series = self.latest.setdefault(reading.device, {})
             series[reading.quantity] = Latest(reading.value, self.clock.monotonic())
             self.silent.pop(reading.device, None)
+            if reading.device in self.doubts:
+                self._end_doubt(reading)
             if self._above_fuse(reading.quantity, reading.value) and self._is_main_meter(reading.device):
                 self.on_overload()
-        elif reading.quality is Quality.SUSPECT:
-            self.suspect[reading.device] = f"{reading.quantity.value}: {reading.reason}"
+        elif reading.quality is Quality.SUSPECT or reading.quantity in self.latest.get(reading.device, ()):
+            # What never was there is not missed: devices leave out what they do not measure.
+            self._doubt(reading)
+
+    @property
+    def suspect(self) -> dict[str, str]:
+        """Device id -> quantity and reason of its newest doubt that has not ended."""
+        return {device: f"{quantity.value}: {words}" for device, doubts in self.doubts.items()
+                for quantity, words in [list(doubts.items())[-1]]}  # fmt: skip
+
+    def _doubt(self, reading: Reading) -> None:
+        doubts = self.doubts.setdefault(reading.device, {})
+        doubts.pop(reading.quantity, None)
+        doubts[reading.quantity] = f"{reading.rule.value}: {reading.reason}" if reading.rule else reading.reason
+
+    def _end_doubt(self, reading: Reading) -> None:
+        doubts = self.doubts[reading.device]
+        doubts.pop(reading.quantity, None)
+        if not doubts:
+            del self.doubts[reading.device]
 
     def _above_fuse(self, quantity: Quantity, value: float) -> bool:
         if quantity in CURRENTS:
@@ -94,4 +114,5 @@ class HomeState:
             disobeying,
             self.clock.now(),
             self.clock.monotonic(),
+            self.doubts,
         )

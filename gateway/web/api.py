@@ -13,6 +13,7 @@ from pydantic import AwareDatetime
 
 from gateway.model.quantity import Quantity
 from gateway.model.site import Role
+from gateway.runtime.energy import series_of
 from gateway.web.dr import event_out
 from gateway.web.problems import Problem
 from gateway.web.state import charger_out, device_out, state_of
@@ -26,8 +27,6 @@ from gateway.web.wire import (
     DrEventOut,
     ForecastOut,
     ForecastsOut,
-    IntervalOut,
-    IntervalsOut,
     LoadShapeOut,
     NotificationOut,
     OptIn,
@@ -42,7 +41,6 @@ from gateway.web.wire import (
 )
 
 Time = Annotated[AwareDatetime | None, Query(description="Aware ISO 8601 time, e.g. 2026-11-21T18:00:00Z.")]
-DERIVED = ("house", "solar")
 READINGS_SPAN = timedelta(days=7)
 LONG_SPAN = timedelta(days=400)
 
@@ -71,7 +69,7 @@ def _add_live(router: APIRouter, home: HomeView, streams: Streams) -> None:
     @router.get("/devices")
     async def devices() -> list[DeviceOut]:
         """Every configured device."""
-        return [device_out(device, home.snapshot()) for device in home.site.devices]
+        return [device_out(home, device) for device in home.site.devices]
 
     @router.get("/chargers")
     async def chargers() -> list[ChargerOut]:
@@ -88,30 +86,22 @@ def _add_history(router: APIRouter, home: HomeView) -> None:
     @router.get("/readings")
     async def readings(device: str, quantity: Quantity, start: Time = None, end: Time = None) -> ReadingsOut:
         """One-minute roll-ups of one series with start in [start, end), at most 7 days; the last hour when not said."""
-        _check_device(home, device)
-        since, until = _span(home, start, end, timedelta(hours=1), READINGS_SPAN)
+        check_series(home, device)
+        since, until = span_of(home, start, end, timedelta(hours=1), READINGS_SPAN)
         rows = await home.rollups(device, quantity.value, since, until)
         found = [RollupOut.model_validate(row) for row in rows]
         return ReadingsOut(device=device, quantity=quantity.value, unit=quantity.unit, rollups=found)
 
-    @router.get("/intervals")
-    async def intervals(device: str, start: Time = None, end: Time = None) -> IntervalsOut:
-        """15-minute intervals of one device, "house" or "solar"; the last day when not said, at most 400 days."""
-        _check_device(home, device)
-        since, until = _span(home, start, end, timedelta(days=1), LONG_SPAN)
-        rows = await home.intervals(device, since, until)
-        return IntervalsOut(device=device, intervals=[IntervalOut.model_validate(row) for row in rows])
-
     @router.get("/sessions")
     async def sessions(start: Time = None, end: Time = None) -> list[SessionOut]:
         """Charging sessions that overlap [start, end), the last 30 days when not said."""
-        since, until = _span(home, start, end, timedelta(days=30), LONG_SPAN)
+        since, until = span_of(home, start, end, timedelta(days=30), LONG_SPAN)
         return [SessionOut.model_validate(row) for row in await home.sessions(since, until)]
 
     @router.get("/sessions.csv", response_class=Response)
     async def sessions_csv(start: Time = None, end: Time = None) -> Response:
         """The same as a table, energies in Wh, times in UTC."""
-        since, until = _span(home, start, end, timedelta(days=400), LONG_SPAN)
+        since, until = span_of(home, start, end, timedelta(days=400), LONG_SPAN)
         text = io.StringIO()
         table = csv.writer(text)
         table.writerow(["transaction", "charger", "start", "end", "energy_wh", "stop_reason"])
@@ -126,7 +116,7 @@ def _add_history(router: APIRouter, home: HomeView) -> None:
     @router.get("/audit")
     async def audit(start: Time = None, end: Time = None) -> list[AuditOut]:
         """Asked, decided, commanded, confirmed, released: newest first, the last day when not said."""
-        since, until = _span(home, start, end, timedelta(days=1), LONG_SPAN)
+        since, until = span_of(home, start, end, timedelta(days=1), LONG_SPAN)
         return [AuditOut.model_validate(row) for row in await home.audit(since, until)]
 
 
@@ -187,15 +177,17 @@ def _add_wishes(router: APIRouter, home: HomeView) -> None:
         return PreferencesModel.model_validate(home.preferences())
 
 
-def _check_device(home: HomeView, device: str) -> None:
-    if home.site.device(device) is None and device not in DERIVED:
-        known = ", ".join([*(d.id for d in home.site.devices), *DERIVED])
-        raise Problem(404, f"There is no device '{device[:100]}'. Known: {known}.")
+def check_series(home: HomeView, device: str) -> None:
+    """Raises Problem (404) for what has no data in this home."""
+    known = series_of(home.site)
+    if device not in known:
+        raise Problem(404, f"There is no device '{device[:100]}'. Known: {', '.join(known)}.")
 
 
-def _span(
+def span_of(
     home: HomeView, start: datetime | None, end: datetime | None, default: timedelta, longest: timedelta
 ) -> tuple[datetime, datetime]:
+    """The half-open span asked for; raises Problem (422) for one that is empty or too long."""
     until = end or (start + default if start else home.clock.now())
     since = start or until - default
     if since >= until:

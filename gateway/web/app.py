@@ -11,6 +11,7 @@ from starlette.types import Scope
 from gateway.web.api import api_routes
 from gateway.web.forms import form_routes
 from gateway.web.guard import Guard
+from gateway.web.history import history_routes
 from gateway.web.login import Login
 from gateway.web.ops import ops_routes
 from gateway.web.pages import STATIC, Pages, page_routes
@@ -47,6 +48,7 @@ def create_app(home: HomeView, *, settings: WebSettings) -> FastAPI:
     app.state.login = login
     add_problem_handlers(app)
     app.include_router(api_routes(home, streams))
+    app.include_router(history_routes(home))
     app.include_router(ops_routes(home))
     app.include_router(page_routes(home, pages, streams))
     app.include_router(form_routes(home, pages, login))

@@ -40,10 +40,10 @@ class DeviceCard:
 
 def device_cards(home: HomeView) -> list[DeviceCard]:
     """Every configured device, in the order of the site file."""
-    snapshot, setpoints = home.snapshot(), home.setpoints()
+    setpoints = home.setpoints()
     cards = []
     for device in home.site.devices:
-        shown, setpoint = device_out(device, snapshot), setpoints.get(device.id)
+        shown, setpoint = device_out(home, device), setpoints.get(device.id)
         power = shown.values.get("power_w")
         extra = [_way(device.role, power.value)] if power and abs(power.value) > FLOWS_FROM_W else []
         extra += [_phases(home, shown)] if device.role is Role.MAIN_METER else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
@@ -15,14 +16,16 @@ from gateway.web.login import LASTS, Login
 from gateway.web.pages import PAGES, Pages
 from gateway.web.view import HomeView
 from gateway.web.wire import ChargingModel, OptIn, OverrideIn, PreferencesModel
+from gateway.web.wire_energy import EditIn, UndoIn
 
-BACK = {path for path, _ in PAGES} | {"/preferences"}
+BACK = {path for path, _ in PAGES} | {"/preferences", "/devices"}
 
 
 def form_routes(home: HomeView, pages: Pages, login: Login) -> APIRouter:
     """The pages that take something."""
     router = APIRouter(include_in_schema=False)
     _add_wishes(router, home, pages)
+    _add_edits(router, home, pages)
     _add_preferences(router, home, pages)
     _add_login(router, pages, login)
     return router
@@ -87,6 +90,48 @@ def pages_mode(mode: str) -> str:
         "min_solar": "charges slowly, faster with surplus sun",
         "smart": "charges when it is cheapest and cleanest",
     }[mode]
+
+
+def _add_edits(router: APIRouter, home: HomeView, pages: Pages) -> None:
+    @router.post("/do/correct")
+    async def correct(request: Request) -> Response:
+        fields, _ = await _fields(request)
+        try:
+            wish = EditIn.model_validate({key: value for key, value in _energies(fields).items() if value})
+            evenly, who = wish.spread == "evenly", request.state.who
+            said = await home.correct(
+                wish.device, wish.start, wish.end, wish.import_wh, wish.export_wh,
+                evenly=evenly, reason=wish.reason, who=who,
+            )  # fmt: skip
+            pages.say(request, said)
+        except (WishRefused, ValidationError) as refused:
+            pages.say(request, _words(refused), refused=True)
+        return RedirectResponse(_day_page(home, fields), 303)
+
+    @router.post("/do/undo")
+    async def undo(request: Request) -> Response:
+        fields, _ = await _fields(request)
+        try:
+            wish = UndoIn.model_validate(fields)
+            pages.say(request, await home.undo_edits(wish.device, wish.start, wish.end, request.state.who))
+        except (WishRefused, ValidationError) as refused:
+            pages.say(request, _words(refused), refused=True)
+        return RedirectResponse(_day_page(home, fields), 303)
+
+
+def _energies(fields: dict[str, str]) -> dict[str, str]:
+    """The form's fields with decimal points in the energies."""
+    points = {key: fields[key].replace(",", ".") for key in ("import_wh", "export_wh") if key in fields}
+    return fields | points
+
+
+def _day_page(home: HomeView, fields: dict[str, str]) -> str:
+    """The page of the day and device that a form was about."""
+    try:
+        start = datetime.fromisoformat(fields.get("start", "")).astimezone(home.site.timezone)
+    except (ValueError, OverflowError):
+        return "/energy"
+    return f"/energy?{urlencode({'day': start.date().isoformat(), 'device': fields.get('device', '')})}#data"
 
 
 def _add_preferences(router: APIRouter, home: HomeView, pages: Pages) -> None:

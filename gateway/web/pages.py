@@ -15,8 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gateway.model.dr import EventPhase
 from gateway.model.errors import WishRefused
 from gateway.model.site import Role
+from gateway.runtime.edits import editable
+from gateway.runtime.energy import device_name
 from gateway.runtime.words import local_time
-from gateway.web import cards, chart, shapes
+from gateway.web import cards, chart, devices, energy, shapes
 from gateway.web.dr import event_time, is_information
 from gateway.web.guard import COOKIE
 from gateway.web.login import Login
@@ -31,12 +33,15 @@ STATIC = HERE / "static"
 PAGES = (
     ("/", "Now"),
     ("/plan", "Plan"),
+    ("/energy", "Energy"),
     ("/charging", "Charging"),
     ("/events", "Events"),
     ("/loadshape", "Load shape"),
 )
 SAID_KEPT = 100
 MARKS_SHOWN = 8
+LEAST_WH = 0.5
+"""Less than this of unknown origin is not worth a colour in the legend, Wh."""
 
 
 class Pages:
@@ -95,6 +100,7 @@ def page_routes(home: HomeView, pages: Pages, streams: Streams) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     _add_now(router, home, pages, streams)
     _add_plan(router, home, pages)
+    _add_energy(router, home, pages)
     _add_rest(router, home, pages)
     return router
 
@@ -165,6 +171,46 @@ async def _asked(home: HomeView, rows: list[chart.BlockRow], device: str, start:
     except WishRefused as refused:
         sentence = str(refused)
     return {"row": row, "sentence": sentence}
+
+
+def _add_energy(router: APIRouter, home: HomeView, pages: Pages) -> None:
+    @router.get("/energy")
+    async def show_energy(
+        request: Request, day: str = "", device: str = "", minutes: str = "", start: str = ""
+    ) -> HTMLResponse:
+        wish = energy.asked(home, day, device, minutes, start)
+        return pages.page(request, "energy.html", **await _energy_values(home, wish))
+
+    @router.get("/devices")
+    async def show_devices(request: Request) -> HTMLResponse:
+        panels = devices.device_panels(home)
+        return pages.page(request, "devices.html", headline=devices.devices_sentence(panels), devices=panels)
+
+
+async def _energy_values(home: HomeView, wish: energy.Asked) -> dict[str, Any]:
+    """Everything the page Energy shows."""
+    today = home.clock.now().astimezone(home.site.timezone).date()
+    found = await home.energy_day(wish.day)
+    starts, ends = energy.edges(home, wish, found)
+    return {
+        "headline": energy.sentence(found, today),
+        "wish": wish,
+        "day": found,
+        "name": device_name(home.site, wish.device),
+        "before": wish.day - timedelta(days=1),
+        "after": wish.day + timedelta(days=1) if wish.day < today else None,
+        "last_day": today,
+        "bars": energy.bars(found),
+        "unknown": any(consumer.unknown_wh >= LEAST_WH for consumer in found.consumers),
+        "measured": energy.measured_words(found),
+        "devices": energy.devices(home, wish),
+        "lengths": energy.MINUTES,
+        "rows": await energy.interval_rows(home, wish, found),
+        "downloads": energy.downloads(wish, found),
+        "correctable": wish.device in editable(home.site),
+        "starts": starts,
+        "ends": ends,
+    }
 
 
 def _add_rest(router: APIRouter, home: HomeView, pages: Pages) -> None:

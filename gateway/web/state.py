@@ -8,7 +8,7 @@ from gateway.model.setpoint import Setpoint
 from gateway.model.site import Device, Role
 from gateway.model.snapshot import ChargerStatus, DeviceState, Snapshot
 from gateway.web.view import HomeView
-from gateway.web.wire import ChargerOut, DeviceOut, NextChangeOut, SetpointOut, StateOut, ValueOut
+from gateway.web.wire import ChargerOut, DeviceOut, NextChangeOut, RuleCountOut, SetpointOut, StateOut, ValueOut
 
 HEAT = (Role.WATER_HEATER, Role.HEAT_PUMP)
 
@@ -43,13 +43,14 @@ def state_of(home: HomeView) -> StateOut:
         rate=rate.name if rate else "",
         co2_g_per_kwh=co2_now(home),
         next_change=NextChangeOut.model_validate(change) if change else None,
-        devices={device.id: device_out(device, snapshot) for device in site.devices},
+        devices={device.id: device_out(home, device) for device in site.devices},
         setpoints={device: setpoint_out(setpoint) for device, setpoint in home.setpoints().items()},
     )
 
 
-def device_out(device: Device, snapshot: Snapshot | None) -> DeviceOut:
+def device_out(home: HomeView, device: Device) -> DeviceOut:
     """One configured device, known or not."""
+    snapshot, notes = home.snapshot(), home.device_notes(device.id)
     state = snapshot.devices.get(device.id) if snapshot else None
     if state is None:
         state = DeviceState(device.id, device.role, False, None, {}, "no reading yet")
@@ -62,6 +63,10 @@ def device_out(device: Device, snapshot: Snapshot | None) -> DeviceOut:
         age_s=state.age_s,
         values=values,
         reason=state.reason,
+        doubts={quantity.value: words for quantity, words in state.doubts.items()},
+        vee=[RuleCountOut.model_validate(count) for count in home.rule_counts(device.id)],
+        profile=notes.profile,
+        warning=notes.warning,
     )
 
 

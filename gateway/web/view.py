@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 from typing import Protocol
 
 from gateway.model.audit import AuditRow, Notification
@@ -10,13 +11,14 @@ from gateway.model.dr import EventRecord, Timeline
 from gateway.model.learned import DayShape
 from gateway.model.plan import Forecast, Plan
 from gateway.model.preferences import Preferences
-from gateway.model.reading import Interval, Rollup
+from gateway.model.reading import Interval, Rollup, RuleCount
 from gateway.model.session import EvSession
 from gateway.model.setpoint import Setpoint
 from gateway.model.site import Site
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Rate, Tariff
 from gateway.ports import Clock, FactStore
+from gateway.runtime.energy import EnergyDay
 
 
 class NextChange(Protocol):
@@ -43,6 +45,15 @@ class Health(Protocol):
     def ready(self) -> bool: ...
     @property
     def reasons(self) -> list[str]: ...
+
+
+class DeviceNotes(Protocol):
+    """What is known of a device beside its readings: its profile's name, and why it is slow; empty when not."""
+
+    @property
+    def profile(self) -> str: ...
+    @property
+    def warning(self) -> str: ...
 
 
 class HomeView(Protocol):
@@ -101,6 +112,46 @@ class HomeView(Protocol):
         """Interval data of one device, or of "house" or "solar"."""
         ...
 
+    async def resampled(self, device: str, start: datetime, end: datetime, resolution_s: int) -> list[Interval]:
+        """Interval data of another length, s (86,400: local days); raises WishRefused for one that is not kept."""
+        ...
+
+    async def green_button(self, device: str, start: datetime, end: datetime, resolution_s: int) -> Iterator[str]:
+        """Interval data as a Green Button (ESPI) feed, in pieces of text; raises WishRefused."""
+        ...
+
+    async def interval_history(self, device: str, start: datetime) -> list[Interval]:
+        """Every version of one interval, the one in force last."""
+        ...
+
+    async def energy_day(self, day: date) -> EnergyDay:
+        """Where the energy of a local day came from, consumer by consumer."""
+        ...
+
+    async def correct(
+        self,
+        device: str,
+        start: datetime,
+        end: datetime,
+        import_wh: float | None,
+        export_wh: float | None,
+        *,
+        evenly: bool,
+        reason: str,
+        who: str,
+    ) -> str:
+        """Correct the energy of [start, end), Wh (None: as it is); returns what happened, raises WishRefused."""
+        ...
+
+    async def undo_edits(self, device: str, start: datetime, end: datetime, who: str) -> str:
+        """Undo the corrections in [start, end); returns what happened, raises WishRefused."""
+        ...
+
+    def rule_counts(self, device: str) -> Sequence[RuleCount]:
+        """How often each validation rule spoke about a device today."""
+        ...
+
+    def device_notes(self, device: str) -> DeviceNotes: ...
     async def rollups(self, device: str, quantity: str, start: datetime, end: datetime) -> list[Rollup]: ...
     async def sessions(self, start: datetime, end: datetime) -> list[EvSession]: ...
     async def notifications(self) -> list[Notification]: ...

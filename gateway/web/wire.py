@@ -29,8 +29,21 @@ class ValueOut(Out):
     unit: str
 
 
+class RuleCountOut(Out):
+    """How often a validation rule spoke about a device today, when last, and in which words."""
+
+    rule: str
+    count: int
+    last: datetime
+    words: str
+
+
 class DeviceOut(Out):
-    """A configured device; `values` are fresh and valid only, `reason` says why it is not online."""
+    """A configured device; `values` are fresh and valid only, `reason` says why it is not online.
+
+    `doubts` says by quantity why its last reading was not believed, `vee` how often which rule spoke today, `warning`
+    why it is slow.
+    """
 
     id: str
     name: str
@@ -39,6 +52,10 @@ class DeviceOut(Out):
     age_s: float | None
     values: dict[str, ValueOut]
     reason: str
+    doubts: dict[str, str]
+    vee: list[RuleCountOut]
+    profile: str
+    warning: str
 
 
 class SetpointOut(Out):

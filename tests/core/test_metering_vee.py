@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.core.metering.counters import counter_step
 from gateway.core.metering.vee import SeriesMemory, check
 from gateway.model.quantity import Quantity as Q
-from gateway.model.reading import Quality, Reading
+from gateway.model.reading import Quality, Reading, Rule
 
 T0 = datetime(2026, 11, 21, 16, 30, tzinfo=UTC)
 VALID, SUSPECT, MISSING = Quality.VALID, Quality.SUSPECT, Quality.MISSING
@@ -100,7 +101,7 @@ def test_after_our_own_clock_stepped_back_readings_are_believed_again():
 
 def test_what_the_adapter_doubts_is_doubted_and_teaches_nothing():
     doubted = Reading("m", Q.POWER, 5.0, T0, SUSPECT, "late reply")
-    assert check(doubted, SeriesMemory(), T0) == (doubted, SeriesMemory())
+    assert check(doubted, SeriesMemory(), T0) == (replace(doubted, rule=Rule.SOURCE), SeriesMemory())
 
 
 @pytest.mark.parametrize(

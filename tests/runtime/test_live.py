@@ -10,7 +10,7 @@ import pytest
 from gateway.core.metering.freeze import Wishes
 from gateway.model.preferences import Preferences
 from gateway.model.quantity import Quantity
-from gateway.model.reading import Quality
+from gateway.model.reading import Quality, Rule
 from gateway.runtime.live import Changes, HomeState
 from tests.core.homes import SITE
 from tests.fakes import FakeClock
@@ -49,9 +49,33 @@ async def test_only_valid_readings_enter_the_state() -> None:
     good = reading("meter", Quantity.POWER, 500.0, clock.now())
     state.take(good)
     state.take(replace(good, value=99_999.0, quality=Quality.SUSPECT, reason="a jump"))
-    state.take(replace(good, value=None, quality=Quality.MISSING))
+    state.take(replace(good, value=None, quality=Quality.MISSING, reason="no number", rule=Rule.MISSING))
     assert state.freeze(WISHES, {}, frozenset()).grid_w() == 500.0
-    assert state.suspect == {"meter": "power_w: a jump"}
+
+
+async def test_a_doubt_is_shown_with_its_rule_until_a_valid_reading_of_the_same_quantity_comes() -> None:
+    """Wrong before: the first doubt of a device was shown for ever."""
+    clock = FakeClock()
+    state = HomeState(SITE, clock)
+    good = reading("meter", Quantity.POWER, 500.0, clock.now())
+    state.take(replace(good, quality=Quality.SUSPECT, reason="a jump", rule=Rule.SPIKE))
+    state.take(replace(good, quantity=Quantity.CURRENT_L1))
+    meter = state.freeze(WISHES, {}, frozenset()).devices["meter"]
+    assert meter.doubts == {Quantity.POWER: "spike: a jump"} and state.suspect == {"meter": "power_w: spike: a jump"}
+    state.take(good)
+    assert meter.doubts, "a snapshot does not follow later readings"
+    assert not state.freeze(WISHES, {}, frozenset()).devices["meter"].doubts and not state.suspect
+
+
+async def test_a_quantity_that_went_missing_is_told_and_one_that_never_was_there_is_not() -> None:
+    state = HomeState(SITE, FakeClock())
+    good = reading("meter", Quantity.POWER, 500.0, state.clock.now())
+    gone = replace(good, value=None, quality=Quality.MISSING, reason="not implemented", rule=Rule.MISSING)
+    state.take(gone)
+    assert not state.doubts
+    state.take(good)
+    state.take(gone)
+    assert state.doubts == {"meter": {Quantity.POWER: "missing: not implemented"}}
 
 
 async def test_a_valid_reading_ends_the_silence_and_a_suspect_one_does_not() -> None:

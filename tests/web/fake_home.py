@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.core.metering.edit import Correction, Spread
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.authority import Authority
 from gateway.model.dr import (
@@ -26,13 +28,16 @@ from gateway.model.learned import DayShape
 from gateway.model.plan import Block, Forecast, IntentKind, Plan, PlanSlot
 from gateway.model.preferences import Preferences
 from gateway.model.quantity import Quantity
-from gateway.model.reading import Interval, IntervalQuality, Rollup
+from gateway.model.reading import Interval, IntervalQuality, Rollup, Rule, RuleCount
 from gateway.model.session import EvSession
 from gateway.model.setpoint import Override, Setpoint, SetpointKind
 from gateway.model.site import Device, Role, Site
 from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snapshot
 from gateway.model.tariff import Rate, Tariff
-from tests.fakes import FakeClock
+from gateway.runtime.edits import Edits
+from gateway.runtime.energy import EnergyHistory, series_of
+from gateway.runtime.home import DeviceNotes
+from tests.fakes import FakeClock, FakeStore
 
 ZONE = ZoneInfo("Europe/Brussels")
 NOW = datetime(2026, 11, 21, 17, 5, tzinfo=UTC)
@@ -154,7 +159,8 @@ def snapshot(preferences: Preferences, overrides: tuple[Override, ...] = ()) -> 
         "inverter": DeviceState("inverter", Role.HYBRID_INVERTER, True, 0.9, {q.POWER: -1390.0, q.PV_POWER: 0.0, q.BATTERY_POWER: -1480.0, q.SOC: 62.0}),
         "charger": DeviceState("charger", Role.EV_CHARGER, True, 4.0, {q.POWER: 0.0}),
         "boiler": DeviceState("boiler", Role.WATER_HEATER, False, 252.0, {}, "The relay has not spoken for 4 min; look at its Wi-Fi."),
-        "heatpump": DeviceState("heatpump", Role.HEAT_PUMP, True, 12.0, {q.POWER: 310.0, q.TEMPERATURE: 20.6}),
+        "heatpump": DeviceState("heatpump", Role.HEAT_PUMP, True, 12.0, {q.POWER: 310.0, q.TEMPERATURE: 20.6},
+                                doubts={q.OUTDOOR_TEMPERATURE: "range: 812.0 °C is not possible <here>"}),
     }  # fmt: skip
     charger = ChargerStatus("charger", ChargePhase.PLUGGED, True, "41", at(17.33), 4200.0, 0.0, (0.0, 0.0, 0.0), 0.0, 58.0, 0.0, at(18), 4.0)  # fmt: skip
     return Snapshot(NOW, devices, {"charger": charger}, preferences, overrides=overrides)
@@ -215,6 +221,29 @@ class FakeHome:
     _records: list[EventRecord] = field(default_factory=records)
     _overrides: tuple[Override, ...] = ()
     version: int = 1
+    store: FakeStore = field(default_factory=FakeStore)
+    counts: dict[str, list[RuleCount]] = field(default_factory=lambda: {"heatpump": [
+        RuleCount("heatpump", Rule.RANGE, 12, at(17.9), "812.0 °C is not possible"),
+        RuleCount("heatpump", Rule.STUCK, 1, at(12), "the same value for 3 h"),
+    ]})  # fmt: skip
+
+    def __post_init__(self) -> None:
+        """Interval data of the day up to now; the rest of the past is empty."""
+        self.edits = Edits(self.site, self.clock, self.store, lambda: None, asyncio.Lock())
+        self.energy = EnergyHistory(self.site, self.clock, self.store)
+        if not self.blank:
+            self.keep(interval for name in series_of(self.site) for interval in self.day_of(name))
+
+    def keep(self, intervals: Iterable[Interval]) -> None:
+        """Put rows on the fake disk."""
+        for row in intervals:
+            self.store.interval_rows[row.device, row.start] = row
+            self.store.interval_versions.append(row)
+
+    def day_of(self, device: str) -> list[Interval]:
+        """One series of today."""
+        starts = [at(0) + timedelta(minutes=15 * i) for i in range(int((NOW - at(0)) / timedelta(minutes=15)))]
+        return [self._interval(device, start) for start in starts]
 
     @classmethod
     def empty(cls) -> FakeHome:
@@ -276,11 +305,40 @@ class FakeHome:
         return None
 
     async def intervals(self, device: str, start: datetime, end: datetime):
-        if self.blank:
-            return []
-        first = start.replace(minute=start.minute // 15 * 15, second=0, microsecond=0)
-        whens = [first + timedelta(minutes=15 * i) for i in range(int((end - first).total_seconds() // 900))]
-        return [self._interval(device, when) for when in whens if when >= start]
+        return await self.store.intervals(device, start, end)
+
+    async def resampled(self, device: str, start: datetime, end: datetime, resolution_s: int):
+        return await self.energy.intervals(device, start, end, resolution_s)
+
+    async def green_button(self, device: str, start: datetime, end: datetime, resolution_s: int):
+        return await self.energy.green_button(device, start, end, resolution_s)
+
+    async def interval_history(self, device: str, start: datetime):
+        return await self.store.interval_history(device, start)
+
+    async def energy_day(self, day: date):
+        return await self.energy.day(day)
+
+    async def correct(self, device, start, end, import_wh, export_wh, *, evenly, reason, who):
+        spread = Spread.EVENLY if evenly else Spread.PROPORTIONALLY
+        said = await self.edits.correct(Correction(device, start, end, import_wh, export_wh, reason, spread), who)
+        self.wishes.append(("correct", device, start, who))
+        return said
+
+    async def undo_edits(self, device: str, start: datetime, end: datetime, who: str):
+        said = await self.edits.undo(device, start, end, who)
+        self.wishes.append(("undo", device, start, who))
+        return said
+
+    def rule_counts(self, device: str):
+        return [] if self.blank else self.counts.get(device, [])
+
+    def device_notes(self, device: str):
+        return (
+            DeviceNotes("eastron-sdm630", "The bus needs 1.4 s for a round; 1.0 s was asked.")
+            if device == "meter"
+            else DeviceNotes()
+        )
 
     def _interval(self, device: str, when: datetime) -> Interval:
         car = 7000.0 if at(17.5) <= when < at(18) else 0.0
@@ -293,10 +351,15 @@ class FakeHome:
             "boiler": 0.0,
             "heatpump": heat,
             "inverter": sun + battery,
+            "inverter/pv": sun,
+            "inverter/battery": battery,
         }
         power = table.get(device, sum(table[k] for k in ("house", "charger", "heatpump", "inverter")))
         wh = power / 4
-        return Interval(device, when, 900, max(0.0, wh), max(0.0, -wh), IntervalQuality.VALID, "counter")
+        gap = at(12) <= when < at(12.5) and device in ("meter", "house")
+        quality = IntervalQuality.ESTIMATED if gap else IntervalQuality.VALID
+        method = "counter spread evenly" if gap else "counter"
+        return Interval(device, when, 900, max(0.0, wh), max(0.0, -wh), quality, method)
 
     async def rollups(self, device: str, quantity: str, start: datetime, end: datetime):
         if self.blank:

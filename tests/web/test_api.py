@@ -12,7 +12,8 @@ from tests.web.fake_home import FakeHome
 
 READS = [
     "state", "devices", "chargers", "plan", "dr/events", "preferences", "loadshape", "forecast", "sessions", "sessions.csv",
-    "notifications", "audit", "intervals?device=house", "readings?device=inverter&quantity=soc_percent", "openapi.json",
+    "notifications", "audit", "intervals?device=house", "intervals.csv?device=meter",
+    "intervals.xml?device=inverter/pv", "attribution", "intervals/history?device=meter&start=2026-11-21T11:00:00Z", "readings?device=inverter&quantity=soc_percent", "openapi.json",
 ]  # fmt: skip
 
 
@@ -33,7 +34,8 @@ async def test_the_state_names_every_configured_device_with_its_age(demo):
     assert set(state["devices"]) == {"meter", "inverter", "charger", "boiler", "heatpump"}
     assert state["devices"]["boiler"] | {"values": None} == {
         "id": "boiler", "name": "Hot water", "role": "water_heater", "online": False, "age_s": 252.0, "values": None,
-        "reason": "The relay has not spoken for 4 min; look at its Wi-Fi.",
+        "reason": "The relay has not spoken for 4 min; look at its Wi-Fi.", "doubts": {}, "vee": [], "profile": "",
+        "warning": "",
     }  # fmt: skip
     assert state["devices"]["inverter"]["values"]["soc_percent"] == {"value": 62.0, "unit": "%"}
 

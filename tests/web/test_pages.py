@@ -16,7 +16,7 @@ from gateway.web.settings import WebSettings
 from tests.web.conftest import browser
 from tests.web.fake_home import FakeHome
 
-PATHS = ["/", "/plan", "/charging", "/events", "/loadshape", "/preferences", "/login"]
+PATHS = ["/", "/plan", "/energy", "/devices", "/charging", "/events", "/loadshape", "/preferences", "/login"]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.learning.blocks import MAX_BLOCKS, SLOTS, STEP_S, Array, slot_start
+from gateway.core.metering.sun import sun_height
 from gateway.model.plan import Forecast
 from gateway.model.reading import Interval
 
@@ -24,21 +25,8 @@ BAND = (0.10, 0.90)
 
 
 def clear_sky_w_m2(at_s: NDArray[np.floating[Any]], latitude: float, longitude: float) -> Array:
-    """Global horizontal irradiance under a clear sky, W/m2, at times in seconds since 1970 (Haurwitz 1945).
-
-    Sun position by Cooper's declination and Spencer's equation of time: good to a degree, which is plenty here.
-    """
-    day = (at_s / 86400.0 - 0.5) % 365.2422
-    angle = 2 * np.pi * day / 365.2422
-    declination = np.radians(23.45) * np.sin(2 * np.pi * (284 + day + 1) / 365.2422)
-    minutes = 229.18 * (
-        0.000075 + 0.001868 * np.cos(angle) - 0.032077 * np.sin(angle)
-        - 0.014615 * np.cos(2 * angle) - 0.040849 * np.sin(2 * angle)
-    )  # fmt: skip
-    solar_hour = (at_s / 3600.0 + longitude / 15.0 + minutes / 60.0) % 24.0
-    turn = np.radians(15.0 * (solar_hour - 12.0))
-    phi = np.radians(latitude)
-    height = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(turn)
+    """Global horizontal irradiance under a clear sky, W/m2, at times in seconds since 1970 (Haurwitz 1945)."""
+    height = sun_height(at_s, latitude, longitude)
     up = np.maximum(height, 1e-6)
     result: Array = np.where(height > 0, 1098.0 * up * np.exp(-0.057 / up), 0.0)
     return result

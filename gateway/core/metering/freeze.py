@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.model.plan import Plan
@@ -32,6 +32,9 @@ class Wishes:
     plan: Plan | None = None
 
 
+NO_DOUBTS: Mapping[str, Mapping[Quantity, str]] = {}
+
+
 def freeze(
     site: Site,
     latest: Mapping[str, Mapping[Quantity, Latest]],
@@ -43,11 +46,12 @@ def freeze(
     disobeying: frozenset[str],
     now: datetime,
     monotonic: float,
+    doubts: Mapping[str, Mapping[Quantity, str]] = NO_DOUBTS,
 ) -> Snapshot:
     """The home's state at `now`: per device only values younger than its own limit in `stale_after_s`, s.
 
     `silent` says in words why a device does not answer; its values still count until they are stale, so that one
-    lost poll does not blind the tick.
+    lost poll does not blind the tick. `doubts` says per device which quantities were last not believed, and why.
     """
     states = {
         device.id: _device_state(
@@ -60,6 +64,8 @@ def freeze(
         states[device.id] = _charger_state(
             device, latest.get(device.id, {}), chargers.get(device.id), stale_after_s.get(device.id, 60.0), monotonic
         )
+    states = {name: replace(state, doubts=dict(doubts[name])) if doubts.get(name) else state
+              for name, state in states.items()}  # fmt: skip
     return Snapshot(
         now=now,
         devices=states,

@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from gateway.core.metering.counters import counter_step
-from gateway.model.quantity import Quantity
-from gateway.model.reading import Quality, Reading
+from gateway.core.metering.counters import MAX_POWER_W, UNKNOWN_S, counter_step
+from gateway.model.quantity import CURRENTS, POWERS, VOLTAGES, Quantity
+from gateway.model.reading import Quality, Reading, Rule
 
 FUTURE = timedelta(seconds=60)
 """How far a device's clock may be ahead."""
+CLOCK_JITTER = timedelta(seconds=2)
+"""What is remembered from later than this after now was stamped before our own clock was set back."""
+STEPS = {"reset": Rule.COUNTER_RESET, "jump": Rule.COUNTER_JUMP, "roll-over": Rule.ROLL_OVER}
 CONFIRM = 3
 """So many readings in a row that agree with each other overrule the past (a replaced meter, a true step)."""
 STUCK_MIN_READINGS = 300
@@ -29,6 +32,8 @@ RANGES: dict[Quantity, tuple[float, float]] = {
 }  # fmt: skip
 """Physical bounds in the quantity's unit, far outside what a home does; counters have their own rule."""
 MAX_COUNTER_WH = 1e13
+TINY: dict[Quantity, float] = dict.fromkeys((*CURRENTS, *VOLTAGES), 1e-9) | dict.fromkeys((Q.POWER, *POWERS), 1e-20)
+"""Words or bytes in the wrong order make such numbers; what is left of adding up powers is larger."""
 
 SPIKES: dict[Quantity, float] = {
     Q.POWER: 60_000.0, Q.POWER_L1: 25_000.0, Q.POWER_L2: 25_000.0, Q.POWER_L3: 25_000.0,
@@ -61,59 +66,85 @@ class SeriesMemory:
     doubt_time: datetime | None = None
 
 
-def check(reading: Reading, memory: SeriesMemory, now: datetime) -> tuple[Reading, SeriesMemory]:
-    """The reading with its quality and the reason, and the memory for the next one; pure."""
+Doubt = tuple[Rule, str]
+"""A rule and what it says in words."""
+
+
+def check(
+    reading: Reading, memory: SeriesMemory, now: datetime, max_power_w: float = MAX_POWER_W
+) -> tuple[Reading, SeriesMemory]:
+    """The reading with its quality, rule and reason, and the memory for the next one; pure.
+
+    A counter that rises faster than `max_power_w`, W, is doubted.
+    """
     if reading.quality is not Quality.VALID:
-        return reading, memory
+        rule = Rule.MISSING if reading.quality is Quality.MISSING else Rule.SOURCE
+        return (reading if reading.rule else replace(reading, rule=rule)), memory
     if reading.value is None or not math.isfinite(reading.value):
-        return replace(reading, value=None, quality=Quality.MISSING, reason="no number"), memory
-    if memory.time is not None and memory.time > now + FUTURE:
-        # Our own clock stepped back: what was remembered lies in the future and cannot judge.
-        memory = SeriesMemory()
-    reason = _time_rule(reading, memory, now) or _range_rule(reading.quantity, reading.value)
-    if reason:
-        return _suspect(reading, reason), memory
-    return _against_past(reading, reading.value, memory)
+        words = "no number"
+        return replace(reading, value=None, quality=Quality.MISSING, reason=words, rule=Rule.MISSING), memory
+    memory = _after_step_back(memory, reading.time, now)
+    doubt = _time_rule(reading, memory, now) or _range_rule(reading.quantity, reading.value)
+    if doubt:
+        return _suspect(reading, doubt), memory
+    return _against_past(reading, reading.value, memory, max_power_w)
 
 
-def _time_rule(reading: Reading, memory: SeriesMemory, now: datetime) -> str:
+def _after_step_back(memory: SeriesMemory, time: datetime, now: datetime) -> SeriesMemory:
+    """What is remembered, when our own clock was set back: the values stay, their times were wrong."""
+    if memory.time is None or memory.time <= time or memory.time <= now + CLOCK_JITTER:
+        return memory
+    since = time - timedelta(seconds=UNKNOWN_S)
+    return replace(memory, time=since, same_since=None, same_count=0, doubt=None, doubts=0)
+
+
+def _time_rule(reading: Reading, memory: SeriesMemory, now: datetime) -> Doubt | None:
     if reading.time > now + FUTURE:
-        return f"time {(reading.time - now).total_seconds():.0f} s in the future"
+        return Rule.TIME_FUTURE, f"time {(reading.time - now).total_seconds():.0f} s in the future"
     if memory.time is not None and reading.time < memory.time:
-        return f"late: {(memory.time - reading.time).total_seconds():.0f} s older than the one before"
-    return ""
+        late = (memory.time - reading.time).total_seconds()
+        return Rule.TIME_LATE, f"late: {late:.0f} s older than the one before"
+    return None
 
 
-def _range_rule(quantity: Quantity, value: float) -> str:
+def _range_rule(quantity: Quantity, value: float) -> Doubt | None:
     low, high = (0.0, MAX_COUNTER_WH) if quantity.is_counter else RANGES[quantity]
+    if value and abs(value) < TINY.get(quantity, 0.0):
+        return Rule.WORD_ORDER, f"no meter measures {value:g} {quantity.unit}"
     if low <= value <= high:
-        return ""
-    return f"out of range: {value:g} {quantity.unit}, believed between {low:g} and {high:g}"
+        return None
+    return Rule.RANGE, f"out of range: {value:g} {quantity.unit}, believed between {low:g} and {high:g}"
 
 
-def _against_past(reading: Reading, value: float, memory: SeriesMemory) -> tuple[Reading, SeriesMemory]:
-    reason = _step_rule(reading.quantity, memory.value, value, _elapsed(memory.time, reading.time))
-    if not reason:
-        return _stuck_rule(reading, value, _believe(value, reading.time, memory))
+def _against_past(
+    reading: Reading, value: float, memory: SeriesMemory, max_power_w: float
+) -> tuple[Reading, SeriesMemory]:
+    elapsed = _elapsed(memory.time, reading.time)
+    doubt = _step_rule(reading.quantity, memory.value, value, elapsed, max_power_w)
+    if doubt is None or doubt[0] is Rule.ROLL_OVER:
+        noted = replace(reading, rule=Rule.ROLL_OVER) if doubt else reading
+        return _stuck_rule(noted, value, _believe(value, reading.time, memory))
     again = memory.doubt is not None and not _step_rule(
-        reading.quantity, memory.doubt, value, _elapsed(memory.doubt_time, reading.time)
+        reading.quantity, memory.doubt, value, _elapsed(memory.doubt_time, reading.time), max_power_w
     )
     doubts = memory.doubts + 1 if again else 1
     if doubts >= CONFIRM:
         return reading, SeriesMemory(value, reading.time, reading.time, 1)
-    return _suspect(reading, reason), replace(memory, doubt=value, doubts=doubts, doubt_time=reading.time)
+    return _suspect(reading, doubt), replace(memory, doubt=value, doubts=doubts, doubt_time=reading.time)
 
 
-def _step_rule(quantity: Quantity, before: float | None, value: float, elapsed_s: float) -> str:
+def _step_rule(
+    quantity: Quantity, before: float | None, value: float, elapsed_s: float, max_power_w: float
+) -> Doubt | None:
     if before is None:
-        return ""
+        return None
     if quantity.is_counter:
-        kind = counter_step(before, value, elapsed_s).kind
-        return "" if kind in ("normal", "roll-over") else f"counter {kind}: from {before:.0f} to {value:.0f} Wh"
+        kind = counter_step(before, value, elapsed_s, max_power_w).kind
+        return None if kind == "normal" else (STEPS[kind], f"counter {kind}: from {before:.0f} to {value:.0f} Wh")
     most = SPIKES.get(quantity)
     if most is None or elapsed_s > SPIKE_WITHIN_S or abs(value - before) <= most:
-        return ""
-    return f"spike: from {before:g} to {value:g} {quantity.unit} within {elapsed_s:.0f} s"
+        return None
+    return Rule.SPIKE, f"spike: from {before:g} to {value:g} {quantity.unit} within {elapsed_s:.0f} s"
 
 
 def _believe(value: float, time: datetime, memory: SeriesMemory) -> SeriesMemory:
@@ -127,12 +158,13 @@ def _stuck_rule(reading: Reading, value: float, memory: SeriesMemory) -> tuple[R
     stood = _elapsed(memory.same_since, reading.time)
     if limit is None or value.is_integer() or memory.same_count < STUCK_MIN_READINGS or stood <= limit:
         return reading, memory
-    return _suspect(reading, f"stuck: {value:g} {reading.quantity.unit} unchanged for {stood / 60:.0f} min"), memory
+    words = f"stuck: {value:g} {reading.quantity.unit} unchanged for {stood / 60:.0f} min"
+    return _suspect(reading, (Rule.STUCK, words)), memory
 
 
 def _elapsed(before: datetime | None, time: datetime) -> float:
     return 0.0 if before is None else (time - before).total_seconds()
 
 
-def _suspect(reading: Reading, reason: str) -> Reading:
-    return replace(reading, quality=Quality.SUSPECT, reason=reason)
+def _suspect(reading: Reading, doubt: Doubt) -> Reading:
+    return replace(reading, quality=Quality.SUSPECT, rule=doubt[0], reason=doubt[1])

@@ -1,0 +1,187 @@
+"""From a site file to adapters: what measures, what takes commands, what owns a connection; plain constructor calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adapters.modbus.settings import ModbusDeviceSettings, ModbusRtuSettings, ModbusTcpSettings
+from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
+from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
+from adapters.openadr.settings import OpenAdrSettings
+from adapters.p1.settings import P1DeviceSettings, P1SerialSettings, P1TcpSettings
+from adapters.sqlite.store import SqliteStore
+from gateway.config import DeviceEntry, Kind, SiteFile
+from gateway.core.tariff.rates import parse_tariff
+from gateway.model.errors import Finding, SiteFileError
+from gateway.model.site import Role
+from gateway.model.tariff import Tariff
+from gateway.ports import Actuator, Clock, Connection, DrServer, EvCharger, Meter
+
+CONFIG = Path(__file__).resolve().parent.parent / "config"
+KINDS = {
+    "modbus_tcp": Kind(ModbusTcpSettings, ModbusDeviceSettings),
+    "modbus_rtu": Kind(ModbusRtuSettings, ModbusDeviceSettings),
+    "p1_tcp": Kind(P1TcpSettings, P1DeviceSettings),
+    "p1_serial": Kind(P1SerialSettings, P1DeviceSettings),
+    "mqtt": Kind(MqttSettings, MqttDeviceSettings),
+    "ocpp": Kind(OcppSettings, OcppDeviceSettings),
+    "openadr": Kind(OpenAdrSettings, None),
+}
+
+
+@dataclass(slots=True)
+class Wired:
+    """The adapters of one site: what measures, what takes commands, what owns a connection, who sends events."""
+
+    connections: list[Connection] = field(default_factory=list)
+    meters: list[Meter] = field(default_factory=list)
+    chargers: dict[str, EvCharger] = field(default_factory=dict)
+    actuators: dict[str, Actuator] = field(default_factory=dict)
+    servers: dict[str, DrServer] = field(default_factory=dict)
+    brokers: dict[str, Any] = field(default_factory=dict)
+    stale_after_s: dict[str, float] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    needs: dict[str, list[Any]] = field(default_factory=dict)
+    """Connection -> what each Modbus device on it needs of its line."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Device id -> why it could not be wired, in words."""
+
+
+def wire(
+    site_file: SiteFile, store: SqliteStore, clock: Clock, on_change: Callable[[str, str], None], config: Path = CONFIG
+) -> Wired:
+    """Build the adapters; a device whose profile cannot be used is left out with a finding."""
+    wired = Wired()
+    owners = {
+        name: _connection(name, settings, store, clock, on_change) for name, settings in site_file.connections.items()
+    }
+    for name, owner in owners.items():
+        if isinstance(site_file.connections[name], OpenAdrSettings):
+            wired.servers[name] = owner
+        else:
+            wired.connections.append(owner)
+        if isinstance(site_file.connections[name], MqttSettings):
+            wired.brokers[name] = owner
+    for entry in site_file.devices:
+        try:
+            _add_device(wired, entry, owners[entry.connection], clock, config / "devices")
+        except SiteFileError as error:
+            wired.left_out[entry.device.id] = f"left out: {error.findings[0].what}"
+            wired.findings += [_at_device(site_file, entry, finding) for finding in error.findings]
+        except Finding as finding:
+            wired.left_out[entry.device.id] = f"left out: {finding.what}"
+            wired.findings.append(_at_device(site_file, entry, finding))
+    wired.findings += _line_findings(site_file, wired)
+    return wired
+
+
+def _line_findings(site_file: SiteFile, wired: Wired) -> list[Finding]:
+    """What is wrong with the Modbus lines, given the devices on them."""
+    lines = {
+        name: settings
+        for name, settings in site_file.connections.items()
+        if isinstance(settings, ModbusTcpSettings | ModbusRtuSettings)
+    }
+    if not lines:
+        return []
+    from adapters.modbus.line_check import line_findings
+
+    found = line_findings(lines, wired.needs)
+    return [Finding(f"{site_file.path}: {f.where}", f.what, f.remedy, severity="warning") for f in found]
+
+
+def _at_device(site_file: SiteFile, entry: DeviceEntry, finding: Finding) -> Finding:
+    where = f"{site_file.path}:{entry.line}: devices.{entry.device.id}: {finding.where}"
+    return Finding(where, finding.what, finding.remedy)
+
+
+def _connection(
+    name: str, settings: Any, store: SqliteStore, clock: Clock, on_change: Callable[[str, str], None]
+) -> Any:
+    """The owner of one connection; each protocol library is imported only when the site uses it."""
+    if isinstance(settings, ModbusTcpSettings | ModbusRtuSettings):
+        from adapters.modbus.bus import Bus
+
+        return Bus(name, settings, clock)
+    if isinstance(settings, P1TcpSettings | P1SerialSettings):
+        from adapters.p1.connection import P1Line
+
+        return P1Line(name, settings, clock)
+    if isinstance(settings, MqttSettings):
+        from adapters.mqtt.broker import Broker
+
+        return Broker(name, settings, clock)
+    if isinstance(settings, OcppSettings):
+        from adapters.ocpp.csms import Csms
+
+        return Csms(name, settings, clock, store, store, on_change)
+    from adapters.openadr.client import Vtn
+
+    return Vtn(name, settings, clock)
+
+
+def _add_device(wired: Wired, entry: DeviceEntry, owner: Any, clock: Clock, profiles: Path) -> None:
+    device, settings = entry.device, entry.settings
+    made: Any
+    if isinstance(settings, ModbusDeviceSettings):
+        from adapters.modbus.device import ModbusDevice
+        from adapters.modbus.profile import load_profile
+
+        profile = load_profile(settings.profile, profiles / "modbus")
+        made = ModbusDevice(device, settings, profile, owner, clock, main=device.role is Role.MAIN_METER)
+        wired.needs.setdefault(entry.connection, []).append(profile.needs)
+        stale = max(10.0, 3 * settings.period_s)
+    elif isinstance(settings, P1DeviceSettings):
+        from adapters.p1.device import P1Meter
+
+        made = P1Meter(device, settings, owner, clock)
+        stale = settings.expire_after_s
+    elif isinstance(settings, MqttDeviceSettings):
+        from adapters.mqtt.make import mqtt_device
+        from adapters.p1.telegram import parse
+
+        made = mqtt_device(device, settings, profiles / "mqtt", owner, clock, lambda raw: parse(raw).values())
+        stale = settings.expire_after_s
+    elif isinstance(settings, OcppDeviceSettings):
+        made = owner.charger(device, settings)
+        wired.chargers[device.id] = made
+        stale = 3 * settings.sample_interval_s
+    else:
+        raise Finding("connection", "carries no devices", "Name another connection.")
+    wired.meters.append(made)
+    wired.stale_after_s[device.id] = max(stale, 2.0 * clock.speed if clock.speed > 1 else 0.0)
+    if device.id not in wired.chargers and device.role in _COMMANDED:
+        wired.actuators[device.id] = made
+
+
+_COMMANDED = (Role.BATTERY, Role.HYBRID_INVERTER, Role.WATER_HEATER, Role.HEAT_PUMP)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file of config/ as a plain map; raises SiteFileError when it is missing or broken."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        document = YAML(typ="safe").load(path)
+    except OSError as error:
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml")))
+        raise SiteFileError([Finding(str(path), "there is no such file", f"Known: {known}.")]) from error
+    except YAMLError as error:
+        raise SiteFileError([Finding(str(path), f"is not YAML: {error}", "Mend the line named.")]) from error
+    return dict(document)
+
+
+def load_tariff(path: Path, currency: str) -> Tariff:
+    """A tariff of config/tariffs in the site's currency; raises SiteFileError."""
+    try:
+        tariff = parse_tariff(read_yaml(path))
+    except Finding as finding:
+        raise SiteFileError([Finding(f"{path}: {finding.where}", finding.what, finding.remedy)]) from finding
+    if tariff.currency != currency:
+        what = f"counts in {tariff.currency}, but the site's currency is {currency}"
+        raise SiteFileError([Finding(str(path), what, "Choose another tariff, or correct site.currency.")])
+    return tariff
