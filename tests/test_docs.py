@@ -89,6 +89,15 @@ def test_every_command_is_documented_for_people() -> None:
     assert not missing, f"no page shows how to use: {missing}"
 
 
+def test_every_test_a_conformance_table_names_exists() -> None:
+    known = {
+        name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    for page in (DOCS / "conformance").glob("*.md"):
+        named = re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8"))
+        assert named and not set(named) - known, f"{name_of(page)} names {set(named) - known}"
+
+
 def test_each_step_of_the_two_walks_stands_where_the_architecture_says() -> None:
     """`some.place `name`` in docs/architecture.md: the place is a package or module, the name is defined in it."""
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
