@@ -17,7 +17,8 @@ Row = tuple[str, str, str, str]
 
 
 def rows(replay: Replay, start: datetime, end: datetime) -> Iterator[Row]:
-    """(start, device, import_wh, export_wh) of `house` (load nobody controls) and `solar` (AC production) per slot."""
+    """(start, device, import_wh, export_wh) per slot: `house` (load nobody controls), `solar` (AC production), and the
+    main meter `grid_meter` of a home that had neither car nor battery yet."""
     at = start
     while at < end:
         minutes = [at + timedelta(minutes=minute) for minute in range(SLOT_MIN)]
@@ -26,6 +27,7 @@ def rows(replay: Replay, start: datetime, end: datetime) -> Iterator[Row]:
         label = at.isoformat()
         yield label, "house", f"{used:.1f}", "0.0"
         yield label, "solar", "0.0", f"{made:.1f}"
+        yield label, "grid_meter", f"{max(0.0, used - made):.1f}", f"{max(0.0, made - used):.1f}"
         at += timedelta(minutes=SLOT_MIN)
 
 

@@ -88,6 +88,8 @@ def quantity_words(name: str) -> str:
 def _figure(name: str, value: ValueOut) -> str:
     if name == Quantity.ON.value:
         return "on" if value.value else "off"
+    if value.unit == "Wh":
+        return f"{value.value / 1000:,.1f} kWh".replace(",", " ")
     if value.unit == "W":
         return watts(value.value) + (" given" if value.value <= -1 else "")
     digits = 0 if value.unit == "W/m²" else 1
