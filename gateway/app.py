@@ -47,6 +47,7 @@ from gateway.web.settings import WebSettings
 log = logging.getLogger(__name__)
 
 DATABASE = "hearth.sqlite"
+HOUSEKEEPING_FIRST_S, HOUSEKEEPING_S = 600.0, 6 * 3600.0
 
 
 async def run_gateway(
@@ -208,9 +209,10 @@ class Gateway:
         await serve(self.home, settings, self.clock)
 
     async def _housekeeping(self) -> None:
+        pause_s = HOUSEKEEPING_FIRST_S  # a hub that is restarted each day must come to it too
         while True:
-            await self.clock.sleep(6 * 3600, real_floor=60)
-            now = self.clock.now()
+            await self.clock.sleep(pause_s, real_floor=60)
+            now, pause_s = self.clock.now(), HOUSEKEEPING_S
             await self.store.prune(now)
             await self.store.scrub(now)
             await self.store.keep_copy(now)
