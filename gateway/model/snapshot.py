@@ -68,6 +68,8 @@ class DeviceState:
     """Why it is not online, in words."""
     doubts: Mapping[Quantity, str] = field(default_factory=dict)
     """Why the last reading of a quantity was not believed, "rule: words"; gone with the next valid one."""
+    pace_s: float | None = None
+    """How often it usually speaks, s of home time; None where that is not known."""
 
     def get(self, quantity: Quantity) -> float | None:
         """The fresh value, or None when it is unknown."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from statistics import median
 
 from gateway.core.metering.freeze import Latest, Wishes, freeze
 from gateway.model.quantity import CURRENTS, POWERS, Quantity
@@ -42,6 +44,35 @@ class Changes:
         return self.version
 
 
+FLOWS = frozenset({Quantity.POWER, *POWERS, *CURRENTS})
+"""What the fuse is guarded by."""
+WITHDRAWN_S, WITHDRAWN_REAL_S = 3.0, 1.0
+"""A value its device takes back counts for so long still: one lost poll must not blind the tick."""
+APART_S = 0.2
+"""Values that come closer together belong to one telegram or sweep."""
+GAPS = 9
+KNOWN_AFTER = 3
+
+
+@dataclass(slots=True)
+class Pace:
+    """How often a device speaks, from the gaps between its last words."""
+
+    _last: float | None = None
+    _gaps: deque[float] = field(default_factory=lambda: deque(maxlen=GAPS))
+
+    def heard(self, at: float) -> None:
+        """It spoke at `at`, s of monotonic home time."""
+        if self._last is not None and at - self._last > APART_S:
+            self._gaps.append(at - self._last)
+        self._last = at
+
+    @property
+    def usual_s(self) -> float | None:
+        """The usual gap, s of home time; None while too few were seen."""
+        return median(self._gaps) if len(self._gaps) >= KNOWN_AFTER else None
+
+
 @dataclass(slots=True)
 class HomeState:
     """What is known now. Only valid readings enter; a device that fails is noted as silent with the reason."""
@@ -54,6 +85,10 @@ class HomeState:
     silent: dict[str, str] = field(default_factory=dict)
     doubts: dict[str, dict[Quantity, str]] = field(default_factory=dict)
     """Device id -> quantity -> why its last reading was not believed; a valid one ends the doubt."""
+    withdrawn: dict[tuple[str, Quantity], float] = field(default_factory=dict)
+    """Since when a device takes a value back (it says "not available"), s of monotonic home time."""
+    pace: Pace = field(default_factory=Pace)
+    """The main meter's."""
     on_overload: Callable[[], None] = lambda: None
     """Called when the main meter shows a phase above the fuse: the tick must not wait."""
 
@@ -63,6 +98,10 @@ class HomeState:
             series = self.latest.setdefault(reading.device, {})
             series[reading.quantity] = Latest(reading.value, self.clock.monotonic())
             self.silent.pop(reading.device, None)
+            if self.withdrawn:
+                self.withdrawn.pop((reading.device, reading.quantity), None)
+            if reading.quantity in FLOWS and self._is_main_meter(reading.device):
+                self.pace.heard(self.clock.monotonic())
             if reading.device in self.doubts:
                 self._end_doubt(reading)
             if self._above_fuse(reading.quantity, reading.value) and self._is_main_meter(reading.device):
@@ -70,6 +109,8 @@ class HomeState:
         elif reading.quality is Quality.SUSPECT or reading.quantity in self.latest.get(reading.device, ()):
             # What never was there is not missed: devices leave out what they do not measure.
             self._doubt(reading)
+            if reading.quality is Quality.MISSING:
+                self.withdrawn.setdefault((reading.device, reading.quantity), self.clock.monotonic())
 
     @property
     def suspect(self) -> dict[str, str]:
@@ -103,6 +144,8 @@ class HomeState:
 
     def freeze(self, wishes: Wishes, commanded: Mapping[str, Setpoint], disobeying: frozenset[str]) -> Snapshot:
         """The home at this instant."""
+        self._forget_withdrawn()
+        usual_s = self.pace.usual_s
         return freeze(
             self.site,
             self.latest,
@@ -115,4 +158,12 @@ class HomeState:
             self.clock.now(),
             self.clock.monotonic(),
             self.doubts,
+            {} if usual_s is None else {device.id: usual_s for device in self.site.of_role(Role.MAIN_METER)},
         )
+
+    def _forget_withdrawn(self) -> None:
+        patience_s = max(WITHDRAWN_S, WITHDRAWN_REAL_S * self.clock.speed) if self.clock.speed > 1 else WITHDRAWN_S
+        due = [key for key, since in self.withdrawn.items() if self.clock.monotonic() - since > patience_s]
+        for device, quantity in due:
+            self.latest.get(device, {}).pop(quantity, None)
+            del self.withdrawn[device, quantity]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.core.control.charging import SolarMemory
 from gateway.core.control.dispatch import ControlMemory, decide
-from gateway.core.control.guard import phase_currents
+from gateway.core.control.guard import guard, phase_currents
 from gateway.core.control.timing import ControlTiming
 from gateway.core.control.verification import honours
 from gateway.model.authority import Authority
@@ -134,6 +134,32 @@ def test_a_departure_that_would_be_missed_holds_against_a_joined_event_but_not_a
     assert decided(joined)["car"].value == 16.0
     assert decided(joined)["car"].authority is Authority.OWNER_FLOOR
     assert decided(binding)["car"].value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("pace", "age", "ok"),
+    [
+        (None, 8.9, True),
+        (None, 9.1, False),
+        (1.0, 9.1, False),
+        (10.0, 24.0, True),
+        (10.0, 26.0, False),
+        (60.0, 31.0, False),
+    ],
+    ids=["fresh", "pace not known", "each second", "each 10 s", "each 10 s, two missed", "never longer than 30 s"],
+)
+def test_a_main_meter_is_silent_after_nine_seconds_or_two_and_a_half_of_its_usual_gaps(pace, age, ok):
+    meter = DeviceState("meter", Role.MAIN_METER, True, age, {Quantity.POWER: 500.0}, pace_s=pace)
+    snap = snapshot()
+    snap = replace(snap, devices={**snap.devices, "meter": meter})
+    assert guard(SITE, snap, TIMING, {}, {}, {}, 1000.0).meter_ok is ok
+
+
+def test_a_main_meter_that_took_all_its_numbers_back_is_as_good_as_silent():
+    meter = DeviceState("meter", Role.MAIN_METER, True, 1.0, {Quantity.VOLTAGE_L1: 230.0})
+    snap = snapshot()
+    found = guard(SITE, replace(snap, devices={**snap.devices, "meter": meter}), TIMING, {}, {}, {}, 1000.0)
+    assert not found.meter_ok and "no power and no current" in found.alarms[0][1]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,35 @@ async def test_only_valid_readings_enter_the_state() -> None:
     assert state.freeze(WISHES, {}, frozenset()).grid_w() == 500.0
 
 
+async def test_a_value_its_device_takes_back_is_gone_after_three_seconds() -> None:
+    """Wrong before: "not available" left the last number on the page until it was stale, and counters for two minutes."""
+    clock = FakeClock()
+    state = HomeState(SITE, clock)
+    good = reading("meter", Quantity.POWER, 500.0, clock.now())
+    state.take(good)
+    for _ in range(4):
+        state.take(replace(good, value=None, quality=Quality.MISSING, reason="the device says null"))
+        await clock.advance(1)
+    assert state.freeze(WISHES, {}, frozenset()).grid_w() is None
+    state.take(good)
+    assert state.freeze(WISHES, {}, frozenset()).grid_w() == 500.0
+
+
+@pytest.mark.parametrize(
+    ("gaps", "usual"),
+    [([1.0] * 5, 1.0), ([10.0, 10.0, 10.0], 10.0), ([10.0, 10.0], None), ([1.0, 1.0, 60.0, 1.0], 1.0)],
+)
+async def test_the_main_meters_usual_pace_is_known_after_a_few_words_and_unmoved_by_one_silence(gaps, usual) -> None:
+    clock = FakeClock()
+    state = HomeState(SITE, clock)
+    for gap in [0.0, *gaps]:
+        await clock.advance(gap)
+        for quantity in (Quantity.POWER, Quantity.POWER_L1):
+            state.take(reading("meter", quantity, 500.0, clock.now()))
+    meter = state.freeze(WISHES, {}, frozenset()).main_meter()
+    assert meter is not None and meter.pace_s == (usual and pytest.approx(usual))
+
+
 async def test_a_doubt_is_shown_with_its_rule_until_a_valid_reading_of_the_same_quantity_comes() -> None:
     """Wrong before: the first doubt of a device was shown for ever."""
     clock = FakeClock()

@@ -24,6 +24,9 @@ from gateway.model.snapshot import ChargerStatus, DeviceState, Snapshot
 FUSE_MARGIN_A = 0.5
 """Kept free below the fuse's rating, A: a meter's error and a car's tolerance."""
 
+WORDS_MISSED, MOST_PATIENCE_S = 2.5, 30.0
+"""A meter that speaks every 10 s is waited for 25 s: the fuse is then guarded no sooner either."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:
@@ -127,7 +130,7 @@ def guard(
     charger its safe current and holds the battery.
     """
     meter = snapshot.main_meter()
-    if meter is None or meter.age_s is None or meter.age_s > timing.meter_stale_s:
+    if meter is None or meter.age_s is None or meter.age_s > patience_s(meter, timing) or not _measures(meter):
         return Guarded(site, False, {}, alarms=(("meter", _meter_words(meter)),))
     currents = phase_currents(meter, site)
     chargers = site.of_role(Role.EV_CHARGER)
@@ -159,6 +162,17 @@ def guard(
         site_reason=site_reason,
         alarms=tuple(_alarms(site, currents, snapshot)),
     )
+
+
+def patience_s(meter: DeviceState, timing: ControlTiming) -> float:
+    """How old the main meter may be before it counts as silent, s: two missed words of one that speaks seldom."""
+    usual_s = 0.0 if meter.pace_s is None else meter.pace_s
+    return max(timing.meter_stale_s, min(WORDS_MISSED * usual_s, MOST_PATIENCE_S))
+
+
+def _measures(meter: DeviceState) -> bool:
+    """Whether it tells of any power or current now: what took all of it back is as good as silent."""
+    return any(quantity in meter.values for quantity in (Quantity.POWER, *POWERS, *CURRENTS))
 
 
 def phase_currents(meter: DeviceState, site: Site) -> list[float]:
@@ -302,6 +316,8 @@ def _meter_words(meter: DeviceState | None) -> str:
     if meter is None:
         return "No main meter is configured: cars charge at their safe current only."
     age = "has not answered yet" if meter.age_s is None else f"is silent for {meter.age_s:.0f} s"
+    if meter.age_s is not None and not _measures(meter):
+        age = "tells of no power and no current"
     return f"The main meter {age}: cars charge at their safe current and the battery rests until it is back."
 
 

@@ -33,6 +33,7 @@ class Wishes:
 
 
 NO_DOUBTS: Mapping[str, Mapping[Quantity, str]] = {}
+NO_PACES: Mapping[str, float] = {}
 
 
 def freeze(
@@ -47,11 +48,13 @@ def freeze(
     now: datetime,
     monotonic: float,
     doubts: Mapping[str, Mapping[Quantity, str]] = NO_DOUBTS,
+    paces_s: Mapping[str, float] = NO_PACES,
 ) -> Snapshot:
     """The home's state at `now`: per device only values younger than its own limit in `stale_after_s`, s.
 
     `silent` says in words why a device does not answer; its values still count until they are stale, so that one
-    lost poll does not blind the tick. `doubts` says per device which quantities were last not believed, and why.
+    lost poll does not blind the tick. `doubts` says per device which quantities were last not believed, and why, and
+    `paces_s` how often a device usually speaks, s, where that is known.
     """
     states = {
         device.id: _device_state(
@@ -60,6 +63,8 @@ def freeze(
         for device in site.devices
         if device.role is not Role.EV_CHARGER
     }
+    for name, pace_s in paces_s.items():
+        states[name] = replace(states[name], pace_s=pace_s)
     for device in site.of_role(Role.EV_CHARGER):
         states[device.id] = _charger_state(
             device, latest.get(device.id, {}), chargers.get(device.id), stale_after_s.get(device.id, 60.0), monotonic
