@@ -106,11 +106,16 @@ class HomeState:
                 self._end_doubt(reading)
             if self._above_fuse(reading.quantity, reading.value) and self._is_main_meter(reading.device):
                 self.on_overload()
-        elif reading.quality is Quality.SUSPECT or reading.quantity in self.latest.get(reading.device, ()):
-            # What never was there is not missed: devices leave out what they do not measure.
+        elif reading.quality is Quality.SUSPECT or self._is_missed(reading):
             self._doubt(reading)
             if reading.quality is Quality.MISSING:
                 self.withdrawn.setdefault((reading.device, reading.quantity), self.clock.monotonic())
+
+    def _is_missed(self, reading: Reading) -> bool:
+        """What never was there is not missed, as devices leave out what they do not measure; a main meter's power is."""
+        if reading.quantity is Quantity.POWER and self._is_main_meter(reading.device):
+            return True
+        return reading.quantity in self.latest.get(reading.device, ())
 
     @property
     def suspect(self) -> dict[str, str]:

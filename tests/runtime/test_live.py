@@ -98,13 +98,23 @@ async def test_a_doubt_is_shown_with_its_rule_until_a_valid_reading_of_the_same_
 
 async def test_a_quantity_that_went_missing_is_told_and_one_that_never_was_there_is_not() -> None:
     state = HomeState(SITE, FakeClock())
-    good = reading("meter", Quantity.POWER, 500.0, state.clock.now())
+    good = reading("meter", Quantity.FREQUENCY, 500.0, state.clock.now())
     gone = replace(good, value=None, quality=Quality.MISSING, reason="not implemented", rule=Rule.MISSING)
     state.take(gone)
     assert not state.doubts
     state.take(good)
     state.take(gone)
-    assert state.doubts == {"meter": {Quantity.POWER: "missing: not implemented"}}
+    assert state.doubts == {"meter": {Quantity.FREQUENCY: "missing: not implemented"}}
+
+
+async def test_a_main_meter_that_never_told_its_power_says_why() -> None:
+    clock = FakeClock()
+    state = HomeState(SITE, clock)
+    why = "its telegrams carry neither 1.7.0 nor 2.7.0"
+    good = reading("meter", Quantity.POWER, 0.0, clock.now())
+    state.take(replace(good, value=None, quality=Quality.MISSING, reason=why))
+    meter = state.freeze(WISHES, {}, frozenset()).main_meter()
+    assert meter is not None and meter.doubts == {Quantity.POWER: why}
 
 
 async def test_a_valid_reading_ends_the_silence_and_a_suspect_one_does_not() -> None:
