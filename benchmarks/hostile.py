@@ -186,7 +186,7 @@ class Wire(asyncio.Transport):
             loop.call_soon(self._say, hostile[:cut], kind.__name__)
             loop.call_later(rng.uniform(0.01, 0.3), self._say, hostile[cut:], kind.__name__)
         elif at < 0.3:  # after its own time-out: the right answer, too late
-            loop.call_later(rng.uniform(1.05, 2.5) * TIMEOUT_S, self._say, self.asked.answer().packed(), "late")
+            loop.call_later(rng.uniform(1.05, 10.0) * TIMEOUT_S, self._say, self.asked.answer().packed(), "late")
         else:
             loop.call_soon(self._say, hostile, kind.__name__)
         # The second of two fitting answers on a serial line cannot be told from a prompt answer to the next question.

@@ -1,6 +1,6 @@
 """What the store writes for 10 devices = 100 series: bytes a day, time of a commit, a year of intervals.
 
-    python benchmarks/storage.py [--hours 24] [--folder DIR]
+    python benchmarks/storage.py [--hours 24] [--folder DIR] [--page-bytes 1024] [--log-pages 4000]
 
 Minutes follow one another as fast as the disk allows. Bytes are what the kernel was asked to write to storage
 (/proc/self/io write_bytes) and, where the folder lies in memory, the sum of what was handed to write calls (wchar).
@@ -16,19 +16,36 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from adapters.sqlite import database
 from adapters.sqlite.store import SqliteStore
 from gateway.model.audit import AuditRow
+from gateway.model.plan import Plan, PlanSlot
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval, IntervalQuality, Rollup
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 DEVICES = [f"device_{n}" for n in range(10)]
 QUANTITIES = list(Quantity)[:10]
+SLOTS = tuple(
+    PlanSlot(
+        T0 + timedelta(minutes=15 * n),
+        900,
+        {d: float(random.randint(-5000, 5000)) for d in DEVICES[:5]},
+        50.0 + n / 10,
+        None,
+        None,
+        250_000,
+        50_000,
+    )
+    for n in range(192)
+)
+PLAN = Plan(T0, "time", "optimised", SLOTS, (), 1_000_000, 2_000_000, 5000.0, 40.0)
 
 
 def io(name: str) -> int:
@@ -56,16 +73,18 @@ async def timed(work: Awaitable[object]) -> float:
 
 
 async def day(store: SqliteStore, hours: int) -> list[float]:
-    """Each minute 100 roll-ups, each 5 minutes an audit row (a wish that changed), each quarter ten intervals."""
+    """Each minute 100 roll-ups, at a quarter's end with ten intervals; each 5 minutes a wish that changed, and a plan."""
     spent = []
     for number in range(hours * 60):
-        spent.append(await timed(store.save_rollups(minute(number))))
+        ended = number % 15 == 14
+        intervals = [quarter(d, number // 15) for d in DEVICES] if ended else []
+        edges = {"metering/edges": {d: {str(q): [number, 1e6 + number] for q in QUANTITIES[:4]} for d in DEVICES}}
         if number % 5 == 0:
-            await store.append(
-                AuditRow(T0 + timedelta(minutes=number), "commanded", "car", "16 A by the plan: cheap hour")
-            )
-        if number % 15 == 14:
-            await store.save_intervals([quarter(d, number // 15) for d in DEVICES])
+            await store.save_plan(replace(PLAN, made_at=T0 + timedelta(minutes=number)))
+        spent.append(await timed(store.save_minute(minute(number), intervals, edges if ended else {})))
+        if number % 5 == 0:
+            time = T0 + timedelta(minutes=number)
+            await store.append(AuditRow(time, "commanded", "car", "16 A by the plan: cheap hour"))
     return sorted(spent)
 
 
@@ -101,8 +120,11 @@ async def measure(folder: Path, hours: int) -> list[tuple[str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hours", type=int, default=24)
+    parser.add_argument("--page-bytes", type=int, default=database.PAGE_BYTES)
+    parser.add_argument("--log-pages", type=int, default=database.LOG_PAGES)
     parser.add_argument("--folder", type=Path, default=None, help="a folder on the disk to measure")
     options = parser.parse_args()
+    database.PAGE_BYTES, database.LOG_PAGES = options.page_bytes, options.log_pages
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         print("| what | measured |\n|---|---|")
         for row in asyncio.run(measure(Path(folder), options.hours)):

@@ -10,6 +10,7 @@ import argparse
 import math
 import struct
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from firmware_sim.clock import add_clock_arguments, clock_from
@@ -70,7 +71,8 @@ def parameters(state: Message) -> dict[int, float]:
     table[0x003C] = 0.0  # total VAr
     table[0x003E] = total_w / total_va if total_va > 0.5 else 1.0
     table[0x0042] = 0.0 if total_w >= 0 else 180.0
-    table[0x0046] = 50.0 + 0.015 * math.sin(total_w / 97 + imported)
+    at_s = datetime.fromisoformat(state["t"]).timestamp() if "t" in state else 0.0
+    table[0x0046] = 50.0 + 0.015 * math.sin(total_w / 97 + imported + at_s / 40)  # a grid never stands still
     table[0x0048], table[0x004A] = imported, exported
     table[0x004C] = table[0x004E] = 0.0  # kVArh in, out
     table[0x0050] = imported + exported  # kVAh: no reactive energy here

@@ -196,21 +196,34 @@ def sim(context: typer.Context) -> None:
 def import_csv(
     file: Annotated[Path, typer.Argument(help="CSV with columns start,device,import_wh,export_wh (15-minute rows)")],
     data: DataOption = DATA,
+    site: Annotated[
+        Path | None, typer.Option("--site", help="The site file: checks ids, makes house and solar")
+    ] = None,
+    home_epoch: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Bring interval history in; a bad row is named with its line, the others come in."""
-    from gateway.tools import import_history
+    """Bring interval history in while the gateway is stopped; a bad row is named with its line, the others come in."""
+    from gateway.importing import import_history
+    from gateway.runtime.system_clock import SystemClock
 
     if not file.is_file():
         say(f"[red]{file}: no such file[/]")
         raise typer.Exit(2)
+    now = datetime.fromisoformat(home_epoch).astimezone(UTC) if home_epoch else SystemClock().now()
     with told():
-        rows, findings = asyncio.run(import_history(file, data, say))
-    for finding in findings[:20]:
+        result = asyncio.run(import_history(file, data, say, now, site))
+    for finding in result.findings[:20]:
         print(finding)
-    if len(findings) > 20:
-        print(f"... and {len(findings) - 20} more rows")
-    say(f"{rows} intervals imported, {len(findings)} rows refused")
-    raise typer.Exit(1 if findings else 0)
+    if len(result.findings) > 20:
+        print(f"... and {len(result.findings) - 20} more rows")
+    there = result.rows - result.written
+    say(f"{result.rows} intervals imported ({there} stood so already), {len(result.findings)} rows refused")
+    if result.corrected:
+        say(f"{result.corrected} rows left out: corrected by a person; undo the correction first")
+    if result.derived:
+        say(f"{result.derived} intervals of house and solar made anew")
+    if result.underived:
+        say("house, solar and where the energy came from are not made of these rows: run again with --site SITE_FILE")
+    raise typer.Exit(1 if result.findings or result.corrected else 0)
 
 
 @app.command()

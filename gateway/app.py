@@ -256,7 +256,7 @@ class Gateway:
         if words is None:
             self.notices.later_end(cause)
         else:
-            self.notices.later_raise(cause, "alarm", words)
+            self.notices.later_raise(cause, "warning" if cause == "disk reserve" else "alarm", words)
 
     def _notes(self, device: str) -> DeviceNotes:
         """What a device's adapter says beside its readings: its profile, its pace, the messages it could not use."""

@@ -128,6 +128,7 @@ def _parse(path: Path) -> dict[str, Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.constructor import RoundTripConstructor
     from ruamel.yaml.error import YAMLError
+    from ruamel.yaml.reader import ReaderError
 
     yaml = YAML(typ="rt")
     # ruamel keeps constructors on the class: a class of our own, so that no other reader finds this one.
@@ -141,14 +142,18 @@ def _parse(path: Path) -> dict[str, Any]:
         raise SiteFileError(
             [Finding(str(path), f"cannot be read ({error.strerror})", "Check the path given with --site.")]
         ) from error
+    except UnicodeError as error:
+        raise SiteFileError([Finding(str(path), "is not UTF-8 text", "Save it as UTF-8.")]) from error
+    except ReaderError as error:
+        # Bytes that are no text give it no character: `encoding` then names what was tried.
+        what = "is not UTF-8 text" if error.encoding != "unicode" else "holds a character that YAML does not allow"
+        raise SiteFileError([Finding(str(path), what, "Save it as UTF-8, without control characters.")]) from error
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
         what = getattr(error, "problem", None) or "is not YAML"
         remedy = "Mend the line; indentation is by spaces and every key ends with a colon."
         raise SiteFileError([Finding(where, str(what), remedy)]) from error
-    except UnicodeDecodeError as error:
-        raise SiteFileError([Finding(str(path), "is not UTF-8 text", "Save it as UTF-8.")]) from error
     if not isinstance(document, dict):
         raise SiteFileError([Finding(str(path), "holds no sections", "Start from config/site/example.yaml.")])
     return document
@@ -322,7 +327,7 @@ def _finding(item: Any, model: type[BaseModel], values: Any, path: Path, where: 
     key = steps[0] if steps else ""
     if not steps:
         # The rule is about the whole section; what was given would be all of it, secrets included.
-        return Finding(f"{_place(path, values, key)}: {where}", str(item["msg"]), "Correct the values.")
+        return Finding(f"{_place(path, values, key)}: {where}", _said(item), "Correct the values.")
     place = f"{_place(path, values, key)}: {'.'.join([where, *steps])}"
     if item["type"] == "extra_forbidden":
         return _unknown(place, key, (*model.model_fields, *also))
@@ -332,7 +337,13 @@ def _finding(item: Any, model: type[BaseModel], values: Any, path: Path, where: 
     field_type = str(model.model_fields[key].annotation) if key in model.model_fields else ""
     given = str(item.get("input"))[:60] if "SecretStr" not in field_type else "the given value"
     about = model.model_fields[key].description if key in model.model_fields else None
-    return Finding(place, f"{item['msg']} (given: {given})", f"{key}: {about}." if about else "Correct the value.")
+    if item["type"] == "string_type" and "SecretStr" not in field_type and not isinstance(item["input"], (dict, list)):
+        return Finding(place, f"must be text, and {given} is a number, a date or yes/no", f'Quote it: "{given}".')
+    return Finding(place, f"{_said(item)} (given: {given})", f"{key}: {about}." if about else "Correct the value.")
+
+
+def _said(item: Any) -> str:
+    return str(item["msg"]).removeprefix("Value error, ")
 
 
 def _unknown(place: str, given: str, known: tuple[str, ...], *, what: str = "key") -> Finding:

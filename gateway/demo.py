@@ -225,7 +225,7 @@ class Demo:
                 "--seed",
                 str(self.seed),
             ],
-            ["-m", "gateway", "import", str(rows), "--data", str(folder)],
+            ["-m", "gateway", "import", str(rows), "--data", str(folder), "--home-epoch", until],
         ):
             result = subprocess.run(
                 [sys.executable, *arguments],

@@ -6,7 +6,7 @@ one sign rule (positive is consumption, import, charging).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -163,15 +163,28 @@ class IntervalStore(Protocol):
         ...
 
 
+class MinuteStore(Protocol):
+    """What a minute of measuring brings, in one transaction."""
+
+    async def save_minute(
+        self, rollups: Sequence[Rollup], intervals: Sequence[Interval], documents: Mapping[str, dict[str, Any]]
+    ) -> None:
+        """Store roll-ups, intervals (as `save_intervals`) and documents: all or none; raises StoreError.
+
+        What was to be written later goes to the disk with it, also when nothing else is given.
+        """
+        ...
+
+
 class SessionStore(Protocol):
-    """EV charging sessions; every write is committed before it returns."""
+    """EV charging sessions; every write that is not told to come later is committed before it returns."""
 
     async def next_transaction(self) -> int:
         """A transaction id that was never given before and never will be again, >= 1."""
         ...
 
-    async def save_session(self, session: EvSession) -> None:
-        """Insert or replace one session, committed."""
+    async def save_session(self, session: EvSession, *, later: bool = False) -> None:
+        """Insert or replace one session, committed; `later`, for a sample, with the next commit (a kill may lose it)."""
         ...
 
     async def sessions(self, start: datetime, end: datetime, *, charger: str = "") -> list[EvSession]:
@@ -210,8 +223,8 @@ class Outbox(Protocol):
 class FactStore(Protocol):
     """Small named documents: preferences, overrides, facts about chargers, sessions of people; committed writes."""
 
-    async def put(self, key: str, document: dict[str, Any]) -> None:
-        """Keep a JSON document under `key`."""
+    async def put(self, key: str, document: dict[str, Any], *, later: bool = False) -> None:
+        """Keep a JSON document under `key`; `later`, where nobody was promised it, with the next commit."""
         ...
 
     async def get(self, key: str) -> dict[str, Any] | None:
@@ -244,7 +257,7 @@ class AuditStore(Protocol):
 
 
 class LearnedStore(Protocol):
-    """What was learned and planned."""
+    """What was learned and planned; it can be made anew: a write is seen at once, on the disk with the next commit."""
 
     async def save_day_shapes(self, shapes: Sequence[DayShape]) -> None:
         """Store day shapes; a later one for the same day replaces."""
@@ -262,6 +275,7 @@ class LearnedStore(Protocol):
 class Store(
     ReadingStore,
     IntervalStore,
+    MinuteStore,
     SessionStore,
     EventStore,
     Outbox,

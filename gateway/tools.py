@@ -1,11 +1,11 @@
-"""What the command line does beside running the gateway: check, probe, import, export, backup, restore."""
+"""What the command line does beside running the gateway: check, export, backup, restore."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from adapters.sqlite.store import SqliteStore
 from gateway.app import DATABASE
 from gateway.assembly import CONFIG, KINDS, Wired, load_tariff, read_yaml, wire
 from gateway.config import DeviceEntry, SiteFile, load_site
-from gateway.core.metering.csv_rows import parse_interval_csv
+from gateway.core.metering.csv_rows import COLUMNS, LENGTH_COLUMN
 from gateway.core.metering.green_button import Source, green_button
 from gateway.folder import hold_folder, make_folder
 from gateway.model.errors import DeviceError, DeviceUnreachable, Finding, ServerError, StoreError
@@ -88,45 +88,26 @@ async def _ask(meter: Meter, entry: DeviceEntry, site_file: SiteFile, clock: Clo
         return Finding(where, what, "Check its address, topic and connection.")
 
 
-async def import_history(file: Path, data: Path, say: Callable[[str], None]) -> tuple[int, list[Finding]]:
-    """Bring a CSV of intervals into the store; returns how many rows came in and what was refused."""
-    make_folder(data)
-    store = SqliteStore.open(data / DATABASE)
-    findings: list[Finding] = []
-    batch: list[Interval] = []
-    count = 0
-    try:
-        with file.open(encoding="utf-8-sig") as lines:
-            for row in parse_interval_csv(lines):
-                if isinstance(row, Finding):
-                    findings.append(row)
-                    continue
-                batch.append(row)
-                if len(batch) >= 5000:
-                    await store.save_intervals(batch)
-                    count, batch = count + len(batch), []
-                    say(f"{count} intervals so far")
-        await store.save_intervals(batch)
-        return count + len(batch), findings
-    finally:
-        await store.close()
-
-
 async def export_intervals(
     device: str, data: Path, start: date, end: date, resolution_s: int = INTERVAL_S, site: Path | None = None
 ) -> list[str]:
-    """CSV lines of one device's intervals over the days [start, end); quarter hours are as `import` reads them.
+    """CSV lines of one device's intervals over the days [start, end), to 0.001 Wh; quarter hours as `import` reads them.
 
-    Days are those of the site file's zone, of UTC without one. Raises StoreError when there are none.
+    What is missing has no line; other lengths have a column with the minutes. Days are those of the site file's zone, of
+    UTC without one. Raises StoreError when there are none.
     """
     zone = load_site(site, KINDS, WebSettings).site.timezone if site else ZoneInfo("UTC")
     rows = await _export_rows(device, data, zone, start, end, resolution_s)
 
     def number(value: float | None) -> str:
-        return "" if value is None else f"{value:.1f}"
+        return "" if value is None else str(round(value, 3))
 
-    lines = [f"{r.start.isoformat()},{r.device},{number(r.import_wh)},{number(r.export_wh)}" for r in rows]
-    return ["start,device,import_wh,export_wh", *lines]
+    names, length = COLUMNS, ""
+    if resolution_s != INTERVAL_S:
+        names, length = [*COLUMNS, LENGTH_COLUMN], f",{resolution_s // 60}"
+    known = (r for r in rows if r.net_wh is not None)
+    lines = (f"{r.start.isoformat()},{r.device},{number(r.import_wh)},{number(r.export_wh)}{length}" for r in known)
+    return [",".join(names), *lines]
 
 
 async def export_green_button(
@@ -143,7 +124,7 @@ async def _export_rows(
     device: str, data: Path, zone: ZoneInfo, start: date, end: date, resolution_s: int
 ) -> list[Interval]:
     first, last = (datetime.combine(day, time(), zone).astimezone(UTC) for day in (start, end))
-    store = SqliteStore.open(_database(data))
+    store = SqliteStore.open_beside(_database(data))
     try:
         rows = await read_intervals(store, zone, device, first, last, resolution_s)
     finally:
@@ -155,7 +136,7 @@ async def _export_rows(
 
 async def backup_data(data: Path, target: Path) -> None:
     """A consistent copy of the database, also while the gateway runs; raises StoreError when there is none."""
-    store = SqliteStore.open(_database(data))
+    store = SqliteStore.open_beside(_database(data))
     try:
         await store.backup(target)
     finally:

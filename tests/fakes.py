@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,6 +84,8 @@ class FakeStore:
         self.broken = False
         self.gate = asyncio.Event()
         self.gate.set()
+        self.commits = 0
+        """How often something was committed; what comes later costs none."""
         self.rollup_rows: dict[tuple[str, str, datetime], Rollup] = {}
         self.interval_rows: dict[tuple[str, datetime], Interval] = {}
         self.interval_versions: list[Interval] = []
@@ -103,6 +105,7 @@ class FakeStore:
         await asyncio.sleep(0)
         if self.broken:
             raise StoreError("the disk is full")
+        self.commits += 1
 
     async def save_rollups(self, rollups: Sequence[Rollup]) -> None:
         await self._commit()
@@ -124,13 +127,25 @@ class FakeStore:
     async def interval_history(self, device: str, start: datetime) -> list[Interval]:
         return [i for i in self.interval_versions if (i.device, i.start) == (device, start)]
 
+    async def save_minute(
+        self, rollups: Sequence[Rollup], intervals: Sequence[Interval], documents: Mapping[str, dict[str, Any]]
+    ) -> None:
+        if not (rollups or intervals or documents):
+            return
+        await self._commit()
+        self.rollup_rows |= {(r.device, r.quantity.value, r.start): r for r in rollups}
+        self.interval_rows |= {(i.device, i.start): i for i in intervals}
+        self.interval_versions += intervals
+        self.documents |= copy.deepcopy(dict(documents))
+
     async def next_transaction(self) -> int:
         await self._commit()
         self._transaction += 1
         return self._transaction
 
-    async def save_session(self, session: EvSession) -> None:
-        await self._commit()
+    async def save_session(self, session: EvSession, *, later: bool = False) -> None:
+        if not later:
+            await self._commit()
         self.session_rows[session.transaction] = session
 
     async def sessions(self, start: datetime, end: datetime, *, charger: str = "") -> list[EvSession]:
@@ -162,8 +177,9 @@ class FakeStore:
         await self._commit()
         self.sent_reports.add(key)
 
-    async def put(self, key: str, document: dict[str, Any]) -> None:
-        await self._commit()
+    async def put(self, key: str, document: dict[str, Any], *, later: bool = False) -> None:
+        if not later:
+            await self._commit()
         self.documents[key] = copy.deepcopy(document)
 
     async def get(self, key: str) -> dict[str, Any] | None:
@@ -187,14 +203,12 @@ class FakeStore:
         return sorted(self.notification_rows.values(), key=lambda n: n.time, reverse=True)[:limit]
 
     async def save_day_shapes(self, shapes: Sequence[DayShape]) -> None:
-        await self._commit()
         self.shape_rows |= {shape.day: shape for shape in shapes}
 
     async def day_shapes(self, *, limit: int = 400) -> list[DayShape]:
         return sorted(self.shape_rows.values(), key=lambda shape: shape.day)[-limit:]
 
     async def save_plan(self, plan: Plan) -> None:
-        await self._commit()
         self.plans.append(plan)
 
     async def close(self) -> None:

@@ -79,6 +79,26 @@ def refused(path: Path, text: str = "") -> list[Finding]:
     return caught.value.findings
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"\xff\xfe", "holds no sections"), (b"site: \xff\n", "is not UTF-8 text"), (b"site: a\x00\n", "a character that YAML"),
+     ("site: Müller".encode("latin-1"), "is not UTF-8 text"), (b"", "holds no sections")],
+    ids=["byte order mark", "no text", "zero byte", "another alphabet", "empty"],
+)  # fmt: skip
+def test_a_file_that_is_no_text_is_named_in_words_for_people(path: Path, content: bytes, words: str) -> None:
+    path.write_bytes(content)
+    (finding,) = refused(path)
+    assert finding.where == str(path)
+    assert words in finding.what
+    assert finding.remedy
+
+
+def test_text_without_quotes_that_reads_as_a_number_is_told_to_be_quoted(path: Path) -> None:
+    (finding,) = refused(path, GOOD.replace("name: Home", "name: 12"))
+    assert finding.where == f"{path}:2: site.name"
+    assert finding.remedy == 'Quote it: "12".'
+
+
 def changed(old: str, new: str) -> str:
     assert GOOD.count(old) == 1
     return GOOD.replace(old, new)

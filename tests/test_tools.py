@@ -17,7 +17,7 @@ from gateway.web.settings import WebSettings
 from tests.fakes import FakeClock
 
 ROOT = Path(__file__).resolve().parent.parent
-HISTORY = "start,device,import_wh,export_wh\n2026-11-20T10:00:00+00:00,house,120,0\nnonsense\n"
+HISTORY = "start,device,import_wh,export_wh\n2025-11-20T10:00:00+00:00,house,120,0\nnonsense\n"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_history_goes_in_out_and_through_a_backup(tmp_path: Path) -> None:
     assert run.invoke(app, ["backup", str(tmp_path / "b.sqlite"), "--data", str(tmp_path / "a")]).exit_code == 0
     assert run.invoke(app, ["restore", str(tmp_path / "b.sqlite"), "--data", str(tmp_path / "c")]).exit_code == 0
     out = run.invoke(app, ["export", "house", "--data", str(tmp_path / "c")])
-    assert "2026-11-20T10:00:00+00:00,house,120.0,0.0" in out.output
+    assert "2025-11-20T10:00:00+00:00,house,120.0,0.0" in out.output
     unknown = run.invoke(app, ["export", "nobody", "--data", str(tmp_path / "c")])
     assert unknown.exit_code == 2 and "nobody" in unknown.output
 

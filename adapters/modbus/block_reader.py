@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.modbus.bus import Bus, IllegalAddress
 from adapters.modbus.decode import SIZES, Decoded, decode, scale_factor
-from adapters.modbus.planner import Block, ReadLimits, Register, plan_blocks, split
-from gateway.model.errors import DeviceAnswerWrong
+from adapters.modbus.planner import Block, ModelMoved, ReadLimits, Register, plan_blocks, split
+from gateway.model.errors import DeviceAnswerWrong, DeviceError, DeviceUnreachable
 from gateway.model.quantity import Quantity
-from gateway.model.reading import Quality, Reading
+from gateway.model.reading import Quality, Reading, Rule
 from gateway.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,29 @@ FIRST_RETRY_S, LAST_RETRY_S = 60.0, 86_400.0
 starts, or an inverter at night, may refuse what it has at other times."""
 
 
+FIRST_PAUSE_S, LAST_PAUSE_S = 2.0, 60.0
+"""A block that gets no answer while others do is left out for so long (home s): each try costs a time-out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of a quantity; `known` unless its block could not be read, so that nobody knows whether it is there."""
+
+    register: Register
+    decoded: Decoded
+    time: datetime
+    known: bool = True
+
+
+@dataclass(slots=True)
+class Pause:
+    """A block that gets no answer: until when it is left out (monotonic home s), and what it said."""
+
+    until: float
+    delay_s: float
+    reason: str
+
+
 class BlockReader:
     """Reads planned blocks, splits what the device refuses, and remembers it, over reconnects too."""
 
@@ -31,6 +55,11 @@ class BlockReader:
         self._registers: tuple[Register, ...] = ()
         self._blocks: dict[bool, list[Block]] = {False: [], True: []}
         self._refused: dict[Register, str] = {}
+        self._seen: set[Register] = set()
+        """Optional registers that have held a value: the device has them."""
+        self._paused: dict[Block, Pause] = {}
+        self.whole = True
+        """Whether every block the last sweep asked for was answered."""
         self._told: set[Register] = set()
         self._retry_at = -LAST_RETRY_S
         self._retry_s = FIRST_RETRY_S
@@ -41,6 +70,7 @@ class BlockReader:
         if wanted != self._registers:
             self._registers = wanted
             self._told.clear()
+            self._seen.clear()
             self._plan()
 
     def forget(self) -> None:
@@ -48,54 +78,96 @@ class BlockReader:
         self._registers = ()
 
     async def read(self, *, slow: bool) -> list[Reading]:
-        """The fast readings, and the slow ones too when asked; raises DeviceError when a block fails."""
+        """The fast readings, and the slow ones too when asked; what one block fails to give is missing.
+
+        Raises ModelMoved, or DeviceError when no block at all could be read.
+        """
         if self._refused and self._clock.monotonic() >= self._retry_at:
             self._plan()
-        decoded: dict[Quantity, list[tuple[Register, Decoded, datetime]]] = {}
+        terms: dict[Quantity, list[Term]] = {}
+        failures: list[tuple[Block, DeviceError]] = []
         for group in (False, True) if slow else (False,):
-            for register, value, time in await self._read_group(group):
-                decoded.setdefault(register.quantity, []).append((register, value, time))
-        return [self._reading(quantity, terms) for quantity, terms in decoded.items()]
+            for term in await self._read_group(group, failures):
+                terms.setdefault(term.register.quantity, []).append(term)
+        self.whole = not failures
+        if failures:
+            if not any(t.known and t.register not in self._refused for parts in terms.values() for t in parts):
+                raise failures[0][1]
+            self._pause(*failures[0])  # the later ones may have failed for its sake
+        return [self._reading(quantity, parts) for quantity, parts in terms.items()]
 
     def _plan(self) -> None:
         """Plan anew, nothing learned; fast and slow registers never share a block."""
         self._refused = {}
+        self._paused = {}
         self._blocks = {
             slow: plan_blocks([r for r in self._registers if r.slow == slow], self._limits) for slow in (False, True)
         }
 
-    async def _read_group(self, slow: bool) -> list[tuple[Register, Decoded, datetime]]:
-        values: list[tuple[Register, Decoded, datetime]] = []
+    async def _read_group(self, slow: bool, failures: list[tuple[Block, DeviceError]]) -> list[Term]:
+        terms: list[Term] = []
         blocks, at = self._blocks[slow], 0
         while at < len(blocks):
             block = blocks[at]
             try:
-                words = await self._bus.read_block(self._unit, block.function, block.address, block.count, self._device)
+                terms += await self._read_one(block)
+            except ModelMoved:
+                raise
             except DeviceAnswerWrong as error:
-                blocks[at : at + 1] = self._refuse(block, error)  # kept at once: a later block may fail
-                continue
+                if refusal_code(error) is not None:
+                    blocks[at : at + 1] = self._refuse(block, error)  # kept at once: a later block may fail
+                    continue
+                failures.append((block, error))
+                terms += self._unknown(block, error.reason)
+            except DeviceError as error:
+                failures.append((block, error))
+                terms += self._unknown(block, error.reason)
             at += 1
-            now = self._clock.now()
-            values += [(register, decode_register(register, block, words), now) for register in block.registers]
         now = self._clock.now()
-        values += [(r, Decoded(None, why), now) for r, why in self._refused.items() if r.slow == slow]
-        return values
+        return terms + [Term(r, Decoded(None, why), now) for r, why in self._refused.items() if r.slow == slow]
+
+    async def _read_one(self, block: Block) -> list[Term]:
+        pause = self._paused.get(block)
+        if pause is not None and self._clock.monotonic() < pause.until:
+            return self._unknown(block, pause.reason)
+        words = await self._bus.read_block(self._unit, block.function, block.address, block.count, self._device)
+        self._check_guards(block, words)
+        self._paused.pop(block, None)
+        now = self._clock.now()
+        terms = [Term(register, decode_register(register, block, words), now) for register in block.registers]
+        self._seen.update(t.register for t in terms if t.register.optional and _is_there(t.decoded))
+        return terms
+
+    def _pause(self, block: Block, error: DeviceError) -> None:
+        """A block that gets no answer while others do is left out for a while, longer each time."""
+        if isinstance(error, DeviceUnreachable):
+            before = self._paused.get(block)
+            delay_s = min(LAST_PAUSE_S, 2 * before.delay_s) if before else FIRST_PAUSE_S
+            self._paused[block] = Pause(self._clock.monotonic() + delay_s, delay_s, error.reason)
+
+    def _unknown(self, block: Block, reason: str) -> list[Term]:
+        now = self._clock.now()
+        return [Term(register, Decoded(None, reason), now, known=False) for register in block.registers]
+
+    def _check_guards(self, block: Block, words: list[int]) -> None:
+        for guard in {register.guard for register in block.registers if register.guard is not None}:
+            at = guard.address - block.address
+            guard.check(words[at : at + 2], self._device)
 
     def _refuse(self, block: Block, error: DeviceAnswerWrong) -> list[Block]:
-        """The smaller blocks to read instead, [] when it is given up; raises the error when it is no refusal."""
-        code = refusal_code(error)
-        if code is None:
-            raise error
+        """The smaller blocks to read instead, [] when it is given up."""
         halves = split(block, self._limits)
         if not halves:
-            self._give_up(block, error, code)
+            self._give_up(block, error)
         return halves
 
-    def _give_up(self, block: Block, error: DeviceAnswerWrong, code: int) -> None:
+    def _give_up(self, block: Block, error: DeviceAnswerWrong) -> None:
         if not self._refused:
             self._put_off()
         for register in block.registers:
-            self._refused[register] = f"the device refuses register {register.address} (exception {code})"
+            self._refused[register] = (
+                f"the device refuses register {register.address} (exception {refusal_code(error)})"
+            )
         if not self._told.issuperset(block.registers):
             self._told.update(block.registers)
             log.warning("%s; it is left out", error)
@@ -107,15 +179,25 @@ class BlockReader:
         self._retry_s = FIRST_RETRY_S if long_given else min(LAST_RETRY_S, 2 * self._retry_s)
         self._retry_at = now + self._retry_s
 
-    def _reading(self, quantity: Quantity, terms: list[tuple[Register, Decoded, datetime]]) -> Reading:
-        time = min(time for _, _, time in terms)
-        needed = [decoded for register, decoded, _ in terms if not register.optional]
-        lacking = next((decoded for decoded in needed if decoded.value is None), None)
-        values = [decoded.value for _, decoded, _ in terms if decoded.value is not None]
+    def _reading(self, quantity: Quantity, terms: list[Term]) -> Reading:
+        """The sum of the parts the device has; missing when one of them is missing now."""
+        time = min(term.time for term in terms)
+        lacking = next((t.decoded for t in terms if t.decoded.value is None and self._is_needed(t)), None)
+        values = [term.decoded.value for term in terms if term.decoded.value is not None]
         if lacking is not None or not values:
-            reason = lacking.reason if lacking is not None else terms[0][1].reason
-            return Reading(self._device, quantity, None, time, Quality.MISSING, reason)
+            why = lacking if lacking is not None else terms[0].decoded
+            return Reading(self._device, quantity, None, time, Quality.MISSING, why.reason, why.rule)
         return Reading(self._device, quantity, sum(values), time)
+
+    def _is_needed(self, term: Term) -> bool:
+        """An optional part is not needed as long as the device has never had it, which takes its own word."""
+        register = term.register
+        return not register.optional or not term.known or register in self._seen or _is_there(term.decoded)
+
+
+def _is_there(decoded: Decoded) -> bool:
+    """Whether the device has the register: it holds a value, or one that cannot be."""
+    return decoded.value is not None or decoded.rule is not None
 
 
 def refusal_code(error: DeviceAnswerWrong) -> int | None:
@@ -142,5 +224,6 @@ def decode_register(register: Register, block: Block, words: list[int]) -> Decod
         factor = scale.value
     value = raw.value * factor * register.scale + register.offset + 0.0  # + 0.0: production of nothing is 0, not -0
     if (register.low is not None and value < register.low) or (register.high is not None and value > register.high):
-        return Decoded(None, f"{value:g} {register.quantity.unit} is outside {register.low:g}..{register.high:g}")
+        reason = f"{value:g} {register.quantity.unit} is outside {register.low:g}..{register.high:g}"
+        return Decoded(None, reason, Rule.RANGE)
     return Decoded(value)

@@ -32,6 +32,9 @@ class Client:
         logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # it logs every lost frame as an error
         self.received = 0
         """Bytes that came since the last question."""
+        self.lost = False
+        """The peer closed it."""
+        self._tell = on_change
         self._judge: Judge = judge_tcp
         self._question = b""
         self._stray = 0
@@ -40,7 +43,7 @@ class Client:
             self._judge = judge_rtu
             self._client = AsyncModbusSerialClient(
                 settings.path, baudrate=timing.baudrate, parity=timing.parity, stopbits=timing.stopbits, name=name,
-                timeout=timeout_s, retries=0, reconnect_delay=0, trace_connect=on_change, trace_packet=self._packet,
+                timeout=timeout_s, retries=0, reconnect_delay=0, trace_connect=self._changed, trace_packet=self._packet,
             )  # fmt: skip
             return
         framer = FramerType.SOCKET
@@ -48,7 +51,7 @@ class Client:
             framer, self._judge = FramerType.RTU, judge_rtu
         self._client = AsyncModbusTcpClient(
             settings.host, port=settings.port, framer=framer, name=name, timeout=timeout_s, retries=0,
-            reconnect_delay=0, trace_connect=on_change, trace_packet=self._packet,
+            reconnect_delay=0, trace_connect=self._changed, trace_packet=self._packet,
         )  # fmt: skip
 
     @property
@@ -83,6 +86,10 @@ class Client:
         """No question is open any more: whatever comes now comes to nobody's."""
         self._question = b""
         self._stray = 0
+
+    def _changed(self, up: bool) -> None:
+        self.lost = self.lost or not up
+        self._tell(up)
 
     def _packet(self, sending: bool, data: bytes) -> bytes:
         """What pymodbus sends, and what it may see of what came: our answer, whole, or nothing."""

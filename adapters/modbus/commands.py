@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from adapters.modbus.bus import Bus
+from adapters.modbus.planner import ModelMoved
 from adapters.modbus.writes import Control
 from gateway.model.authority import Authority
 from gateway.model.errors import CommandRefused
@@ -35,7 +37,10 @@ class Commands:
         self._device, self._unit, self._bus, self._clock = device, unit, bus, clock
         self._controls: Mapping[SetpointKind, Control] = {}
         self._held: dict[SetpointKind, Held] = {}
+        self._latest: dict[SetpointKind, Setpoint] = {}
         self._next_write = 0.0
+        self._next_urgent: dict[SetpointKind, float] = {}
+        self._writing = asyncio.Lock()
 
     def meet(self, controls: Mapping[SetpointKind, Control]) -> None:
         """These are the device's controls; only what they declare may be written."""
@@ -48,19 +53,37 @@ class Commands:
         self._held.clear()
 
     async def apply(self, setpoint: Setpoint) -> None:
-        """Write the setpoint unless the device holds it already for long enough; raises DeviceError."""
+        """Write the setpoint unless the device holds it already for long enough; raises DeviceError.
+
+        One that had to wait for its turn and was overtaken by another of its kind is not written any more.
+        """
         control = self._controls.get(setpoint.kind)
         if control is None:
             raise CommandRefused(self._device, "apply setpoint", f"the device has no control for {setpoint.kind.value}")
         life_s = (setpoint.until - self._clock.now()).total_seconds()
         if life_s <= 0:
             raise CommandRefused(self._device, "apply setpoint", "its end has passed")
+        self._latest[setpoint.kind] = setpoint
         if self._holds(setpoint, life_s):
             self._held[setpoint.kind] = replace(self._held[setpoint.kind], setpoint=setpoint)
             return
-        await self._wait_turn(setpoint.authority)
+        await self._wait_turn(setpoint)
+        async with self._writing:
+            if self._latest.get(setpoint.kind) is setpoint:
+                await self._write(control, setpoint)
+
+    async def _write(self, control: Control, setpoint: Setpoint) -> None:
+        life_s = (setpoint.until - self._clock.now()).total_seconds()
+        if life_s <= 0:
+            raise CommandRefused(self._device, "apply setpoint", "its end has passed")
+        self._took_turn(setpoint)
         self._held.pop(setpoint.kind, None)
-        await control.apply(setpoint, life_s)
+        try:
+            await control.apply(setpoint, life_s)
+        except ModelMoved:  # nothing was written: the turn was not used
+            self._next_write = 0.0
+            self._next_urgent.pop(setpoint.kind, None)
+            raise
         self._held[setpoint.kind] = Held(setpoint, self._clock.monotonic(), control.lasts_s(life_s))
 
     async def end_overdue(self) -> None:
@@ -81,6 +104,7 @@ class Commands:
     async def release(self) -> None:
         """The safe value of each control; all are tried, then the first error is raised; raises DeviceError."""
         self._held.clear()
+        self._latest.clear()
         refused: CommandRefused | None = None
         for control in self._controls.values():
             try:
@@ -100,8 +124,18 @@ class Commands:
         ends_soon_enough = left_s <= life_s + 1.0 or held.setpoint.until <= setpoint.until
         return left_s >= held.lasts_s / 2 and ends_soon_enough
 
-    async def _wait_turn(self, authority: Authority) -> None:
-        wait_s = self._next_write - self._clock.monotonic()
-        if wait_s > 0 and authority > Authority.BINDING_LIMIT:  # safety waits for nobody
-            await self._clock.sleep(wait_s)
+    async def _wait_turn(self, setpoint: Setpoint) -> None:
+        """Safety and binding limits go out at once, and then once a second by kind; they wait for no one else's."""
+        now = self._clock.monotonic()
+        due = self._next_urgent.get(setpoint.kind, now) if _is_urgent(setpoint) else self._next_write
+        if due > now:
+            await self._clock.sleep(due - now)
+
+    def _took_turn(self, setpoint: Setpoint) -> None:
         self._next_write = self._clock.monotonic() + WRITE_GAP_S
+        if _is_urgent(setpoint):
+            self._next_urgent[setpoint.kind] = self._next_write
+
+
+def _is_urgent(setpoint: Setpoint) -> bool:
+    return setpoint.authority <= Authority.BINDING_LIMIT

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from adapters.modbus.bus import Bus
 from adapters.modbus.decode import decode, encode_int16, scale_factor
 from adapters.modbus.framing import WRITE_MANY
+from adapters.modbus.planner import Guard
 from adapters.modbus.writes import WriteSpan
 from gateway.model.errors import CommandRefused, DeviceAnswerWrong
 from gateway.model.setpoint import Setpoint
@@ -40,12 +41,15 @@ def storage_rates(low_w: float, high_w: float, max_w: float, rate_scale: float) 
 
 
 class StorageControl:
-    """A battery behind model 124 at `address` (its ID register), as Control; it may be charged from the grid or not."""
+    """A battery behind model 124 where `guard` says, as Control; it may be charged from the grid or not.
 
-    def __init__(self, bus: Bus, unit: int, address: int, device: str, *, grid_charge: bool = True) -> None:
-        self._bus, self._unit, self._address, self._device = bus, unit, address, device
+    Before anything is written the model is seen to be still there, and its scales are read.
+    """
+
+    def __init__(self, bus: Bus, unit: int, guard: Guard, device: str, *, grid_charge: bool = True) -> None:
+        self._bus, self._unit, self._guard, self._device = bus, unit, guard, device
+        self._address = guard.address
         self._grid_charge = grid_charge
-        self._scales: tuple[float, float] | None = None
 
     @property
     def spans(self) -> frozenset[WriteSpan]:
@@ -82,30 +86,32 @@ class StorageControl:
 
     async def release(self) -> None:
         """Give the battery back to its own control; raises DeviceError."""
+        await self._read()
         await self._write(STOR_CTL_MOD, [0])
 
     async def _limits(self) -> tuple[float, float]:
-        if self._scales is None:
-            state = await self._read()
-            max_w = decode(state[WCHA_MAX : WCHA_MAX + 1], "uint16", nan=(0xFFFF,)).value
-            factors = [scale_factor(state[at]).value for at in (WCHA_MAX_SF, IN_OUT_W_RTE_SF)]
-            if not max_w or factors[0] is None or factors[1] is None:
-                raise DeviceAnswerWrong(self._device, "read battery limits", "the device states no WChaMax or scale")
-            self._scales = (max_w * factors[0], factors[1])
-        return self._scales
+        state = await self._read()
+        max_w = decode(state[WCHA_MAX : WCHA_MAX + 1], "uint16", nan=(0xFFFF,)).value
+        factors = [scale_factor(state[at]).value for at in (WCHA_MAX_SF, IN_OUT_W_RTE_SF)]
+        if not max_w or factors[0] is None or factors[1] is None:
+            raise DeviceAnswerWrong(self._device, "read battery limits", "the device states no WChaMax or scale")
+        return max_w * factors[0], factors[1]
 
     async def _read(self) -> list[int]:
-        return await self._bus.read_block(self._unit, "holding", self._address, STORAGE_LENGTH, self._device)
+        state = await self._bus.read_block(self._unit, "holding", self._address, STORAGE_LENGTH, self._device)
+        self._guard.check(state[:2], self._device)
+        return state
 
     async def _write(self, offset: int, values: Sequence[int]) -> None:
         await self._bus.write_registers(self._unit, self._address + offset, values, self._device)
 
 
 class PowerLimitControl:
-    """An inverter's AC power limit behind model 123 at `address` (its ID register), as Control."""
+    """An inverter's AC power limit behind model 123 where `guard` says, as Control; seen to be there at each write."""
 
-    def __init__(self, bus: Bus, unit: int, address: int, device: str) -> None:
-        self._bus, self._unit, self._address, self._device = bus, unit, address, device
+    def __init__(self, bus: Bus, unit: int, guard: Guard, device: str) -> None:
+        self._bus, self._unit, self._guard, self._device = bus, unit, guard, device
+        self._address = guard.address
 
     @property
     def spans(self) -> frozenset[WriteSpan]:
@@ -123,7 +129,7 @@ class PowerLimitControl:
 
     async def set_limit(self, percent: float, seconds: float) -> None:
         """Hold AC power at `percent` of its rating (0-100) for `seconds`, in one verified write; raises DeviceError."""
-        state = await self._bus.read_block(self._unit, "holding", self._address, W_MAX_LIM_PCT_SF + 1, self._device)
+        state = await self._read()
         factor = scale_factor(state[W_MAX_LIM_PCT_SF]).value
         if factor is None:
             raise DeviceAnswerWrong(self._device, "read power limit", "the device states no scale of WMaxLimPct")
@@ -131,10 +137,17 @@ class PowerLimitControl:
         values = [wanted, 0, revert_seconds(seconds), 0, 1]
         start = self._address + W_MAX_LIM_PCT
         await self._bus.write_registers(self._unit, start, values, self._device)
-        back = await self._bus.read_block(self._unit, "holding", start, len(values), self._device)
-        if (back[0], back[-1]) != (wanted, 1):
-            raise CommandRefused(self._device, "set power limit", f"reads back {back[0]}, enabled {back[-1]}")
+        back = await self._read()
+        percent_back, enabled = back[W_MAX_LIM_PCT], back[W_MAX_LIM_ENA]
+        if (percent_back, enabled) != (wanted, 1):
+            raise CommandRefused(self._device, "set power limit", f"reads back {percent_back}, enabled {enabled}")
 
     async def release(self) -> None:
         """Lift the limit; raises DeviceError."""
+        await self._read()
         await self._bus.write_registers(self._unit, self._address + W_MAX_LIM_ENA, [0], self._device)
+
+    async def _read(self) -> list[int]:
+        state = await self._bus.read_block(self._unit, "holding", self._address, W_MAX_LIM_PCT_SF + 1, self._device)
+        self._guard.check(state[:2], self._device)
+        return state

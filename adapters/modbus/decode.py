@@ -7,6 +7,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.model.reading import Rule
+
 SIZES = {
     "int16": 1, "uint16": 1, "acc16": 1, "int32": 2, "uint32": 2, "acc32": 2, "float32": 2,
     "int64": 4, "uint64": 4, "acc64": 4, "float64": 4,
@@ -29,6 +31,8 @@ class Decoded:
 
     value: float | None
     reason: str = ""
+    rule: Rule | None = None
+    """Set when there is a number and it cannot be."""
 
 
 def raw_bytes(registers: Sequence[int], word_order: str, byte_order: str = "big") -> bytes:
@@ -50,7 +54,8 @@ def decode(
     if not math.isfinite(value):
         return Decoded(None, "the device says not a number")
     if 0 < abs(value) < SMALLEST:
-        return Decoded(None, f"{value:.2g} is no number a meter can mean; is the word order right?")
+        words = f"{value:.2g} is no number a meter can mean; is the word order right?"
+        return Decoded(None, words, Rule.WORD_ORDER)
     return Decoded(value)
 
 

@@ -7,7 +7,27 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from adapters.modbus.decode import SIZES
+from gateway.model.errors import DeviceAnswerWrong
 from gateway.model.quantity import Quantity
+
+
+class ModelMoved(DeviceAnswerWrong):
+    """A SunSpec model is no longer where it was: nothing of this sweep is to be believed, and nothing to be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Two registers that must read `model` and `length` for what stands behind them to be what it was (SunSpec)."""
+
+    address: int
+    model: int
+    length: int
+
+    def check(self, words: Sequence[int], device: str) -> None:
+        """Raises ModelMoved when these two registers are not as they were."""
+        if list(words) != [self.model, self.length]:
+            reason = f"model {self.model} is no longer at {self.address}: its models are looked up again"
+            raise ModelMoved(device, f"check SunSpec model {self.model}", reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +36,8 @@ class Register:
 
     `scale` and `offset` turn the raw number into the quantity's unit and our sign: raw * scale + offset.
     `scale_address` is a SunSpec scale factor that
-    must come in the same block as the number. An `optional` one counts as nothing when the device has not got it.
+    must come in the same block as the number, and so must its `guard`. An `optional` one counts as nothing when the
+    device has never had it.
     """
 
     quantity: Quantity
@@ -33,11 +54,13 @@ class Register:
     slow: bool = False
     scale_address: int | None = None
     optional: bool = False
+    guard: Guard | None = None
 
     @property
     def start(self) -> int:
         """First address that must be read with it."""
-        return self.address if self.scale_address is None else min(self.address, self.scale_address)
+        first = self.address if self.scale_address is None else min(self.address, self.scale_address)
+        return first if self.guard is None else min(first, self.guard.address)
 
     @property
     def end(self) -> int:

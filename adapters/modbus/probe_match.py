@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,8 +16,10 @@ from adapters.modbus.probe_line import LineGone, ProbeLine, Refused
 from adapters.modbus.probe_score import Score, judge, same_values
 from adapters.modbus.profile import Profile, load_profile, profile_names
 from adapters.modbus.sunspec import Chain, resolve
-from gateway.model.errors import DeviceAnswerWrong, DeviceUnreachable
+from gateway.model.errors import DeviceAnswerWrong, DeviceUnreachable, SiteFileError
 from gateway.model.quantity import POWERS, VOLTAGES, Quantity
+
+log = logging.getLogger(__name__)
 
 BUDGET = 40
 """Most questions one unit is asked."""
@@ -137,8 +140,14 @@ def _telling(block: Block) -> int:
 
 
 def load_profiles(folder: Path) -> list[Profile]:
-    """All shipped profiles; raises SiteFileError for a broken one."""
-    return [load_profile(name, folder) for name in profile_names(folder)]
+    """All profiles of the folder that can be used; each of the others is told in one line."""
+    profiles = []
+    for name in profile_names(folder):
+        try:
+            profiles.append(load_profile(name, folder))
+        except SiteFileError as error:
+            log.warning("a profile is left out: %s", error.findings[0])
+    return profiles
 
 
 async def match(book: UnitBook, profiles: Sequence[Profile], chain: Chain | None, said: str) -> list[Candidate]:
@@ -228,7 +237,3 @@ def _named(profile: Profile, said: str) -> float:
         word for word in re.findall(r"[a-z0-9]+", profile.model.lower()) if len(word) > 2 and re.search(r"\d", word)
     }
     return (NAMED_MAKER if maker and set(maker) <= words else 0.0) + (NAMED_MODEL if models & words else 0.0)
-
-
-def _tells_model(word: str) -> bool:
-    return len(word) > 2 and any(letter.isdigit() for letter in word)

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
 
 from adapters.modbus.planner import ReadLimits, Register
-from adapters.modbus.profile_check import findings_of, suggest
+from adapters.modbus.profile_check import findings_of
+from adapters.modbus.profile_file import read_table
 from adapters.modbus.profile_schema import (
     TABLES,
     FieldWire,
@@ -21,11 +20,11 @@ from adapters.modbus.profile_schema import (
     RegisterWire,
     WriteWire,
 )
+from adapters.modbus.profile_words import finding_of, suggest
 from adapters.modbus.sunspec import ModelTable, Place, SunspecReading, load_models
 from adapters.modbus.timing import NO_NEEDS, Needs
 from adapters.modbus.writes import Write, WriteField, WriteFrame
 from gateway.model.errors import Finding, SiteFileError
-from gateway.model.quantity import Quantity
 from gateway.model.setpoint import SetpointKind
 
 SUNSPEC_MODELS = "sunspec_models"
@@ -65,7 +64,7 @@ def load_profile(name: str, folder: Path) -> Profile:
         what = "there is no such Modbus device profile"
         raise SiteFileError([Finding(f"profile {name}", what, suggest(name, known))])
     path = folder / f"{name}.yaml"
-    wire = _validate(_read_yaml(path), path)
+    wire = _validate(read_table(path), path)
     models = load_models(folder / f"{SUNSPEC_MODELS}.yaml") if wire.kind == "sunspec" else None
     profile = _to_profile(name, wire)
     if findings := findings_of(wire, profile.registers, profile.writes, profile.limits, models):
@@ -73,46 +72,12 @@ def load_profile(name: str, folder: Path) -> Profile:
     return replace(profile, models=models)
 
 
-def _read_yaml(path: Path) -> Any:
-    try:
-        return YAML(typ="safe").load(path)
-    except MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise SiteFileError([Finding(f"{path.name}{line}", str(error.problem), "Mend the YAML there.")]) from error
-    except OSError as error:
-        raise SiteFileError([Finding(path.name, str(error), "Check the file and its rights.")]) from error
-
-
-def _validate(data: Any, path: Path) -> ProfileWire:
+def _validate(data: dict[str, Any], path: Path) -> ProfileWire:
     try:
         return ProfileWire.model_validate(data)
     except ValidationError as error:
-        raise SiteFileError([_finding(dict(problem), path) for problem in error.errors()]) from error
-
-
-def _finding(problem: dict[str, Any], path: Path) -> Finding:
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
-    where = f"{path.name}: {place}" if place else path.name
-    if problem["type"] == "extra_forbidden":
-        fields = {field for table in TABLES for field in table.model_fields}
-        return Finding(where, "unknown key", suggest(str(problem["loc"][-1]), sorted(fields)))
-    if problem["type"] == "missing":
-        return Finding(where, "it is missing", "Add it.")
-    what = f"{problem['input']!r} does not do: {problem['msg']}"
-    if problem["type"] in ("enum", "literal_error"):
-        choices = _kinds(problem) if problem["type"] == "enum" else _choices(problem)
-        return Finding(where, what, suggest(str(problem["input"]), choices))
-    if isinstance(problem["input"], dict):
-        what = str(problem["msg"])
-    return Finding(where, what, "Mend the value.")
-
-
-def _choices(problem: dict[str, Any]) -> list[str]:
-    return str(problem["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-
-
-def _kinds(problem: dict[str, Any]) -> list[str]:
-    return [str(kind) for kind in (SetpointKind if problem["loc"][-1] == "setpoint" else Quantity)]
+        findings = [finding_of(dict(problem), path.name, TABLES) for problem in error.errors()]
+        raise SiteFileError(findings) from error
 
 
 def _to_profile(name: str, wire: ProfileWire) -> Profile:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
+from adapters.modbus.decode import SIZES
 from adapters.modbus.framing import WRITE_ONE
 from adapters.modbus.planner import ReadLimits, Register, block_of, hole_in
-from adapters.modbus.profile_schema import PlaceWire, ProfileWire, ReadingWire
+from adapters.modbus.profile_schema import PlaceWire, ProfileWire, ReadingWire, RegisterType
+from adapters.modbus.profile_words import suggest
 from adapters.modbus.sunspec import ModelTable
 from adapters.modbus.writes import Write, WriteFrame
 from gateway.model.errors import Finding
@@ -24,14 +26,9 @@ def findings_of(
 ) -> list[Finding]:  # fmt: skip
     """All mistakes of a profile whose fields are each in form; `where` is the place in the file."""
     found = [*_spans(limits), *_duplicates(wire), *_split_sums(wire), *_unreadable(registers, limits)]
+    found += [*_overlaps(wire, registers), *_markers(wire)]
     found += _bad_writes(writes)
     return found if models is None else [*found, *_unknown_points(wire, models)]
-
-
-def suggest(word: str, known: list[str]) -> str:
-    """The known word that was probably meant, or all of them."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
 
 
 def _spans(limits: ReadLimits) -> Iterable[Finding]:
@@ -61,6 +58,39 @@ def _split_sums(wire: ProfileWire) -> Iterable[Finding]:
             yield Finding(f"{table}[{index}].group", what, "Put all parts into one group.")
 
 
+def _overlaps(wire: ProfileWire, registers: Sequence[Register]) -> Iterable[Finding]:
+    """Numbers that share words; the very same number may serve two quantities when one of them is a sum."""
+    for (one, first), (other, second) in combinations(enumerate(registers), 2):
+        if first.function != second.function or first.end <= second.start or second.end <= first.start:
+            continue
+        where, what = f"registers[{other}].address", f"it shares words with registers[{one}] ({first.quantity.value})"
+        if (first.start, first.type) != (second.start, second.type):
+            yield Finding(where, what, "Check address and type of both.")
+        elif first.quantity is second.quantity:
+            if wire.registers[one].sum and wire.registers[other].sum:
+                yield Finding(where, f"registers[{one}] adds the same number", "Remove one of the two.")
+        elif not (wire.registers[one].sum or wire.registers[other].sum):
+            yield Finding(where, what, "Check both addresses; only a part of a sum may be read twice.")
+
+
+def _markers(wire: ProfileWire) -> Iterable[Finding]:
+    """Raw values that their type cannot hold would never be seen."""
+    for kind, values in wire.nan.items():
+        yield from _outside(f"nan.{kind}", kind, values)
+    for index, register in enumerate(wire.registers):
+        yield from _outside(f"registers[{index}].nan", register.type, register.nan or [])
+
+
+def _outside(where: str, kind: RegisterType, values: Sequence[int]) -> Iterable[Finding]:
+    digits = SIZES[kind] * 4
+    for at, value in enumerate(values):
+        if not 0 <= value < 16**digits:
+            what = f"{value} is no raw value of {kind}"
+            yield Finding(
+                f"{where}[{at}]", what, f"Write the bits without a sign: 0x{'0' * digits} to 0x{'F' * digits}."
+            )
+
+
 def _unreadable(registers: Sequence[Register], limits: ReadLimits) -> Iterable[Finding]:
     for index, register in enumerate(registers):
         block = block_of([register], limits)
@@ -80,7 +110,12 @@ def _unknown_points(wire: ProfileWire, models: ModelTable) -> Iterable[Finding]:
         places: list[ReadingWire | PlaceWire] = [reading, *reading.otherwise]
         for at, place in enumerate(places):
             where = f"readings[{index}]" + (f".otherwise[{at - 1}]" if at else "")
-            for model in place.models:
+            for number, model in enumerate(place.models):
+                if model not in models.models:
+                    known = ", ".join(str(known) for known in sorted(models.models))
+                    what = f"there is no table of SunSpec model {model}"
+                    yield Finding(f"{where}.models[{number}]", what, f"Known are: {known}.")
+                    continue
                 points = list(models.points_of(model, in_module=place.module is not None))
                 if place.point not in points:
                     what = f"model {model} has no point {place.point}"

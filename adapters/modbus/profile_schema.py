@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from adapters.modbus.profile_words import mistake
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import SetpointKind
 
@@ -15,20 +16,37 @@ Order = Literal["big", "little"]
 Group = Literal["fast", "slow"]
 Address = Annotated[int, Field(ge=0, le=65535)]
 Span = tuple[Address, Address]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+def _not_zero(factor: float) -> float:
+    if factor == 0:
+        raise mistake("a scale of 0 makes every value 0", "Write the factor to the quantity's unit, or leave it out.")
+    return factor
+
+
+def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
+    if not ends[0] < ends[1]:
+        raise mistake(f"{ends[0]:g} is not below {ends[1]:g}", "Write [lowest, highest].")
+    return ends
+
+
+Scale = Annotated[float, AfterValidator(_not_zero), Field(json_schema_extra={"not": {"const": 0}})]
+Range = Annotated[tuple[float, float], AfterValidator(_in_order)]
 
 
 class Wire(BaseModel):
-    """A table of the file; a key it does not know is a mistake."""
+    """A table of the file; a key it does not know is a mistake, and so is a number that is none."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class SourceWire(Wire):
     """Where the table comes from."""
 
-    manual: str = Field(description="Title of the maker's document, or of the published table.")
-    version: str = Field(description="Its version.")
-    page: str = Field(description="Page, section or table.")
+    manual: Words = Field(description="Title of the maker's document, or of the published table.")
+    version: Words = Field(description="Its version.")
+    page: Words = Field(description="Page, section or table.")
 
 
 class LimitsWire(Wire):
@@ -65,7 +83,7 @@ class ValueWire(Wire):
     quantity: Quantity = Field(description="What it measures; the unit is in the name.")
     sign: Literal[1, -1] = Field(default=1, description="-1 when the device counts production or discharge positive.")
     optional: bool = Field(default=False, description="Part of a sum that some devices have not got: counts nothing.")
-    range: tuple[float, float] | None = Field(
+    range: Range | None = Field(
         default=None, description="Lowest and highest value to be believed, in the quantity's unit and our sign."
     )
     group: Group = Field(default="fast", description="fast: every period; slow: every slow_period_s.")
@@ -79,7 +97,7 @@ class RegisterWire(ValueWire):
     type: RegisterType = Field(description="How the number is stored.")
     word_order: Order | None = Field(default=None, description="Where it differs from the profile's.")
     byte_order: Order | None = Field(default=None, description="Where it differs from the profile's.")
-    scale: float = Field(default=1.0, description="Factor to the quantity's unit, e.g. 1000 for kWh.")
+    scale: Scale = Field(default=1.0, description="Factor to the quantity's unit, e.g. 1000 for kWh.")
     offset: float = Field(default=0.0, description="Added after scaling, in the quantity's unit: raw * scale + offset.")
     nan: list[int] | None = Field(default=None, description="Raw values that mean missing, in place of the profile's.")
     sum: bool = Field(default=False, description="Added up with the quantity's other registers that say so.")
@@ -117,7 +135,7 @@ class FieldWire(Wire):
     sign: Literal[1, -1] = Field(default=1, description="-1 when the device counts the other way round.")
     scale: float = Field(default=1.0, gt=0, description="The register's number times scale plus offset is the wish.")
     offset: float = Field(default=0.0, description="See scale.")
-    range: tuple[float, float] | None = Field(
+    range: Range | None = Field(
         default=None, description="What may be asked, in the wish's unit, after sign; anything else is refused."
     )
     tolerance: float = Field(
@@ -164,10 +182,12 @@ class ProfileWire(Wire):
     kind: Literal["registers", "sunspec"] = Field(
         default="registers", description="registers: at fixed addresses; sunspec: points found by walking the models."
     )
-    maker: str = Field(description="Who makes it.")
-    model: str = Field(description="What it is.")
+    maker: Words = Field(description="Who makes it.")
+    model: Words = Field(description="What it is.")
     source: SourceWire = Field(description="The document the table was taken from.")
-    verified: str = Field(description="Against what it was checked, in words; begins with unverified when nothing was.")
+    verified: Words = Field(
+        description="Against what it was checked, in words; begins with unverified when nothing was."
+    )
     word_order: Order = Field(default="big", description="big: most significant word first.")
     byte_order: Order = Field(default="big", description="big: most significant byte of a word first, as Modbus says.")
     nan: dict[RegisterType, list[int]] = Field(
@@ -193,7 +213,7 @@ class ProfileWire(Wire):
 
 
 TABLES: tuple[type[Wire], ...] = (
-    ProfileWire, RegisterWire, ReadingWire, PlaceWire, LimitsWire, SerialWire, WriteWire, FrameWire, FieldWire,
+    ProfileWire, SourceWire, RegisterWire, ReadingWire, PlaceWire, LimitsWire, SerialWire, WriteWire, FrameWire, FieldWire,
 )  # fmt: skip
 """All tables of the file, for suggestions."""
 

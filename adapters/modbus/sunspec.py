@@ -6,15 +6,16 @@ base "SunS" | id len ...points... | id len ...points... | 0xFFFF 0
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 from ruamel.yaml import YAML
 
+from adapters.modbus.bus import IllegalAddress
 from adapters.modbus.decode import text
-from adapters.modbus.planner import Register
+from adapters.modbus.planner import Guard, Register
 from gateway.model.errors import DeviceAnswerWrong
 from gateway.model.quantity import Quantity
 
@@ -23,6 +24,8 @@ MARKER = [0x5375, 0x6E53]
 """The letters SunS."""
 END = 0xFFFF
 MAX_MODELS = 60
+COMMON = 1
+LONGEST_READ = 125
 COMMON_LENGTHS = (65, 66)
 """With and without the last, padding register."""
 NAN = {
@@ -119,11 +122,19 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The models of one device: number -> (address of the ID register, length without ID and length)."""
+    """The models of one device: number -> (address of the ID register, length without ID and length).
+
+    Of a model that comes several times the first one counts.
+    """
 
     base: int
     identity: Identity
     models: Mapping[int, tuple[int, int]]
+
+    def guard(self, model: int) -> Guard:
+        """What stands at the model's ID and length registers as long as it is where it was."""
+        address, length = self.models[model]
+        return Guard(address, model, length)
 
 
 def load_models(path: Path) -> ModelTable:
@@ -155,13 +166,21 @@ async def find_base(bus: Reader, unit: int, device: str) -> int:
 
 
 async def walk(bus: Reader, unit: int, device: str) -> Chain:
-    """Walk the chain of models once; raises DeviceError."""
+    """Walk the chain of models once; a device without an end marker refuses what is behind its last model.
+
+    Raises DeviceError.
+    """
     base = await find_base(bus, unit, device)
     identity = await read_identity(bus, unit, base, device)
     models: dict[int, tuple[int, int]] = {}
     address = base + 2
     for _ in range(MAX_MODELS):
-        number, length = await bus.read_block(unit, "holding", address, 2, device)
+        try:
+            number, length = await bus.read_block(unit, "holding", address, 2, device)
+        except IllegalAddress:
+            if models.keys() <= {COMMON}:
+                raise
+            return Chain(base, identity, models)
         if number == END:
             return Chain(base, identity, models)
         if number == 0 or length == 0:
@@ -194,4 +213,7 @@ def _register(reading: SunspecReading, place: Place, chain: Chain, table: ModelT
         nan=NAN[point.type], low=reading.low, high=reading.high, slow=reading.slow, optional=reading.optional,
         scale_address=None if point.sf is None else start + point.sf,
     )  # fmt: skip
-    return register if register.end <= start + 2 + length else None
+    if register.end > start + 2 + length:
+        return None
+    reachable = register.end - start <= LONGEST_READ  # a far module has no place for it in one request
+    return replace(register, guard=chain.guard(number)) if reachable else register

@@ -9,8 +9,11 @@ from adapters.mqtt.decode import State
 from adapters.mqtt.profile import Command, Profile
 
 
-def bind(profile: Profile, topic: str, channel: int = 0) -> Profile:
-    """The profile with this device's own topic in place of {topic} and its channel in place of {channel}."""
+def bind(profile: Profile, topic: str, channel: int | None = None) -> Profile:
+    """The profile with this device's own topic in place of {topic} and its channel in place of {channel}.
+
+    Without a channel {channel} is 0, and no value is chosen out of a list.
+    """
 
     def put(template: Any) -> Any:
         if isinstance(template, dict):
@@ -18,12 +21,12 @@ def bind(profile: Profile, topic: str, channel: int = 0) -> Profile:
         if isinstance(template, tuple):
             return tuple(put(part) for part in template)
         if isinstance(template, str):
-            return template.replace("{topic}", topic).replace("{channel}", str(channel))
+            return template.replace("{topic}", topic).replace("{channel}", str(channel or 0))
         return template
 
     def bind_state(state: State) -> State:
         parts = tuple(replace(part, topic=put(part.topic), path=put(part.path)) for part in state.parts)
-        return replace(state, topic=put(state.topic), path=put(state.path), parts=parts)
+        return replace(state, topic=put(state.topic), path=put(state.path), parts=parts, channel=channel)
 
     def bind_command(command: Command) -> Command:
         return replace(command, topic=put(command.topic), payload=put(command.payload),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import time
 
+from adapters.mqtt.decode import decimal
 from adapters.mqtt.discovery import OPT_OUT, RESERVE
 from gateway.model.errors import WishRefused
 from gateway.model.preferences import ChargeMode
@@ -43,11 +44,8 @@ def _wall_time(text: str) -> Value | None:
 
 
 def _percent(text: str) -> Value | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 <= value <= 100 else None
+    value = decimal(text)
+    return value if value is not None and 0 <= value <= 100 else None
 
 
 def _switch(text: str) -> Value | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from adapters.mqtt.decode import decimal
+
 NOISE_WH = 100.0
 """A register this little below its last value is noise, not a new register."""
 
@@ -24,11 +26,8 @@ class Counters:
 
     def remember(self, key: str, payload: bytes) -> None:
         """Take up what was shown before a restart, as the broker kept it; anything unreadable is left."""
-        try:
-            value = float(payload)
-        except ValueError:
-            return
-        if key not in self.shown and math.isfinite(value) and value >= 0:
+        value = decimal(payload.decode("ascii", "replace"))
+        if key not in self.shown and value is not None and value >= 0:
             self.shown[key] = int(value)
 
     def show(self, key: str, register_wh: float) -> int:

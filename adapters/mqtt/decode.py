@@ -13,6 +13,9 @@ from gateway.model.quantity import Quantity
 
 _CHOICE = re.compile(r"^\{([^{}|]*)\|([^{}|]*)\}$")
 """{ON|OFF} in a command: the first word for on, the second for off."""
+_DECIMAL = re.compile(r"[ \t\r\n]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\r\n]*")
+"""What devices write for numbers, zero-padded or not. Python's own spellings (1_000, other scripts' digits, infinity)
+are none of theirs: a payload that holds one is garbled."""
 _NO_WORDS: Mapping[str, float] = {}
 
 
@@ -48,6 +51,10 @@ class State:
     """Added after the scale: the zero of another unit."""
     expire_s: float | None = None
     """Silence after which this quantity alone is missing, s of home time; None: only with its device."""
+    add_list: bool = False
+    """A list holds channels whose values belong together: they are added up."""
+    channel: int | None = None
+    """Which of the values in a list is the device's, where the site file says so."""
 
     @property
     def topics(self) -> frozenset[str]:
@@ -82,6 +89,12 @@ def parse(payload: bytes) -> Any:
         return text
 
 
+def decimal(text: str) -> float | None:
+    """The number that a plain decimal spells; None for any other text, and for what is too large to be one."""
+    value = float(text) if _DECIMAL.fullmatch(text) else math.inf
+    return value if math.isfinite(value) else None
+
+
 def find(document: Any, state: State) -> Found | None:
     """The state's value in a parsed payload; None when the message does not speak of it."""
     found = _scaled(document, state, state.path, state.scale, state.offset)
@@ -108,14 +121,33 @@ def _scaled(document: Any, state: State, path: tuple[str, ...], scale: float, of
     for key in path:
         if isinstance(node, dict) and key in node:
             node = node[key]
-        elif isinstance(node, list) and key.isdigit() and int(key) < len(node):
+        elif isinstance(node, list) and key.isascii() and key.isdigit() and int(key) < len(node):
             node = node[int(key)]
         else:
             return None
-    value = _number(node, state.words or _NO_WORDS, switch=state.quantity is Quantity.ON)
+    if isinstance(node, list):
+        if (found := _channels(node, state)) is not None:
+            return found if found.value is None else Found(found.value * scale + offset)
+        node = node[0 if state.channel is None or len(node) == 1 else state.channel]
+    value = _value(node, state)
     if value is None:
         return Found(None, f"the device says {_short(node)}")
     return Found(value * scale + offset)  # an offset of 0.0 makes production of nothing 0, not -0
+
+
+def _channels(node: list[Any], state: State) -> Found | None:
+    """What a list with a value per channel says; None when one of its values is meant."""
+    if state.add_list and len(node) > 1:
+        values = [_value(each, state) for each in node]
+        known = [value for value in values if value is not None]
+        return Found(sum(known)) if len(known) == len(values) else Found(None, f"the device says {_short(node)}")
+    if len(node) == 1 or (state.channel is not None and state.channel < len(node)):
+        return None
+    return Found(None, f"{len(node)} channels, choose one with channel:" if node else "the device says []")
+
+
+def _value(node: Any, state: State) -> float | None:
+    return _number(node, state.words or _NO_WORDS, switch=state.quantity is Quantity.ON)
 
 
 def _bounded(found: Found, state: State) -> Found:
@@ -140,7 +172,7 @@ def fill(template: Any, value: float, seconds: int) -> Any:
 
 
 def _number(node: Any, words: Mapping[str, float], *, switch: bool) -> float | None:
-    """A finite number out of what devices send: numbers, numbers as strings, words, channels in a list (summed).
+    """A finite number out of what devices send: numbers, plain decimals as strings, words.
 
     true and false are numbers for a switch only: elsewhere false means that a sensor is not there.
     """
@@ -148,19 +180,14 @@ def _number(node: Any, words: Mapping[str, float], *, switch: bool) -> float | N
         return node if math.isfinite(node) else None
     if isinstance(node, bool):
         return float(node) if switch else None
-    if isinstance(node, list):
-        parts = [_number(part, words, switch=switch) for part in node]
-        known = [part for part in parts if part is not None]
-        return sum(known) if known and len(known) == len(parts) else None
-    if isinstance(node, str) and node in words:
-        return words[node]
-    if not isinstance(node, int | float | str):
+    if isinstance(node, str):
+        return words[node] if node in words else decimal(node)
+    if not isinstance(node, int):
         return None
     try:
-        value = float(node)
-    except (ValueError, OverflowError):
+        return float(node)
+    except OverflowError:
         return None
-    return value if math.isfinite(value) else None
 
 
 def _short(node: Any) -> str:

@@ -23,7 +23,7 @@ from adapters.mqtt.sums import Summing
 from adapters.mqtt.troubles import Troubles
 from gateway.model.errors import CommandRefused, DeviceUnreachable
 from gateway.model.quantity import Quantity
-from gateway.model.reading import Quality, Reading
+from gateway.model.reading import Quality, Reading, Rule
 from gateway.model.setpoint import Setpoint, SetpointKind
 from gateway.model.site import Device, Role
 from gateway.ports import Clock
@@ -70,7 +70,8 @@ class MqttDevice:
     def _bind(self, profile: Profile) -> None:
         """Read the device by this profile from now on."""
         settings = self._settings
-        self._profile = profile = bind(profile, self._broker.full_topic(settings.topic), settings.channel)
+        channel = settings.channel if "channel" in settings.model_fields_set else None
+        self._profile = profile = bind(profile, self._broker.full_topic(settings.topic), channel)
         self.controls = frozenset(profile.commands)
         self._presence = Presence(profile.availability, profile.availability_mode)
         self._plain: dict[str, list[State]] = {}
@@ -124,8 +125,8 @@ class MqttDevice:
 
     def _patience_s(self) -> float:
         """How long to wait for news before something else is to be done, s of the world."""
-        follow_s = (self._follow_at - self._clock.monotonic()) / self._clock.speed
-        return max(0.0, min(self._silence.patience_s, follow_s))
+        until = min(self._follow_at, *(summing.ends_at for summing in self._sums), math.inf)
+        return max(0.0, min(self._silence.patience_s, (until - self._clock.monotonic()) / self._clock.speed))
 
     def _why_silent(self) -> str:
         if not self._broker.connected:
@@ -248,6 +249,9 @@ class MqttDevice:
                 self._understand(message, parse(message.payload))
             except BadPayload as error:
                 self._troubles.note(message.topic, str(error))
+        for summing in self._sums:
+            for lost in summing.lost(self._clock.monotonic()):
+                self._troubles.note_incomplete(lost)
         if self._discovery and self._clock.monotonic() >= self._follow_at:
             self._follow_at = math.inf
             self._follow(self._discovery.profile)
@@ -288,16 +292,16 @@ class MqttDevice:
         return told
 
     def _note(self, quantity: Quantity, found: Found, retained: bool, now: datetime) -> None:
-        quality, reason = Quality.VALID, found.reason
+        quality, reason, rule = Quality.VALID, found.reason, None
         if found.value is None:
             quality = Quality.MISSING
             self._known.pop(quantity, None)
         elif retained:
-            quality, reason = Quality.SUSPECT, "retained, not yet live"
+            quality, reason, rule = Quality.SUSPECT, "retained, not yet live", Rule.STALE_RETAINED
         else:
             self._known[quantity] = found.value
         self._offline = self._offline and retained
-        self._pending[quantity] = Reading(self.id, quantity, found.value, now, quality, reason)
+        self._pending[quantity] = Reading(self.id, quantity, found.value, now, quality, reason, rule)
 
     def _hear_presence(self, here: bool | None) -> None:
         if here is None:

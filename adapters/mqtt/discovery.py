@@ -1,7 +1,7 @@
 """Home Assistant's device discovery: one retained document per device, from the table of entities.
 
-Source: Home Assistant documentation, MQTT: "Device discovery payload" (`dev`, `o`, `cmps`), and Sensor: device and
-state classes. Its Energy page takes energy sensors of class total_increasing, so no sensor has to be made by hand.
+Source: Home Assistant documentation, MQTT: "Device discovery payload" (`dev`, `o`, `cmps`), "Availability" (a list with
+mode all), and Sensor: device and state classes. Its Energy page takes energy sensors of class total_increasing, so no sensor has to be made by hand.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ READY_BY = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
 HEADLINE = "headline"
 RESERVE = "battery_reserve_percent"
 OPT_OUT = "dr_opt_out"
+REFUSED = "refused_wish"
 
 
 def documents(site: Site, topics: Topics) -> dict[str, dict[str, Any]]:
@@ -32,6 +33,10 @@ def has_battery(site: Site) -> bool:
 def _home(site: Site, topics: Topics) -> dict[str, Any]:
     parts = {sensor.key: _sensor(sensor, "", topics) for sensor in sensors_of_site()}
     parts[HEADLINE] = {**_part("sensor", "What happens now", HEADLINE, topics), "state_topic": topics.state(HEADLINE)}
+    parts[REFUSED] = {
+        **_part("sensor", "Last wish that was refused", REFUSED, topics),
+        "state_topic": topics.state(REFUSED), "entity_category": "diagnostic",
+    }  # fmt: skip
     parts[OPT_OUT] = {
         **_part("switch", "Skip the utility's events", OPT_OUT, topics),
         "state_topic": topics.state(OPT_OUT),
@@ -49,7 +54,8 @@ def _home(site: Site, topics: Topics) -> dict[str, Any]:
 
 def _device(device: Device, topics: Topics) -> dict[str, Any]:
     place = slug(device.id)
-    parts = {sensor.key: _sensor(sensor, place, topics) for sensor in sensors_of(device)}
+    # What a device tells is there while it is; what is wished of it is the home's to keep.
+    parts = {sensor.key: _sensor(sensor, place, topics) | _there(place, topics) for sensor in sensors_of(device)}
     for control in controls_of(device):
         key = f"{control.key}_{control.payload}" if control.payload else control.key
         parts[key] = _control(control, key, place, topics)
@@ -61,7 +67,13 @@ def _device(device: Device, topics: Topics) -> dict[str, Any]:
 
 
 def _document(about: dict[str, Any], parts: dict[str, Any], topics: Topics) -> dict[str, Any]:
-    return {"dev": about, "o": {"name": "Hearth"}, "avty_t": topics.availability, "qos": 1, "cmps": parts}
+    home = [{"topic": topics.availability}]
+    return {"dev": about, "o": {"name": "Hearth"}, "availability": home, "qos": 1, "cmps": parts}
+
+
+def _there(device: str, topics: Topics) -> dict[str, Any]:
+    both = [{"topic": topics.availability}, {"topic": topics.availability_of(device)}]
+    return {"availability": both, "availability_mode": "all"}
 
 
 def _part(platform: str, name: str, key: str, topics: Topics, device: str = "") -> dict[str, Any]:

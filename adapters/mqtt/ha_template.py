@@ -21,7 +21,7 @@ MAX_TOKENS = 100
 """Enough for any of them, and no depth of brackets hurts."""
 PASSED_OVER = frozenset({"float", "int", "round", "default", "is_defined"})
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<number>\d+(?:\.\d+)?) | (?P<word>[A-Za-z_]\w*) | '(?P<single>[^'\\]*)' | "(?P<double>[^"\\]*)"
+    r"""\s*(?:(?P<number>[0-9]+(?:\.[0-9]+)?) | (?P<word>[A-Za-z_]\w*) | '(?P<single>[^'\\]*)' | "(?P<double>[^"\\]*)"
         | (?P<sign>[.|()\[\]*/,-]))""",
     re.VERBOSE,
 )

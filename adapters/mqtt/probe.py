@@ -5,6 +5,7 @@ It listens to the roots that known kinds of devices use, never to everything unl
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from pathlib import Path
 from adapters.mqtt.broker import Broker
 from adapters.mqtt.decode import BadPayload, State, find, find_part, parse
 from adapters.mqtt.profile import Profile, load_profile, profile_names
-from gateway.model.errors import DeviceUnreachable
+from gateway.model.errors import DeviceUnreachable, SiteFileError
 from gateway.model.quantity import Quantity
 from gateway.ports import Clock
+
+log = logging.getLogger(__name__)
 
 ROOTS = (
     "tele/+/+", "stat/+/+", "shellies/#", "+/status/+", "+/events/rpc", "+/online", "zigbee2mqtt/+",
@@ -69,8 +72,14 @@ async def probe_broker(
 
 
 def load_profiles(folder: Path) -> list[Profile]:
-    """All shipped profiles; raises SiteFileError for a broken one."""
-    return [load_profile(name, folder) for name in profile_names(folder)]
+    """All profiles of the folder that can be used; each of the others is told in one line."""
+    profiles = []
+    for name in profile_names(folder):
+        try:
+            profiles.append(load_profile(name, folder))
+        except SiteFileError as error:
+            log.warning("a profile is left out: %s", error.findings[0])
+    return profiles
 
 
 def understand(payloads: Mapping[str, bytes], profiles: Iterable[Profile]) -> Heard:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
 
 from adapters.mqtt.decode import Part, State
 from adapters.mqtt.presence import Availability
-from adapters.mqtt.profile_wire import AvailabilityWire, CommandWire, PartWire, ProfileWire, StateWire
+from adapters.mqtt.profile_file import read_table
+from adapters.mqtt.profile_wire import TABLES, AvailabilityWire, CommandWire, ProfileWire, StateWire
+from adapters.mqtt.profile_words import finding_of, suggest
 from adapters.mqtt.settings import OTHER_PROFILES
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.quantity import Quantity
@@ -69,39 +68,16 @@ def load_profile(name: str, folder: Path) -> Profile:
     known = profile_names(folder)
     if name not in known:
         what = "there is no such MQTT device profile"
-        raise SiteFileError([Finding(f"profile {name}", what, _suggest(name, [*known, *OTHER_PROFILES]))])
+        raise SiteFileError([Finding(f"profile {name}", what, suggest(name, [*known, *OTHER_PROFILES]))])
     path = folder / f"{name}.yaml"
+    table = read_table(path)
     try:
-        wire = ProfileWire.model_validate(YAML(typ="safe").load(path))
-    except MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise SiteFileError([Finding(f"{path.name}{line}", str(error.problem), "Mend the YAML there.")]) from error
-    except OSError as error:
-        raise SiteFileError([Finding(path.name, str(error), "Check the file and its rights.")]) from error
+        wire = ProfileWire.model_validate(table)
     except ValidationError as error:
-        raise SiteFileError([_finding(dict(problem), path) for problem in error.errors()]) from error
+        raise SiteFileError([finding_of(dict(problem), path.name, TABLES) for problem in error.errors()]) from error
     if findings := _duplicates(wire, path):
         raise SiteFileError(findings)
     return _to_profile(name, wire)
-
-
-def _finding(problem: dict[str, Any], path: Path) -> Finding:
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
-    where = f"{path.name}: {place}" if place else path.name
-    if problem["type"] == "extra_forbidden":
-        wires = (ProfileWire, StateWire, PartWire, CommandWire, AvailabilityWire)
-        fields = [field for wire in wires for field in wire.model_fields]
-        return Finding(where, "unknown key", _suggest(str(problem["loc"][-1]), sorted(set(fields))))
-    if problem["type"] == "missing":
-        return Finding(where, "it is missing", "Add it.")
-    what = f"{problem['input']!r} does not do: {problem['msg']}"
-    remedy = _suggest(str(problem["input"]), [str(q) for q in Quantity]) if problem["type"] == "enum" else "Mend it."
-    return Finding(where, what, remedy)
-
-
-def _suggest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
 
 
 def _duplicates(wire: ProfileWire, path: Path) -> list[Finding]:
@@ -138,6 +114,7 @@ def _to_state(state: StateWire) -> State:
     return State(
         topic=state.topic, quantity=state.quantity, path=_path(state.path), scale=state.scale * state.sign,
         words=state.map, low=low, high=high, partial=state.partial, alone=state.arrive == "alone",
+        add_list=state.add_list,
         parts=tuple(Part(part.topic, _path(part.path), part.scale * state.scale * state.sign) for part in state.sum),
     )  # fmt: skip
 

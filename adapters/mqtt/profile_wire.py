@@ -3,43 +3,71 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from adapters.mqtt.profile_words import mistake
 from gateway.model.quantity import Quantity
 
 _TOPIC = "MQTT topic without wildcards; {topic} stands for the device's own, {channel} for its channel."
 _PATH = "Keys and indices into the JSON, joined by dots, or a list when a key holds a dot; empty: the whole payload."
 
 
-class Wire(BaseModel):
-    """Unknown keys are refused by name."""
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
-    model_config = ConfigDict(extra="forbid")
+
+def _not_zero(factor: float) -> float:
+    if factor == 0:
+        raise mistake("a scale of 0 makes every value 0", "Write the factor to the quantity's unit, or leave it out.")
+    return factor
+
+
+def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
+    if not ends[0] < ends[1]:
+        raise mistake(f"{ends[0]:g} is not below {ends[1]:g}", "Write [lowest, highest].")
+    return ends
+
+
+Scale = Annotated[float, AfterValidator(_not_zero), Field(json_schema_extra={"not": {"const": 0}})]
+Range = Annotated[tuple[float, float], AfterValidator(_in_order)]
+
+_ADDED = ("W", "A", "Wh")
+"""Units of what belongs together when it is added; volts, degrees and percents never do."""
+
+
+class Wire(BaseModel):
+    """Unknown keys are refused by name, and so are numbers that are none."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class SourceWire(Wire):
-    manual: str = Field(description="Title of the maker's document.")
-    version: str = Field(description="Its version.")
-    page: str = Field(description="Page or section.")
+    manual: Words = Field(description="Title of the maker's document.")
+    version: Words = Field(description="Its version.")
+    page: Words = Field(description="Page or section.")
 
 
 class PartWire(Wire):
     topic: str = Field(description=_TOPIC)
     path: str | list[str] = Field(default="", description=_PATH)
-    scale: float = Field(default=1.0, description="Factor to the quantity's unit; negative for what is subtracted.")
+    scale: Scale = Field(default=1.0, description="Factor to the quantity's unit; negative for what is subtracted.")
 
 
 class StateWire(Wire):
     topic: str = Field(default="", description=_TOPIC + " Left out when there is a sum.")
     quantity: Quantity = Field(description="What it measures; the unit is in the name.")
     path: str | list[str] = Field(default="", description=_PATH)
-    scale: float = Field(default=1.0, description="Factor to the quantity's unit, e.g. 1000 for kWh.")
+    scale: Scale = Field(default=1.0, description="Factor to the quantity's unit, e.g. 1000 for kWh.")
     sign: Literal[1, -1] = Field(default=1, description="-1 when the device counts production or discharge positive.")
     map: dict[str, float] = Field(default={}, description="What words mean as numbers, e.g. {ON: 1, OFF: 0}.")
-    range: tuple[float, float] | None = Field(default=None, description="Lowest and highest value to be believed.")
+    range: Range | None = Field(default=None, description="Lowest and highest value to be believed.")
     partial: bool = Field(default=False, description="The topic carries only what changed: no message may be skipped.")
+    add_list: bool = Field(
+        default=False,
+        description="A list (one value per channel) is added up; only power, current and energy. Without it a list "
+        "has no value, unless the site file says which channel.",
+    )
     sum: list[PartWire] = Field(default=[], description="The quantity is the sum of these; the first opens a telegram.")
     arrive: Literal["together", "alone"] = Field(
         default="together",
@@ -50,6 +78,9 @@ class StateWire(Wire):
     def _one_way(self) -> Self:
         if bool(self.topic) == bool(self.sum):
             raise ValueError("give either a topic or a sum")
+        if self.add_list and (self.quantity.unit not in _ADDED or self.sum):
+            what = f"a list of {self.quantity} is not to be added up" if not self.sum else "a sum has no list"
+            raise mistake(what, "Leave add_list out; it goes with power, current and energy that have a topic.")
         return self
 
 
@@ -79,14 +110,26 @@ class RequestWire(Wire):
 class ProfileWire(Wire):
     """One kind of MQTT device."""
 
-    maker: str = Field(description="Who makes it.")
-    model: str = Field(description="What it is.")
+    maker: Words = Field(description="Who makes it.")
+    model: Words = Field(description="What it is.")
     source: SourceWire = Field(description="The document the table was taken from.")
-    verified: str = Field(description="Against what it was checked, in words.")
+    verified: Words = Field(description="Against what it was checked, in words.")
     states: list[StateWire] = Field(min_length=1, description="What the device tells.")
     availability: AvailabilityWire | None = Field(default=None, description="Its last will: a hint, never proof.")
     commands: list[CommandWire] = Field(default=[], description="What it takes.")
     request: RequestWire | None = Field(default=None, description="How to ask for its whole state.")
+
+
+TABLES: tuple[type[Wire], ...] = (
+    ProfileWire,
+    StateWire,
+    PartWire,
+    CommandWire,
+    AvailabilityWire,
+    RequestWire,
+    SourceWire,
+)
+"""All tables of the file, for suggestions."""
 
 
 def schema_text() -> str:

@@ -8,7 +8,7 @@ import logging
 from adapters.mqtt.broker import Broker
 from adapters.mqtt.commands import OnCommand, value_of
 from adapters.mqtt.counters import Counters
-from adapters.mqtt.discovery import HEADLINE, OPT_OUT, RESERVE, documents, has_battery
+from adapters.mqtt.discovery import HEADLINE, OPT_OUT, REFUSED, RESERVE, documents, has_battery
 from adapters.mqtt.entities import Kind, Sensor, controls_of, sensors_of, sensors_of_site
 from adapters.mqtt.mailbox import Message
 from adapters.mqtt.settings import MqttSettings
@@ -50,6 +50,7 @@ class HomePublisher:
         self._greeted = 0
         self._shown_at: float | None = None
         self._sent: dict[str, str] = {}
+        self._refused = UNKNOWN
         broker.set_will(self._topics.availability, "offline")
         counted = [topic for topic, sensor in self._sensors.items() if sensor.counter]
         self._box = broker.watch([*self._commands, self._topics.availability, *counted])
@@ -75,6 +76,7 @@ class HomePublisher:
                 await self._greet()
             await self._show(self._wishes(preferences, opted_out, headline), qos=1)
             if self._is_due():
+                await self._show(self._there(snapshot), qos=1)
                 await self._show(self._measured(snapshot), qos=0)
                 await self._show(self._counted(snapshot), qos=1)
         except DeviceUnreachable as error:
@@ -104,6 +106,14 @@ class HomePublisher:
 
     # ---- what is shown
 
+    def _there(self, snapshot: Snapshot) -> dict[str, str]:
+        """Each device's own availability: a value of a dead meter is no value."""
+        states = {device.id: snapshot.devices.get(device.id) for device in self._site.devices}
+        return {
+            self._topics.availability_of(slug(name)): "online" if state and state.online else "offline"
+            for name, state in states.items()
+        }
+
     def _measured(self, snapshot: Snapshot) -> dict[str, str]:
         return {
             topic: _text(sensor, sensor.look(snapshot)) for topic, sensor in self._sensors.items() if not sensor.counter
@@ -125,6 +135,7 @@ class HomePublisher:
         values = {
             here.state(OPT_OUT): "ON" if opted_out else "OFF",
             here.state(HEADLINE): headline[:MAX_TEXT] or UNKNOWN,
+            here.state(REFUSED): self._refused,
         }
         if has_battery(self._site):
             values[here.state(RESERVE)] = f"{preferences.battery_reserve_percent:g}"
@@ -161,6 +172,7 @@ class HomePublisher:
         except HearthError as refusal:
             self.ignored_commands += 1
             log.warning("%s: a wish on %s was not followed: %s", self.name, message.topic, refusal)
+            self._refused = f"{device or 'home'}, {name}: {refusal}"[:MAX_TEXT]
             self._sent.pop(self._topics.state(name, slug(device) if device else ""), None)  # show what holds instead
 
     def _sensors_by_topic(self) -> dict[str, Sensor]:

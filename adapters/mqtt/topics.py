@@ -23,6 +23,10 @@ class Topics:
         """online, or offline as the last will says."""
         return f"{self.base}/availability"
 
+    def availability_of(self, device: str) -> str:
+        """online, or offline while nothing is heard from the device itself."""
+        return f"{self.base}/availability/{device}"
+
     def state(self, key: str, device: str = "") -> str:
         """Where a value is shown; without a device: of the whole home."""
         return f"{self.base}/state/{device}/{key}" if device else f"{self.base}/state/{key}"

@@ -14,7 +14,6 @@ from gateway.ports import Clock, SessionStore
 REMEMBERED = timedelta(days=35)
 """How long a repeated StartTransaction is recognised, and how old a charger's timestamp may be."""
 AHEAD = timedelta(minutes=10)
-SAVE_EVERY_S = 60.0
 T = TypeVar("T")
 
 ORPHAN = "orphan: "
@@ -32,7 +31,6 @@ class SessionBook:
         self._lock = asyncio.Lock()
         self._resumed = False
         self._dirty: set[int] = set()
-        self._saved_at = clock.monotonic()
         self._dip: dict[int, float] = {}
 
     async def resume(self) -> None:
@@ -79,17 +77,16 @@ class SessionBook:
         await self._undivided(self._stop(session.transaction, time, meter_wh, reason))
 
     async def take_register(self, transaction: int, register_wh: float) -> None:
-        """The energy register as sampled now, in Wh; stored at most once a minute of home time."""
+        """The energy register as sampled now, in Wh; a sample: on the disk with the next commit, a minute at most."""
         session = self._sessions.get(transaction)
         if session is None or session.end is not None:
             return
         self._sessions[transaction] = self._counted(session, register_wh)
         self._dirty.add(transaction)
-        if self._clock.monotonic() - self._saved_at >= SAVE_EVERY_S:
-            await self.save()
+        await self._undivided(self._sample(transaction))
 
     async def save(self) -> None:
-        """Store what the samples said since the last time; raises StoreError."""
+        """Commit what the samples said since the last time; raises StoreError."""
         await self._undivided(self._save())
 
     # ---- inside
@@ -129,8 +126,12 @@ class SessionBook:
         self._dirty.discard(transaction)
         self._dip.pop(transaction, None)
 
+    async def _sample(self, transaction: int) -> None:
+        # A stop that was under way is the last word.
+        if transaction in self._dirty:
+            await self._store.save_session(self._sessions[transaction], later=True)
+
     async def _save(self) -> None:
-        self._saved_at = self._clock.monotonic()
         for transaction in sorted(self._dirty):
             await self._store.save_session(self._sessions[transaction])
             self._dirty.discard(transaction)

@@ -21,6 +21,8 @@ CONNECT_S = 5.0
 FIRST_RECONNECT_S = 0.5
 MAX_RECONNECT_S = 2.0
 """A P1 port is the home's main meter: without it cars stand at their safe current, so it is dialled often."""
+DEAF = 5
+"""So many bad telegrams in a row are no longer a disturbance."""
 
 
 class Inbox:
@@ -51,9 +53,12 @@ class P1Line:
         """How often the connection was opened."""
         self.bad_telegrams = 0
         """Telegrams that were not believed."""
+        self.trouble = ""
+        """Why telegrams come and none is believed, in words; empty when the last one was."""
         self._settings, self._clock = settings, clock
         self._inboxes: list[Inbox] = []
         self._connected = False
+        self._bad_in_a_row = 0
         self._reachable: bool | None = None
 
     @property
@@ -83,7 +88,7 @@ class P1Line:
         async with asyncio.timeout(CONNECT_S):
             reader, close = await _open(self._settings)
         self.connects += 1
-        self._connected = True
+        self._connected, self.trouble, self._bad_in_a_row = True, "", 0
         assembler = Assembler()
         try:
             while True:
@@ -101,17 +106,25 @@ class P1Line:
         try:
             telegram = parse(raw)
         except BadTelegram as error:
-            self.bad_telegrams += 1
-            if self.bad_telegrams == 1:
-                log.warning("%s: a telegram is not believed: %s", self.name, error)
+            self._disbelieve(error)
             return
+        self.trouble, self._bad_in_a_row = "", 0
         self._note(True, telegram.meter)
         for inbox in self._inboxes:
             inbox.put(telegram, self._clock.now())
 
+    def _disbelieve(self, error: BadTelegram) -> None:
+        self.bad_telegrams += 1
+        self._bad_in_a_row += 1
+        self.trouble = f"telegrams come, but {error.fault} ({self._bad_in_a_row} in a row): {error}"
+        if self.bad_telegrams == 1:
+            log.warning("%s: a telegram is not believed: %s", self.name, error)
+        elif self._bad_in_a_row == DEAF:
+            self._note(False, self.trouble)
+
     def _note(self, reachable: bool, words: str) -> None:
         if reachable != self._reachable:
-            level, what = (logging.INFO, "telegrams come") if reachable else (logging.WARNING, "no telegrams")
+            level, what = (logging.INFO, "telegrams come") if reachable else (logging.WARNING, "no usable telegrams")
             log.log(level, "%s: %s (%s)", self.name, what, words)
         self._reachable = reachable
 

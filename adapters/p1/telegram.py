@@ -36,7 +36,11 @@ PHASES = (
 
 
 class BadTelegram(ValueError):
-    """A telegram that must not be believed; the message says why."""
+    """A telegram that must not be believed; the message says why, `fault` says it of all such telegrams."""
+
+    def __init__(self, message: str, fault: str) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,11 @@ class Telegram:
     def _difference(self, taken: str, given: str) -> float | str:
         lacking = [code for code in (taken, given) if code not in self.objects]
         if lacking:
-            return f"the telegram has no {lacking[0]}"
+            return (
+                f"the telegram has neither {taken} nor {given}"
+                if len(lacking) == 2
+                else f"the telegram has no {lacking[0]}"
+            )
         return self.objects[taken] - self.objects[given]
 
     def _counter(self, base: str) -> float | str:
@@ -145,12 +153,13 @@ def parse(raw: bytes) -> Telegram:
 def _check(raw: bytes) -> None:
     end = END.search(raw)
     if not raw.startswith(b"/") or end is None or end.end() != len(raw):
-        raise BadTelegram("it does not run from / to !")
+        raise BadTelegram("it does not run from / to !", "they are cut")
     if not end[1]:
-        raise BadTelegram("it has no checksum: DSMR 4 or later is needed")
+        raise BadTelegram("it has no checksum: DSMR 4 or later is needed", "they have no checksum")
     wanted, got = int(end[1], 16), crc16(raw[: end.start() + 1])
     if len(end[1]) != 4 or wanted != got:
-        raise BadTelegram(f"its checksum is {end[1].decode()}, its content says {got:04X}")
+        words = f"its checksum is {end[1].decode()}, its content says {got:04X}"
+        raise BadTelegram(words, "their checksum is wrong")
 
 
 def _number(text: str) -> float | None:

@@ -8,7 +8,7 @@ import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from adapters.sqlite.database import BUSY_S, beside, is_damage
+from adapters.sqlite.database import BUSY_S, PAGE_BYTES, beside, is_damage
 from adapters.sqlite.migrations import VERSION, version_of
 from adapters.sqlite.scrub import Damage, damage_in
 from gateway.model.errors import StoreError
@@ -118,7 +118,7 @@ def _due(good: Path, now: datetime) -> bool:
 
 def _copy_facts(path: Path, part: Path) -> None:
     with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as copy:
-        copy.execute("PRAGMA page_size=1024")
+        copy.execute(f"PRAGMA page_size={PAGE_BYTES}")
         # Of use only when finished and synced: no journal is written twice for it.
         copy.execute("PRAGMA journal_mode=OFF")
         copy.execute("PRAGMA synchronous=OFF")

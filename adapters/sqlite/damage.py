@@ -7,13 +7,11 @@ import logging
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.sqlite.copies import GOOD, OLDER, check_soundness, copy_database
 from adapters.sqlite.database import (
-    KEPT_ON_DAMAGE,
     MEMORY,
     TRANSACTIONS,
     Connect,
@@ -25,16 +23,13 @@ from adapters.sqlite.database import (
     unusable,
 )
 from adapters.sqlite.rows import micros
+from adapters.sqlite.salvage import Saved, save
 from adapters.sqlite.scrub import damage_in, mark_missing
 from gateway.model.errors import StoreError
 
 log = logging.getLogger(__name__)
 
 SIDE_FILES = ("-wal", "-shm")
-SAVED_AS_WRITTEN = ("devices", "series", "intervals", "interval_days", "rollups")
-"""Saved where the good copy has nothing: such rows are never updated, so the copy's are right."""
-SAVED_MINUTES = 2880
-"""Minutes of roll-ups saved: the interval data go on from them; more would keep the home waiting for its start."""
 
 
 def open_database(path: Path, connect: Connect = plain_connection) -> sqlite3.Connection:
@@ -66,7 +61,7 @@ def replace_damaged(path: Path, reason: str, connect: Connect = plain_connection
         log.error("%s is damaged (%s); it is kept as %s", path, reason, aside.name)
         copied = _put_good_copy(path)
         connection = connect_migrated(path, connect)
-        saved = _save(aside, connection)
+        saved = save(aside, connection)
         with transaction(connection):
             mark_missing(connection, damage_in(connection))
             _mark(connection, aside, max(written, copied or 0.0), copied, saved)
@@ -126,53 +121,20 @@ def _put_good_copy(path: Path) -> float | None:
     return None
 
 
-def _save(aside: Path, connection: sqlite3.Connection) -> list[str]:
-    if not aside.exists():
-        return []
-    with contextlib.closing(sqlite3.connect(aside)) as old:
-        old.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        tables = (*SAVED_AS_WRITTEN, *KEPT_ON_DAMAGE)
-        return [table for table in tables if _save_table(old, connection, table)]
-
-
-def _save_table(old: sqlite3.Connection, connection: sqlite3.Connection, table: str) -> bool:
-    """Bring over what can be read of one table; one bad page costs its own rows, not the others."""
-    verb = "INSERT OR IGNORE" if table in SAVED_AS_WRITTEN else "INSERT OR REPLACE"
-    try:
-        columns = [str(row[1]) for row in old.execute(f"PRAGMA table_info({table})")]
-        marks = ",".join("?" * len(columns))
-        with transaction(connection):
-            done = connection.executemany(
-                f"{verb} INTO {table} ({','.join(columns)}) VALUES ({marks})", _readable(old, table)
-            )
-    except sqlite3.Error:
-        return False
-    return done.rowcount > 0
-
-
-def _readable(old: sqlite3.Connection, table: str) -> Iterator[tuple[object, ...]]:
-    """The rows of a table from its beginning to the first bad page, then from its end to the last bad page."""
-    wanted = ""
-    if table == "rollups":
-        wanted = f" WHERE minute > (SELECT max(minute) FROM rollups) - {SAVED_MINUTES}"
-    for order in ("ASC", "DESC"):
-        try:
-            yield from old.execute(f"SELECT * FROM {table}{wanted} ORDER BY 1 {order}")
-        except sqlite3.Error:
-            continue
-        return
-
-
-def _mark(connection: sqlite3.Connection, aside: Path, written: float, copied: float | None, saved: list[str]) -> None:
+def _mark(connection: sqlite3.Connection, aside: Path, written: float, copied: float | None, saved: Saved) -> None:
     # Ids are given one by one from 1, far fewer than one a second: the damaged file's age is above every id it gave.
     connection.execute(
         "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
         (TRANSACTIONS, int(written)),
     )
-    start = "a new one was started" if copied is None else f"the last good copy ({_words(copied)}) took its place"
+    start = (
+        "there was no good copy: a new one was begun"
+        if copied is None
+        else f"the last good copy ({_words(copied)}) took its place"
+    )
     text = (
-        f"The database was damaged and {start}. The old one is kept as {aside.name}; saved from it: "
-        f"{', '.join(saved) if saved else 'nothing'}. Mend: restore a backup with `hearth restore` if more is missed;"
+        f"The database was damaged and {start}. {saved if aside.exists() else 'Nothing was left of it.'}"
+        f" The damaged one is kept as {aside.name}. Mend: restore a backup with `hearth restore` if more is missed;"
         " a second time points to a failing disk."
     )
     time = micros(datetime.fromtimestamp(written, UTC))

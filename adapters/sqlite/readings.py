@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 from adapters.sqlite import interval_rows as iv
 from adapters.sqlite import rows as r
 from adapters.sqlite.interval_days import DAY_S, SELECT, read_days
+from adapters.sqlite.later import Change
 from adapters.sqlite.worker import Worker
 from gateway.model.reading import Interval, Rollup
 
@@ -40,13 +41,15 @@ class Readings:
         self._devices: dict[str, int] = {}
         self._generation = worker.generation
 
-    async def save_rollups(self, rollups: Sequence[Rollup]) -> None:
-        """Store roll-ups in one transaction; a later one of the same minute replaces."""
+    async def save(
+        self, rollups: Sequence[Rollup], intervals: Sequence[Interval], also: Change = lambda c: None
+    ) -> None:
+        """Store roll-ups (a later one of the same minute replaces), intervals and what `also` does in one transaction."""
 
         def work(c: sqlite3.Connection) -> None:
-            found = {k: self._series_id(c, *k) for k in {(x.device, x.quantity.value) for x in rollups}}
-            values = [r.rollup_row(found[x.device, x.quantity.value], x) for x in rollups]
-            c.executemany("INSERT OR REPLACE INTO rollups VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            self._put_rollups(c, rollups)
+            self._put_intervals(c, intervals)
+            also(c)
 
         await self._forgetful(work)
 
@@ -55,17 +58,6 @@ class Readings:
         values = (r.minute(start), r.minute(end), r.plain(device), quantity)
         read = self._worker.read
         return await read(lambda c: Checked(*r.sound_rollups(device, quantity, c.execute(ROLLUPS, values))))
-
-    async def save_intervals(self, intervals: Sequence[Interval]) -> None:
-        """Store intervals in one transaction, each with the next sequence number of its start."""
-
-        def work(c: sqlite3.Connection) -> None:
-            for interval in intervals:
-                device = self._device_id(c, interval.device)
-                (sequence,) = c.execute(iv.NEXT_SEQUENCE, (device, r.seconds(interval.start))).fetchone()
-                c.execute(iv.INSERT, iv.interval_row(device, sequence, interval))
-
-        await self._forgetful(work)
 
     async def intervals(self, device: str, start: datetime, end: datetime) -> Checked[Interval]:
         """The intervals in force of one device with start in [start, end), in order."""
@@ -92,6 +84,18 @@ class Readings:
             return Checked(packed.rows + single.rows, packed.damaged + single.damaged)
 
         return await self._of_device(device, work)
+
+    def _put_rollups(self, c: sqlite3.Connection, rollups: Sequence[Rollup]) -> None:
+        found = {k: self._series_id(c, *k) for k in {(x.device, x.quantity.value) for x in rollups}}
+        values = [r.rollup_row(found[x.device, x.quantity.value], x) for x in rollups]
+        c.executemany("INSERT OR REPLACE INTO rollups VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def _put_intervals(self, c: sqlite3.Connection, intervals: Sequence[Interval]) -> None:
+        """Each with the next sequence number of its start."""
+        for interval in intervals:
+            device = self._device_id(c, interval.device)
+            (sequence,) = c.execute(iv.NEXT_SEQUENCE, (device, r.seconds(interval.start))).fetchone()
+            c.execute(iv.INSERT, iv.interval_row(device, sequence, interval))
 
     async def _of_device(
         self, device: str, work: Callable[[sqlite3.Connection, int], Checked[Interval]]

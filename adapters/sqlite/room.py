@@ -9,10 +9,19 @@ from pathlib import Path
 
 from adapters.sqlite.database import MEMORY, beside, is_full, transaction
 
+DISK, RESERVE = "disk full", "disk reserve"
+"""Causes of what is told."""
 RESERVE_BYTES = 2_000_000
 """Held back beside the database: deleting, too, writes to the log first."""
+WRITES_FACTOR = 2
+"""A full disk is full no more when so many reserves are free: given up, the reserve alone frees one."""
 FREE_FACTOR = 4
-"""The trouble is over when so many reserves fit again."""
+"""The reserve is held back when so many of it are free."""
+MISSING = (
+    "Writing works, but only {free:.1f} MB are free on the disk: Hearth holds {reserve:.0f} MB back for the day it is"
+    " full as soon as {wanted:.0f} MB are free. Mend: make room for {missing:.1f} MB more."
+)
+OPEN = "SELECT 1 FROM notifications WHERE cause = ? AND ended IS NULL"
 ENOUGH_PAGES = 256
 """With so many free pages inside the file, thinning it further gains nothing."""
 DAYS_LEFT = 2
@@ -24,9 +33,11 @@ MINUTES_PER_DAY = 1440
 class Room:
     """The reserve, and thinning the oldest roll-ups so that facts still fit; `full` while the trouble lasts."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
         self._reserve = None if str(path) == MEMORY else beside(path, ".reserve")
-        self.full = False
+        # What was told before a restart is still open: it ends when it is over.
+        self.full, self._short = (_is_open(connection, cause) for cause in (DISK, RESERVE))
         self._log_empty = False
         self.thinned_minutes = 0
         """How much history went since the trouble began, minutes."""
@@ -37,8 +48,7 @@ class Room:
         if self._reserve is None or self._reserve.exists():
             return True
         try:
-            space = os.statvfs(self._reserve.parent)
-            if space.f_bavail * space.f_frsize < FREE_FACTOR * RESERVE_BYTES:
+            if self._free() < FREE_FACTOR * RESERVE_BYTES:
                 return False
             with self._reserve.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
@@ -46,6 +56,14 @@ class Room:
             self._reserve.unlink(missing_ok=True)
             return False
         return True
+
+    def _free(self) -> int:
+        """Bytes free on the disk; none where the disk does not say."""
+        try:
+            space = os.statvfs(self._path.parent)
+        except OSError:
+            return 0
+        return space.f_bavail * space.f_frsize
 
     def make(self, connection: sqlite3.Connection) -> bool:
         """Make room; False when nothing more can be done. Raises sqlite3.Error other than a full disk."""
@@ -61,13 +79,20 @@ class Room:
         if self.full and self._fits(self._thin_a_day, connection):
             self._log_empty = False
 
-    def over(self) -> bool:
-        """After something could be written: whether the trouble has just ended, because the reserve fits again."""
+    def news(self) -> list[tuple[str, str | None]]:
+        """After something could be written, at least each minute: what has begun (words) or ended (None) by cause."""
         self._log_empty = False
-        if self.full and self.provide():
+        held, free = self.provide(), self._free()
+        told: list[tuple[str, str | None]] = []
+        if self._short and held:
+            told.append((RESERVE, None))
+        if self.full and (held or free >= WRITES_FACTOR * RESERVE_BYTES):
             self.full = False
-            return True
-        return False
+            told.append((DISK, None))
+        if not self._short and not held and not self.full:
+            told.append((RESERVE, _missing(free)))
+        self._short = not held and (self._short or not self.full)
+        return told
 
     @staticmethod
     def _fits(step: Callable[[sqlite3.Connection], bool], connection: sqlite3.Connection) -> bool:
@@ -115,3 +140,17 @@ class Room:
             self._log_empty = False
         self.thinned_minutes += end - first
         return True
+
+
+def _is_open(connection: sqlite3.Connection, cause: str) -> bool:
+    try:
+        return connection.execute(OPEN, (cause,)).fetchone() is not None
+    except sqlite3.Error:
+        # A damaged page is dealt with by the first read that needs it.
+        return False
+
+
+def _missing(free: int) -> str:
+    wanted = FREE_FACTOR * RESERVE_BYTES
+    figures = {"free": free / 1e6, "reserve": RESERVE_BYTES / 1e6, "wanted": wanted / 1e6}
+    return MISSING.format(**figures, missing=max(0.1, (wanted - free) / 1e6))

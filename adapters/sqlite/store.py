@@ -1,8 +1,8 @@
 """SqliteStore: everything the hub keeps, in one SQLite file; implements gateway.ports.Store.
 
 WAL with synchronous=FULL always: kill -9 cannot tell NORMAL from FULL, a power cut can. Every method that writes has
-committed when it returns; every failure is a StoreError, after which nothing of that call was stored and the same
-call may be tried again.
+committed when it returns, but for what is told to come later: samples, learned things and archived plans join the next
+commit. Every failure is a StoreError, after which nothing of that call was stored and the same call may be tried again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import asyncio
 import json
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,8 +21,16 @@ from adapters.sqlite import retention, scrub
 from adapters.sqlite import rows as r
 from adapters.sqlite.codec import from_json, to_json
 from adapters.sqlite.copies import DatabaseDamaged, copy_database, damage_of, keep_good_copy, verify_database
-from adapters.sqlite.database import MEMORY, TRANSACTIONS, Connect, plain_connection
+from adapters.sqlite.database import (
+    MEMORY,
+    TRANSACTIONS,
+    Connect,
+    HeldElsewhere,
+    impatient_connection,
+    plain_connection,
+)
 from adapters.sqlite.readings import Checked, Readings
+from adapters.sqlite.snapshot import snapshot
 from adapters.sqlite.worker import Trouble, Worker
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.dr import DrReport, EventRecord
@@ -32,6 +41,11 @@ from gateway.model.session import EvSession
 
 T = TypeVar("T")
 
+PUT_FACT = "INSERT INTO facts VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET document = excluded.document"
+PUT_SHAPE = (
+    "INSERT INTO day_shapes VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET document = excluded.document"
+    " WHERE document <> excluded.document"
+)
 PLANS_KEPT = 200
 SCRUBS = "scrub"
 """Name of the counter of scrubs: it says which slice is next."""
@@ -43,15 +57,29 @@ class SqliteStore:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._readings = Readings(worker)
+        self._borrowed = ExitStack()
 
     @classmethod
     def open(cls, path: Path, connect: Connect = plain_connection) -> SqliteStore:
         """Open or make the database (blocks for some milliseconds; `:memory:` works); raises StoreError.
 
-        A damaged file is renamed to <name>.damaged-<n> and the last good copy takes its place, with what was promised
-        since; a notification in it says so.
+        It is this process's alone until `close`; HeldElsewhere when another one has it. A damaged file is renamed to
+        <name>.damaged-<n> and the last good copy takes its place, with what was promised since; a notification in it
+        says so.
         """
         return cls(Worker(path, connect))
+
+    @classmethod
+    def open_beside(cls, path: Path) -> SqliteStore:
+        """Open to read, also while another process has the database: then a consistent copy, gone at `close`."""
+        try:
+            return cls.open(path, impatient_connection)
+        except HeldElsewhere:
+            borrowed = ExitStack()
+            with borrowed:
+                store = cls.open(borrowed.enter_context(snapshot(path)))
+                store._borrowed = borrowed.pop_all()
+            return store
 
     @staticmethod
     def verify(path: Path) -> None:
@@ -65,9 +93,11 @@ class SqliteStore:
     async def close(self) -> None:
         """Finish what is under way and close."""
         await self._worker.close()
+        self._borrowed.close()
 
     async def backup(self, target: Path) -> None:
         """A consistent copy of everything committed so far, also while others write; raises StoreError."""
+        await self._worker.flush()
         await self._worker.read(lambda c: copy_database(c, target))
 
     async def keep_copy(self, now: datetime) -> bool:
@@ -108,7 +138,17 @@ class SqliteStore:
 
     async def save_rollups(self, rollups: Sequence[Rollup]) -> None:
         """Store roll-ups of closed minutes in one transaction; raises StoreError."""
-        await self._readings.save_rollups(rollups)
+        await self._readings.save(rollups, ())
+
+    async def save_minute(
+        self, rollups: Sequence[Rollup], intervals: Sequence[Interval], documents: Mapping[str, dict[str, Any]]
+    ) -> None:
+        """Roll-ups, intervals, documents and all that waits to be written in one transaction; raises StoreError."""
+        facts = [(r.plain(key), json.dumps(document)) for key, document in documents.items()]
+        if rollups or intervals or facts:
+            await self._readings.save(rollups, intervals, lambda c: c.executemany(PUT_FACT, facts))
+        else:
+            await self._worker.flush()
 
     async def rollups(self, device: str, quantity: str, start: datetime, end: datetime) -> list[Rollup]:
         """Roll-ups of one series with start in [start, end), in order; a minute that fails its checksum is not there."""
@@ -116,7 +156,7 @@ class SqliteStore:
 
     async def save_intervals(self, intervals: Sequence[Interval]) -> None:
         """Store intervals in one transaction; a later row for the same (device, start) supersedes, none is lost."""
-        await self._readings.save_intervals(intervals)
+        await self._readings.save((), intervals)
 
     async def intervals(self, device: str, start: datetime, end: datetime) -> list[Interval]:
         """The intervals in force of one device with start in [start, end), in order.
@@ -136,16 +176,20 @@ class SqliteStore:
         sql = "INSERT INTO counters VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
         return int(await self._worker.write(lambda c: c.execute(sql, (TRANSACTIONS,)).fetchall()[0][0]))
 
-    async def save_session(self, session: EvSession) -> None:
-        """Insert or replace one session, committed."""
+    async def save_session(self, session: EvSession, *, later: bool = False) -> None:
+        """Insert or replace one session, committed; `later`, for a sample of an open one, with the next commit."""
         end = None if session.end is None else r.micros(session.end)
         values = (session.transaction, r.plain(session.charger), r.micros(session.start), end, to_json(session))
-        # An update in place: replacing would write the index of starts each minute of charging, too.
+        # An update in place; what is named in it has its index written again, so a sample names only what it changes.
+        start = "" if later else " charger = excluded.charger, start = excluded.start, end = excluded.end,"
         sql = (
-            "INSERT INTO sessions VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET charger = excluded.charger,"
-            " start = excluded.start, end = excluded.end, document = excluded.document"
+            f"INSERT INTO sessions VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET{start}"
+            " document = excluded.document"
         )
-        await self._put(sql, *values)
+        if later:
+            self._later("sessions", str(session.transaction), sql, *values)
+        else:
+            await self._put(sql, *values)
 
     async def sessions(self, start: datetime, end: datetime, *, charger: str = "") -> list[EvSession]:
         """Sessions that overlap [start, end), open ones included, in order of start."""
@@ -154,7 +198,8 @@ class SqliteStore:
             " AND (? = '' OR charger = ?) ORDER BY start, number"
         )
         since, name = r.micros(start), r.plain(charger)
-        return [from_json(EvSession, d) for (d,) in await self._all(sql, r.micros(end), since, since, name, name)]
+        found = await self._all(sql, r.micros(end), since, since, name, name, of="sessions")
+        return [from_json(EvSession, document) for (document,) in found]
 
     # Demand response ----------------------------------------------------------------------------------------------
 
@@ -190,21 +235,24 @@ class SqliteStore:
 
     # Facts --------------------------------------------------------------------------------------------------------
 
-    async def put(self, key: str, document: dict[str, Any]) -> None:
-        """Keep a JSON document under `key`."""
-        sql = "INSERT INTO facts VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET document = excluded.document"
-        await self._put(sql, r.plain(key), json.dumps(document))
+    async def put(self, key: str, document: dict[str, Any], *, later: bool = False) -> None:
+        """Keep a JSON document under `key`, committed; `later`, where nobody was promised it, with the next commit."""
+        values = (r.plain(key), json.dumps(document))
+        if later:
+            self._later("facts", key, PUT_FACT, *values)
+        else:
+            await self._put(PUT_FACT, *values)
 
     async def get(self, key: str) -> dict[str, Any] | None:
         """The document under `key`, or None."""
-        found = await self._all("SELECT document FROM facts WHERE key = ?", r.plain(key))
+        found = await self._all("SELECT document FROM facts WHERE key = ?", r.plain(key), of="facts")
         return None if not found else dict(json.loads(found[0][0]))
 
     async def keys(self, prefix: str) -> list[str]:
         """The keys that start with `prefix`, sorted."""
         wanted = r.plain(prefix)
         sql = "SELECT key FROM facts WHERE substr(key, 1, ?) = ? ORDER BY key"
-        return [key for (key,) in await self._all(sql, len(wanted), wanted)]
+        return [key for (key,) in await self._all(sql, len(wanted), wanted, of="facts")]
 
     # Audit and notifications --------------------------------------------------------------------------------------
 
@@ -234,32 +282,30 @@ class SqliteStore:
     # Learned ------------------------------------------------------------------------------------------------------
 
     async def save_day_shapes(self, shapes: Sequence[DayShape]) -> None:
-        """Store day shapes in one transaction; a later one for the same day replaces."""
-        values = [(shape.day.isoformat(), to_json(shape)) for shape in shapes]
-        sql = (
-            "INSERT INTO day_shapes VALUES (?, ?) ON CONFLICT (day) DO UPDATE SET document = excluded.document"
-            " WHERE document <> excluded.document"
-        )
-        await self._worker.write(lambda c: c.executemany(sql, values))
+        """Store day shapes with the next commit; a later one for the same day replaces."""
+        for shape in shapes:
+            day = shape.day.isoformat()
+            self._later("day_shapes", day, PUT_SHAPE, day, to_json(shape))
 
     async def day_shapes(self, *, limit: int = 400) -> list[DayShape]:
         """The latest day shapes, oldest first."""
-        found = await self._all("SELECT document FROM day_shapes ORDER BY day DESC LIMIT ?", limit)
-        return [from_json(DayShape, document) for (document,) in reversed(found)]
+        sql = "SELECT document FROM day_shapes ORDER BY day DESC LIMIT ?"
+        return [from_json(DayShape, document) for (document,) in reversed(await self._all(sql, limit, of="day_shapes"))]
 
     async def save_plan(self, plan: Plan) -> None:
-        """Archive a plan as compressed JSON; the last PLANS_KEPT stay."""
-        values = (r.micros(plan.made_at), r.plain(plan.cause), zlib.compress(to_json(plan).encode()))
+        """Archive a plan as compressed JSON with the next commit; the last PLANS_KEPT stay."""
+        made_at = r.micros(plan.made_at)
+        values = (made_at, r.plain(plan.cause), zlib.compress(to_json(plan).encode()))
 
-        def work(c: sqlite3.Connection) -> None:
+        def change(c: sqlite3.Connection) -> None:
             c.execute("INSERT INTO plans (made_at, cause, document) VALUES (?, ?, ?)", values)
             c.execute("DELETE FROM plans WHERE id <= (SELECT max(id) FROM plans) - ?", (PLANS_KEPT,))
 
-        await self._worker.write(work)
+        self._worker.later("plans", f"{made_at} {plan.cause}", change)
 
     async def plans(self, *, limit: int = PLANS_KEPT) -> list[Plan]:
         """The archived plans, newest first."""
-        found = await self._all("SELECT document FROM plans ORDER BY id DESC LIMIT ?", limit)
+        found = await self._all("SELECT document FROM plans ORDER BY id DESC LIMIT ?", limit, of="plans")
         return [from_json(Plan, zlib.decompress(document)) for (document,) in found]
 
     # Housekeeping -------------------------------------------------------------------------------------------------
@@ -270,11 +316,14 @@ class SqliteStore:
 
     # Inside -------------------------------------------------------------------------------------------------------
 
-    async def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        return await self._worker.read(lambda c: c.execute(sql, values).fetchall())
+    async def _all(self, sql: str, *values: Any, of: str = "") -> list[tuple[Any, ...]]:
+        return await self._worker.read(lambda c: c.execute(sql, values).fetchall(), of=of)
 
     async def _put(self, sql: str, *values: Any) -> int:
         return await self._worker.write(lambda c: c.execute(sql, values).rowcount)
+
+    def _later(self, table: str, row: str, sql: str, *values: Any) -> None:
+        self._worker.later(table, row, lambda c: c.execute(sql, values))
 
     def _told(self, device: str, found: Checked[T]) -> list[T]:
         if found.damaged:

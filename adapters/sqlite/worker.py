@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import struct
 from collections.abc import Callable
@@ -12,24 +13,25 @@ from typing import TypeVar
 
 from adapters.sqlite.damage import bring_back, open_database, replace_damaged
 from adapters.sqlite.database import MEMORY, Connect, is_damage, is_full, plain_connection, transaction
-from adapters.sqlite.room import Room
+from adapters.sqlite.later import Change, Later, seen
+from adapters.sqlite.room import DISK, Room
 from gateway.model.errors import StoreError
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 Trouble = Callable[[str, str | None], None]
 """Told of (cause, words); words are None when that trouble is over."""
 
-DISK, DATABASE = "disk full", "database"
+DATABASE = "database"
 FULL = (
     "The disk is full. Facts are kept as far as they fit{thinned}. Control goes on. "
     "Mend: make room on the disk; Hearth goes on by itself."
 )
 BROUGHT_BACK = "The database file was deleted while Hearth ran; it was written again, nothing is lost."
 EXCHANGED = "The database file was exchanged while Hearth ran; Hearth goes on with the new one."
-REPLACED = (
-    "The database was found damaged; the last good copy took its place. The notification beside says what was saved."
-)
+REPLACED = "The database was found damaged and replaced. The notification beside says by what, and what was saved."
 
 
 class Worker:
@@ -44,30 +46,56 @@ class Worker:
         self._connection: sqlite3.Connection | None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
         self._closed = False
+        self._later = Later()
         try:
             self._connection = self._thread.submit(self._open).result()
         except BaseException:
             self._thread.shutdown()
             raise
-        self._room = Room(path)
+        self._room = Room(path, self._connection)
 
     @property
     def path(self) -> Path:
         """Where the database is."""
         return self._path
 
-    async def read(self, work: Work[T]) -> T:
-        """Run `work` outside a transaction."""
+    async def read(self, work: Work[T], *, of: str = "") -> T:
+        """Run `work` outside a transaction; it sees what waits to be written of the table `of`."""
+        if of and self._later.concerns(of):
+            upto = self._later.place
+            return await self._submit(lambda: self._guarded(lambda c: seen(c, self._later, upto, work)))
         return await self._submit(lambda: self._guarded(work))
 
     async def write(self, work: Work[T]) -> T:
-        """Run `work` in one transaction; it is on the disk when this returns. May run `work` again when the disk is full."""
+        """Run `work` in one transaction; it is on the disk when this returns, and with it what waited until now.
+
+        May run `work` again when the disk is full.
+        """
+        upto = self._later.place
 
         def committed(connection: sqlite3.Connection) -> T:
             with transaction(connection):
-                return work(connection)
+                # First what was asked for first: of the same row the last word stays.
+                self._later.write(connection, upto)
+                done = work(connection)
+            self._later.written(upto)
+            return done
 
-        return await self._submit(lambda: self._guarded(lambda connection: self._with_room(connection, committed)))
+        return await self._submit(lambda: self._guarded(lambda c: self._with_room(c, committed, upto)))
+
+    def later(self, table: str, row: str, change: Change) -> None:
+        """Let a change of one row wait for the next `write`; a change of it that waits already is replaced.
+
+        Only a kill or a full disk may lose it; raises StoreError once closed.
+        """
+        if self._closed:
+            raise StoreError("the store is closed")
+        self._later.add(table, row, change)
+
+    async def flush(self) -> None:
+        """Commit what waits, if anything does."""
+        if not self._later.empty:
+            await self.write(lambda connection: None)
 
     async def renew(self, reason: str) -> None:
         """Replace a database that was found damaged; raises StoreError."""
@@ -76,6 +104,10 @@ class Worker:
     async def close(self) -> None:
         """Finish what is under way and close; a second call does nothing."""
         if not self._closed:
+            try:
+                await self.flush()
+            except StoreError as error:
+                log.warning("what waited to be written is lost: %s", error)
             self._closed = True
             if self._connection is not None:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
@@ -116,7 +148,7 @@ class Worker:
         except (OverflowError, ValueError, struct.error) as error:
             raise StoreError(f"{self._path.name}: a value cannot be stored: {error}") from error
 
-    def _with_room(self, connection: sqlite3.Connection, work: Work[T]) -> T:
+    def _with_room(self, connection: sqlite3.Connection, work: Work[T], upto: int) -> T:
         while True:
             try:
                 done = work(connection)
@@ -125,11 +157,11 @@ class Worker:
                     raise
                 again = self._room.make(connection)
                 self._tell_full()
-                if not again:
+                # What nobody was promised gives way to what somebody waits for.
+                if not again and not self._later.written(upto):
                     raise
             else:
-                if self._room.over():
-                    self._troubles.append((DISK, None))
+                self._troubles.extend(self._room.news())
                 self._room.stay_ready(connection)
                 return done
 

@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from gateway.core.metering.edit import Correction, before_last_edit, check_correction, corrected
-from gateway.core.metering.remainder import HOUSE, SOLAR, remainder, solar
+from gateway.core.metering.remainder import HOUSE, SOLAR
 from gateway.model.audit import AuditRow
 from gateway.model.errors import WishRefused
 from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.site import Site
 from gateway.ports import Clock, Store
+from gateway.runtime.derive import derived
 from gateway.runtime.energy import device_name, series_of
 
 SOURCE = "interval data"
@@ -61,20 +63,9 @@ class Edits:
 
     async def _replace(self, rows: list[Interval]) -> None:
         """Write rows that supersede, and what is derived of them, in one transaction."""
-        await self.store.save_intervals([*rows, *await self._derived(rows)])
+        follow = await derived(self.site, self.store, [row.start for row in rows], rows)
+        await self.store.save_intervals([*rows, *follow])
         self.on_change()
-
-    async def _derived(self, rows: list[Interval]) -> list[Interval]:
-        """The pseudo-devices of every quarter touched, from what is in force and these rows."""
-        start, end = rows[0].start, rows[-1].end
-        quarters: dict[datetime, dict[str, Interval]] = {row.start: {} for row in rows}
-        names = [name for device in self.site.devices for name in (device.id, f"{device.id}/pv")]
-        found = [row for name in names for row in await self._rows(name, start, end)]
-        for row in [*found, *rows]:
-            if row.start in quarters:
-                quarters[row.start][row.device] = row
-        made = [derive(self.site, quarter, when) for when, quarter in quarters.items() for derive in (remainder, solar)]
-        return [row for row in made if row is not None]
 
     async def _rows(self, device: str, start: datetime, end: datetime) -> list[Interval]:
         return await self.store.intervals(device, start, end)
@@ -92,13 +83,20 @@ class Edits:
     def _span(self, rows: list[Interval]) -> str:
         zone = self.site.timezone
         what = "1 interval" if len(rows) == 1 else f"{len(rows)} intervals"
-        first, last = rows[0].start.astimezone(zone), rows[-1].end.astimezone(zone)
-        return f"{what} from {first:%d %b %Y %H:%M} to {last:%d %b %Y %H:%M}"
+        return f"{what} from {local_words(rows[0].start, zone)} to {local_words(rows[-1].end, zone)}"
 
 
 def editable(site: Site) -> list[str]:
     """The series of interval data that are measured and so can be corrected."""
     return [name for name in series_of(site) if name not in (HOUSE, SOLAR)]
+
+
+def local_words(when: datetime, zone: ZoneInfo) -> str:
+    """Local date and time in words; in the hour that comes twice with its offset from UTC, which tells the two apart."""
+    local = when.astimezone(zone)
+    words = f"{local:%d %b %Y %H:%M}"
+    twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return f"{words} (UTC{local.isoformat()[-6:]})" if twice else words
 
 
 def _change(before: list[Interval], after: list[Interval]) -> str:

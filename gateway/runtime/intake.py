@@ -120,10 +120,13 @@ class Intake:
         wanted = [row for rows in series for row in rows if row.start >= begin or row is rows[-1]]
         return sorted(wanted, key=lambda row: row.start)
 
-    def take(self, readings: list[Reading]) -> None:
-        """Pass readings through validation into the live state, the minutes and the intervals."""
+    def take(self, readings: list[Reading], *, asked: bool = True) -> None:
+        """Pass readings through validation into the live state, the minutes and the intervals.
+
+        `asked` is False for a device that speaks by itself, and may repeat what it said.
+        """
         now = self.clock.now()
-        for reading in self._validator.check(readings, now, self._sun_up(now)):
+        for reading in self._validator.check(readings, now, self._sun_up(now), asked=asked):
             self.taken += 1
             self.state.take(reading)
             if reading.rule is not None:
@@ -172,17 +175,17 @@ class Intake:
             await self.flush()
 
     async def flush(self, *, final: bool = False) -> None:
-        """Close what is due and write it in one transaction each; what cannot be written waits for the next time."""
+        """Close what is due and write it in one transaction; what cannot be written waits for the next time."""
         now = self.clock.now()
         if final:
             self._rollups += self._minutes.flush()
         edge = now - timedelta(seconds=GRACE_S * max(1.0, self.clock.speed / 30))
         self._close(edge)
         try:
+            await self._counts.save(now, final=final)
             async with self.writing:
                 await self._derive(edge)
                 await self._write()
-            await self._counts.save(now, final=final)
         except StoreError as error:
             self.notices.later_raise("disk", "alarm", f"Measurements cannot be stored: {error}. Control goes on.")
             del self._rollups[: max(0, len(self._rollups) - KEEP_ROLLUPS)]
@@ -199,26 +202,21 @@ class Intake:
         rollups, self._rollups = self._rollups, []
         intervals, self._intervals = self._intervals, []
         try:
-            if rollups:
-                await self.store.save_rollups(rollups)
-            rollups = []
-            if automatic := [interval for interval in _newest(intervals) if not await self._edited(interval)]:
-                await self.store.save_intervals(automatic)
-                await self._keep_edges()
-            intervals = []
+            automatic = [interval for interval in _newest(intervals) if not await self._edited(interval)]
+            edges = self._newest_edges() if automatic else self._edges
+            await self.store.save_minute(rollups, automatic, {} if edges == self._edges else {EDGES: edges})
+            self._edges = edges
+            rollups, intervals = [], []
         finally:
             self._rollups = rollups + self._rollups
             self._intervals = intervals + self._intervals
 
-    async def _keep_edges(self) -> None:
-        """After intervals were stored: from where a restart goes on with the next ones."""
-        edges = {
+    def _newest_edges(self) -> dict[str, Any]:
+        """With the intervals that are stored: from where a restart goes on with the next ones."""
+        return {
             device: self._edges.get(device, {}) | {q.value: [at, value] for q, (at, value) in builder.edges().items()}
             for device, builder in self._builders.items()
         }
-        if edges != self._edges:
-            self._edges = edges
-            await self.store.put(EDGES, edges)
 
     async def _edited(self, interval: Interval) -> bool:
         """Whether a person's correction is in force for this interval: no automatic one supersedes it."""

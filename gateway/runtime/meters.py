@@ -55,7 +55,7 @@ class MeterLoop:
                 log.info("%s answers again", self.meter.id)
             self.intake.notices.later_end(f"silent {self.meter.id}")
             self.failing_since, self.told = None, False
-        self.intake.take(readings)
+        self.intake.take(readings, asked=self.meter.period_s > 0)
 
     def _tell_pace(self) -> None:
         """Tell once when the meter cannot be read as often as asked, and end it when it can."""

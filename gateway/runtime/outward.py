@@ -63,6 +63,8 @@ class Outward:
         elif name == "override" and isinstance(value, str):
             await self.home.override(device, value, OVERRIDE_MIN, WHO)
         elif name == "dr_opt_out" and isinstance(value, bool):
+            if value and not self._pending():
+                raise WishRefused("No event of the utility is announced or running, so there is none to skip.")
             for event in self._pending():
                 await self.home.opt(event, "skip" if value else "join", WHO)
         else:

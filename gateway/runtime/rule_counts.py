@@ -48,15 +48,15 @@ class RuleCounts:
         return self._today
 
     async def save(self, now: datetime, *, final: bool = False) -> None:
-        """Store what has changed, at most every 15 minutes unless `final`; raises StoreError."""
+        """Have what has changed stored with the next commit, at most every 15 minutes unless `final`."""
         self._turn(now)
         for day in sorted(self._over):
-            await self.store.put(_key(day), _document(self._over[day]))
+            await self.store.put(_key(day), _document(self._over[day]), later=True)
             del self._over[day]
         recent = self._saved is not None and abs(now - self._saved) < SAVE_EVERY
         if not self._changed or (recent and not final):
             return
-        await self.store.put(_key(self._local(now)), _document(self._today))
+        await self.store.put(_key(self._local(now)), _document(self._today), later=True)
         self._changed, self._saved = False, now
 
     def _turn(self, now: datetime) -> None:

@@ -22,7 +22,7 @@ from gateway.runtime.system_clock import SystemClock
 
 PROFILES = Path(__file__).parents[2] / "config" / "devices" / "modbus"
 TIMEOUT_S = 0.1
-DELAYS = {"late": 1.4, "slow": 0.8, "unhurried": 0.3}
+DELAYS = {"very_late": 3.6, "late": 1.4, "slow": 0.8, "unhurried": 0.3}
 """In time-outs: a late reply comes after its own time-out and, unless we keep quiet, before the next slow one."""
 
 
@@ -60,6 +60,10 @@ class RawServer:
         self.timeout_s = TIMEOUT_S
         self.dead_units: set[int] = set()
         self.ignore_writes = False
+        self.silent_at: set[int] = set()
+        """First registers of reads it does not answer."""
+        self.hold_closed = False
+        """Close new connections at once."""
         self.port = 0
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -75,7 +79,7 @@ class RawServer:
                 writer.close()
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.one_client and any(not other.is_closing() for other in self._writers):
+        if self.hold_closed or (self.one_client and any(not other.is_closing() for other in self._writers)):
             self.refused += 1
             writer.close()
             return
@@ -104,7 +108,7 @@ class RawServer:
         self.requests.append((unit, function, address, count))
         self.times.append(asyncio.get_running_loop().time())
         mood = self.mood.pop(0) if self.mood else self.always
-        if mood == "silent" or unit in self.dead_units:
+        if mood == "silent" or unit in self.dead_units or address in self.silent_at:
             return True
         if mood == "die":
             return False

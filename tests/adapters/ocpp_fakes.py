@@ -35,9 +35,10 @@ class FakeSessions:
         self._last += 1
         return self._last
 
-    async def save_session(self, session: EvSession) -> None:
-        await asyncio.sleep(0)
-        self.saved += 1
+    async def save_session(self, session: EvSession, *, later: bool = False) -> None:
+        if not later:
+            await asyncio.sleep(0)
+            self.saved += 1
         self.rows[session.transaction] = session
 
     async def sessions(self, start: datetime, end: datetime, *, charger: str = "") -> list[EvSession]:
@@ -57,7 +58,7 @@ class FakeFacts:
     def __init__(self) -> None:
         self.documents: dict[str, dict[str, Any]] = {}
 
-    async def put(self, key: str, document: dict[str, Any]) -> None:
+    async def put(self, key: str, document: dict[str, Any], *, later: bool = False) -> None:
         self.documents[key] = json.loads(json.dumps(document))
 
     async def get(self, key: str) -> dict[str, Any] | None:

@@ -12,9 +12,15 @@ from hypothesis import strategies as st
 from adapters.modbus.control import revert_seconds, storage_rates
 from adapters.modbus.decode import SIZES, decode, encode, scale_factor, text
 from adapters.modbus.planner import ReadLimits, Register, block_of, hole_in, plan_blocks, split
+from adapters.modbus.probe_match import load_profiles
 from adapters.modbus.profile import load_profile, profile_names
+from adapters.mqtt.profile import load_profile as load_mqtt_profile
+from gateway.assembly import KINDS, wire
+from gateway.config import load_site
 from gateway.model.errors import SiteFileError
 from gateway.model.quantity import Quantity
+from gateway.runtime.system_clock import SystemClock
+from gateway.web.settings import WebSettings
 
 PROFILES = Path(__file__).parents[2] / "config" / "devices" / "modbus"
 
@@ -116,6 +122,165 @@ def test_a_quantity_given_twice_is_named(tmp_path: Path) -> None:
 def test_an_unknown_profile_gets_a_suggestion() -> None:
     with pytest.raises(SiteFileError, match="Did you mean eastron_sdm630"):
         load_profile("eastron_sdm63", PROFILES)
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "what", "remedy"),
+    [
+        ("scale: 0", "registers[0].scale", "every value 0", "Write the factor"),
+        ("scale: .nan", "registers[0].scale", "no number", "finite"),
+        ("scale: -.inf", "registers[0].scale", "no number", "finite"),
+        ("offset: .inf", "registers[0].offset", "no number", "finite"),
+        ("range: [500, 0]", "registers[0].range", "500 is not below 0", "[lowest, highest]"),
+        ("range: [5, 5]", "registers[0].range", "5 is not below 5", "[lowest, highest]"),
+        ("range: [0, .inf]", "registers[0].range[1]", "no number", "finite"),
+        ("nan: [-1]", "registers[0].nan[0]", "-1 is no raw value of int32", "0x00000000 to 0xFFFFFFFF"),
+        ("nan: [0, 0x100000000]", "registers[0].nan[1]", "no raw value of int32", "0x00000000 to 0xFFFFFFFF"),
+    ],
+)
+def test_a_number_that_cannot_be_is_named_with_place_and_remedy(
+    tmp_path: Path, line: str, place: str, what: str, remedy: str
+) -> None:
+    write_profile(tmp_path, f"  - {{quantity: power_w, function: input, address: 5, type: int32, {line}}}\n")
+    assert_named(tmp_path, place, what, remedy)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "what", "remedy"),
+    [
+        ("verified: 'no'", "verified: ''", "verified", "empty", "Write it down"),
+        ("verified: 'no'", "verified: '  '", "verified", "empty", "Write it down"),
+        ("maker: M", "maker:", "maker", "empty", "Write it down"),
+        ("version: '1'", "version: 1.8", "source.version", "1.8 is read as a number", 'Quote it: "1.8"'),
+        ("version: '1'", "version: 2024-03-01", "source.version", "a date", 'Quote it: "2024-03-01"'),
+        ("maker: M", "maker: true", "maker", "yes/no", "Quote it"),
+        ("maker: M", "maker: M\nnan: {int16: [-32768]}", "nan.int16[0]", "no raw value of int16", "0x0000 to 0xFFFF"),
+        ("maker: M", "maker: M\nslow_period_s: .inf", "slow_period_s", "no number", "finite"),
+    ],
+)
+def test_a_mistake_in_the_head_is_named_with_place_and_remedy(
+    tmp_path: Path, old: str, new: str, place: str, what: str, remedy: str
+) -> None:
+    write_profile(tmp_path, "  - {quantity: power_w, function: input, address: 5, type: int32}\n")
+    text = (tmp_path / "mine.yaml").read_text()
+    (tmp_path / "mine.yaml").write_text(text.replace(old, new))
+    assert_named(tmp_path, place, what, remedy)
+
+
+def test_a_wish_whose_range_is_upside_down_is_named(tmp_path: Path) -> None:
+    write = one_frame("{function: 6, address: 9, fields: [{type: uint16, of: value, range: [100, 0]}]}")
+    write_profile(tmp_path, f"  - {{quantity: power_w, function: input, address: 5, type: int32}}\n{write}\n")
+    assert_named(tmp_path, "writes[0].frames[0].fields[0].range", "100 is not below 0", "[lowest, highest]")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "remedy"),
+    [
+        ("quantity: power_w, address: 5, type: int32", "quantity: frequency_hz, address: 5, type: int32", "both addresses"),
+        ("quantity: power_w, address: 5, type: int32", "quantity: frequency_hz, address: 6, type: int16", "address and type"),
+        ("quantity: power_w, address: 5, type: int32", "quantity: frequency_hz, address: 4, type: int64", "address and type"),
+        ("quantity: power_w, address: 5, type: int32, sum: true", "quantity: power_w, address: 5, type: int32, sum: true",
+         "Remove one"),
+        ("quantity: power_w, address: 5, type: int32, sum: true", "quantity: power_l1_w, address: 6, type: int32",
+         "address and type"),
+    ],
+    ids=["one number, two meanings", "the second word", "around it", "added twice", "half of a sum's part"],
+)  # fmt: skip
+def test_numbers_that_share_words_are_named(tmp_path: Path, first: str, second: str, remedy: str) -> None:
+    write_profile(tmp_path, f"  - {{function: input, {first}}}\n  - {{function: input, {second}}}\n")
+    assert_named(tmp_path, "registers[1].address", "registers[0]", remedy)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("function: input, quantity: power_w, sum: true", "function: input, quantity: power_l1_w"),
+        ("function: input, quantity: power_w", "function: holding, quantity: frequency_hz"),
+    ],
+    ids=["a phase that is part of the sum", "another table of the device"],
+)
+def test_a_number_may_stand_twice_where_that_says_something(tmp_path: Path, first: str, second: str) -> None:
+    write_profile(tmp_path, f"  - {{{first}, address: 5, type: int32}}\n  - {{{second}, address: 5, type: int32}}\n")
+    assert len(load_profile("mine", tmp_path).registers) == 2
+
+
+def test_a_model_nobody_knows_is_named_with_those_that_are_known(tmp_path: Path) -> None:
+    (tmp_path / "sunspec_models.yaml").write_text((PROFILES / "sunspec_models.yaml").read_text())
+    (tmp_path / "mine.yaml").write_text(
+        "kind: sunspec\nmaker: M\nmodel: X\nsource: {manual: m, version: '1', page: '2'}\nverified: 'no'\nreadings:\n"
+        "  - {quantity: power_w, models: [103, 999], point: W}\n"
+    )
+    assert_named(tmp_path, "readings[0].models[1]", "no table of SunSpec model 999", "Known are: 1, 101")
+
+
+def assert_named(folder: Path, place: str, what: str, remedy: str) -> None:
+    with pytest.raises(SiteFileError) as caught:
+        load_profile("mine", folder)
+    assert [f.where for f in caught.value.findings] == [f"mine.yaml: {place}"]
+    assert what in caught.value.findings[0].what
+    assert remedy in caught.value.findings[0].remedy
+
+
+BROKEN_FILES = {
+    "no text": (b"\xff\xfe", "not UTF-8"),
+    "another alphabet": ("maker: Schnäder\n".encode("latin-1"), "not UTF-8"),
+    "zero bytes": (b"maker: M\x00\n", "not YAML"),
+    "no date": (b"maker: 2024-13-45\n", "not YAML"),
+    "without end": (b"[" * 5000, "not YAML"),
+    "empty": (b"", "is empty"),
+    "only remarks": (b"# to do\n", "is empty"),
+    "a list": (b"- 1\n", "holds no keys"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_FILES)
+def test_a_file_that_is_no_profile_is_named_in_words_for_people(tmp_path: Path, name: str) -> None:
+    content, words = BROKEN_FILES[name]
+    (tmp_path / "mine.yaml").write_bytes(content)
+    for load in (load_profile, load_mqtt_profile):
+        with pytest.raises(SiteFileError) as caught:
+            load("mine", tmp_path)
+        (finding,) = caught.value.findings
+        assert finding.where.startswith("mine.yaml") and words in finding.what and finding.remedy
+        assert "Wire" not in str(finding)
+
+
+def test_a_profile_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").mkdir()
+    for load in (load_profile, load_mqtt_profile):
+        with pytest.raises(SiteFileError, match=r"mine.yaml: cannot be read \(Is a directory\)"):
+            load("mine", tmp_path)
+
+
+def test_a_probe_leaves_broken_profiles_out_with_one_line_each(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_profile(tmp_path, "  - {quantity: power_w, function: input, address: 5, type: int32}\n")
+    (tmp_path / "torn.yaml").write_bytes(b"\xff\xfe")
+    (tmp_path / "void.yaml").write_bytes(b"")
+    assert [profile.name for profile in load_profiles(tmp_path)] == ["mine"]
+    assert [("torn.yaml" in line, "void.yaml" in line) for line in caplog.messages] == [(True, False), (False, True)]
+
+
+def test_a_torn_profile_costs_its_own_device_only(tmp_path: Path) -> None:
+    for kind in ("modbus", "mqtt"):
+        (tmp_path / "devices" / kind).mkdir(parents=True)
+        (tmp_path / "devices" / kind / "torn.yaml").write_bytes(b"\xff\xfe")
+    write_profile(
+        tmp_path / "devices" / "modbus", "  - {quantity: power_w, function: input, address: 5, type: int32}\n"
+    )
+    (tmp_path / "home.yaml").write_text(
+        "site: {name: H, timezone: Europe/Brussels, latitude: 50, longitude: 4, main_fuse_a: 25, tariff: demo_tou}\n"
+        "connections: {bus: {kind: modbus_tcp, host: 127.0.0.1}, broker: {kind: mqtt, host: 127.0.0.1}}\n"
+        "devices:\n"
+        "  main: {role: main_meter, connection: bus, profile: mine}\n"
+        "  torn: {role: sub_meter, connection: bus, profile: torn, unit: 2}\n"
+        "  plug: {role: sub_meter, connection: broker, profile: torn, topic: plug}\n"
+    )
+    site = load_site(tmp_path / "home.yaml", KINDS, WebSettings)
+    wired = wire(site, None, SystemClock(), lambda device, what: None, tmp_path)  # type: ignore[arg-type]
+    assert [meter.id for meter in wired.meters] == ["main"]
+    assert wired.left_out == dict.fromkeys(("torn", "plug"), "left out: is not UTF-8 text")
 
 
 def test_broken_yaml_is_named_with_its_line(tmp_path: Path) -> None:

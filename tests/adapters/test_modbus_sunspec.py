@@ -56,14 +56,15 @@ async def test_what_one_inverter_refuses_is_asked_of_another(serial: str, asked:
         device = a_device(bus, "sunspec_inverter")
         values = await values_of(device)
         assert (values[Quantity.POWER], values[Quantity.ENERGY_EXPORT]) == (-3210, None)
+        once = len([r for r in server.requests if r[2:] == (AT_103, 27)])
         sunspec(server, model_103(), serial=serial)
         server.mood = ["die"]
         with pytest.raises(DeviceError):
             await device.read()
         await reconnected(bus, 2)
         await device.read()
-        alone = [r for r in server.requests if r[2:] == (AT_103 + 24, 3)]
-        assert len(alone) == asked
+        alone = [r for r in server.requests if r[2:] == (AT_103, 27)]
+        assert len(alone) == once * asked
 
 
 async def test_a_device_without_sunspec_says_so_with_the_remedy() -> None:
@@ -81,6 +82,63 @@ async def test_a_scale_factor_that_changes_between_two_polls_is_followed() -> No
         assert (await values_of(device))[Quantity.POWER] == -3210
         server.registers[AT_103 + 15] = 0x8000
         assert (await values_of(device))[Quantity.POWER] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reconnect", [False, True], ids=["the line is kept", "after a reconnect"])
+async def test_models_that_move_are_found_again_and_nothing_is_read_in_between(reconnect: bool) -> None:
+    """Wrong before: the same identity was taken for the same models, and registers of another one for power."""
+    async with RawServer().serve() as server, a_bus(server) as bus:
+        sunspec(server, model_103())
+        device = a_device(bus, "sunspec_inverter")
+        assert (await values_of(device))[Quantity.POWER] == -3210
+        for chain, power in (([model_113()], -1500), ([[120, 26] + [7] * 26, model_103()], -3210)):
+            sunspec(server, *chain)
+            if reconnect:
+                server.mood = ["die"]
+                with pytest.raises(DeviceError):
+                    await device.read()
+                await reconnected(bus, bus.connects + 1)
+            else:
+                with pytest.raises(DeviceAnswerWrong, match="is no longer at"):
+                    await device.read()
+            assert (await values_of(device))[Quantity.POWER] == power
+
+
+async def test_after_a_time_out_the_whole_chain_is_compared() -> None:
+    """A device may be exchanged, or get other firmware, behind a gateway whose connection stays."""
+    async with RawServer().serve() as server, a_bus(server, timeout_s=0.05) as bus:
+        sunspec(server, model_103())
+        device = a_device(bus, "sunspec_inverter")
+        await device.read()
+        server.mood = ["silent"]
+        with pytest.raises(DeviceError):
+            await device.read()
+        bus._breakers[1].answered()  # its back-off is over
+        before = len(server.requests)
+        await device.read()
+        assert [r[2:] for r in server.requests[before : before + 5]] == [
+            (40000, 2), (40002, 66), (40002, 2), (AT_103, 2), (AT_103 + 52, 2),
+        ]  # fmt: skip
+
+
+async def test_a_chain_without_an_end_marker_ends_where_the_device_refuses() -> None:
+    async with RawServer().serve() as server, a_bus(server) as bus:
+        sunspec(server, model_103())
+        server.holes = set(range(AT_103 + 52, AT_103 + 200))
+        assert (await values_of(a_device(bus, "sunspec_inverter")))[Quantity.POWER] == -3210
+        sunspec(server)
+        server.holes = set(range(AT_103, AT_103 + 200))
+        with pytest.raises(DeviceAnswerWrong, match="exception 2"):
+            await a_device(bus, "sunspec_inverter").read()
+
+
+async def test_of_a_model_that_comes_twice_the_first_counts() -> None:
+    second = model_103()
+    second[14] = 9
+    async with RawServer().serve() as server, a_bus(server) as bus:
+        sunspec(server, model_103(), second)
+        assert (await values_of(a_device(bus, "sunspec_inverter")))[Quantity.POWER] == -3210
 
 
 def model_113() -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -161,8 +162,9 @@ async def test_a_wish_outside_the_declared_range_is_refused_before_anything_is_w
 ) -> None:
     async with RawServer().serve() as server, a_bus(server) as bus:
         a_battery(server)
+        wish = replace(setpoint, until=SystemClock().now() + timedelta(seconds=30))
         with pytest.raises(CommandRefused, match=reason):
-            await a_device(bus, "mine", folder=mine).apply(setpoint)
+            await a_device(bus, "mine", folder=mine).apply(wish)
         assert server.writes == []
 
 
@@ -291,7 +293,79 @@ async def test_wishes_of_the_plan_are_written_once_a_second_at_most(mine: Path) 
 
 @pytest.mark.parametrize("authority", [Authority.ELECTRICAL_SAFETY, Authority.BINDING_LIMIT])
 async def test_safety_and_binding_limits_wait_for_nobody(mine: Path, authority: Authority) -> None:
-    assert await slept_between(mine, authority) == []
+    clock = CountedClock()
+    async with RawServer().serve() as server, a_bus(server, clock=clock) as bus:
+        a_battery(server)
+        device = a_device(bus, "mine", folder=mine, clock=clock)
+        await device.apply(limit(60, authority=Authority.PLAN))
+        await device.apply(limit(50, authority=authority))
+        await device.apply(band(0, 1000, authority=authority))
+        assert clock.slept == []
+        await device.apply(limit(40, authority=authority))
+        assert len(clock.slept) == 1 and 0.8 < clock.slept[0] <= 1
+
+
+@pytest.mark.slow
+async def test_of_a_storm_of_safety_wishes_the_first_and_the_last_are_written(mine: Path) -> None:
+    """Wrong before: each of them was written, 20 in 0.1 s, into registers that may be flash."""
+    async with RawServer().serve() as server, a_bus(server) as bus:
+        a_battery(server)
+        device = a_device(bus, "mine", folder=mine)
+        storm = [limit(60 - n, authority=Authority.ELECTRICAL_SAFETY) for n in range(20)]
+        await device.apply(storm[0])
+        begun = SystemClock().monotonic()
+        await asyncio.gather(*(device.apply(wish) for wish in storm[1:]))
+        assert [values for _, values in server.writes] == [[650], [460]]
+        assert SystemClock().monotonic() - begun < 1.5
+
+
+async def test_a_plans_wish_that_waits_is_overtaken_by_safety_and_never_written(mine: Path) -> None:
+    async with RawServer().serve() as server, a_bus(server) as bus:
+        a_battery(server)
+        device = a_device(bus, "mine", folder=mine)
+        await device.apply(limit(60, authority=Authority.PLAN))
+        waiting = asyncio.create_task(device.apply(limit(90, authority=Authority.PLAN)))
+        await asyncio.sleep(0.02)
+        await device.apply(limit(10, authority=Authority.ELECTRICAL_SAFETY))
+        await waiting
+        assert [values for _, values in server.writes] == [[650], [150]]
+
+
+@pytest.mark.parametrize("kind", ["band", "limit", "release"])
+async def test_a_control_model_that_moved_is_looked_up_before_anything_is_written(kind: str) -> None:
+    """Wrong before: the write went where the model had been, into another one."""
+    async with RawServer().serve() as server, a_bus(server) as bus:
+        hybrid(server)
+        device = a_device(bus, "sunspec_hybrid")
+        await device.apply(band(0, 0))
+        await device.apply(limit(60))
+        move_models(server, 46)
+        server.writes.clear()
+        if kind == "release":
+            await device.release()
+            wanted = {AT_124 + 46 + 5, AT_123 + 46 + 9}
+        else:
+            await device.apply(band(0, 2500) if kind == "band" else limit(30))
+            wanted = {AT_124 + 46 + 12, AT_124 + 46 + 5} if kind == "band" else {AT_123 + 46 + 5}
+        assert {address for address, _ in server.writes} == wanted
+
+
+def move_models(server: RawServer, by: int) -> None:
+    """Put a model 122 before the controls."""
+    moved = {at + by: word for at, word in server.registers.items() if at >= AT_123}
+    between = {AT_123 + at: word for at, word in enumerate([122, by - 2] + [0] * (by - 2))}
+    server.registers = {at: word for at, word in server.registers.items() if at < AT_123} | between | moved
+
+
+async def test_the_scales_are_read_anew_for_each_write() -> None:
+    async with RawServer().serve() as server, a_bus(server) as bus:
+        hybrid(server)
+        device = a_device(bus, "sunspec_hybrid")
+        await device.apply(band(0, 2500))
+        server.registers[AT_124 + 25] = 0xFFFF  # tenths of a percent instead of hundredths
+        await device.apply(band(0, 1250))
+        assert server.writes[0][1][:2] == [0, 5000]
+        assert server.writes[2][1][:2] == [0, 250]
 
 
 async def written(device: ModbusDevice, server: RawServer, setpoint: Setpoint) -> int:

@@ -120,6 +120,11 @@ class Outside:
             raise WishRefused(self.refusal)
         self.wishes.append((device, name, value))
 
+    @property
+    def shown_states(self) -> int:
+        """How many states stand on the broker by now."""
+        return sum("/state/" in topic for topic in self.publisher._sent)
+
     async def show(self, snapshot: Snapshot, preferences: Preferences | None = None, **extra: Any) -> None:
         """Show this state, counters included, however lately another was shown."""
         await self.publisher.update(snapshot, preferences or Preferences(), **extra)
@@ -187,7 +192,7 @@ def test_every_document_has_what_device_discovery_demands() -> None:
     parts = components(site)
     for topic, document in documents(site, topics_of(site, MqttSettings(kind="mqtt", host="x"))).items():
         assert topic.startswith("homeassistant/device/") and topic.endswith("/config")
-        assert document["dev"]["ids"] and document["o"]["name"] and document["avty_t"]
+        assert document["dev"]["ids"] and document["o"]["name"] and document["availability"]
     assert all(part["p"] and part["unique_id"] for part in parts.values())
     assert len({part["unique_id"] for part in parts.values()}) == len(parts)
     assert all("state_topic" in part or "command_topic" in part for part in parts.values())
@@ -244,7 +249,7 @@ async def test_only_what_changed_is_said_again(mosquitto: Mosquitto, judge_of: A
     async with outside(mosquitto.port, a_site()) as out:
         await out.show(a_snapshot())
         judge = judge_of(f"{out.topics.base}/state/#")
-        await until(lambda: len(judge.seen) == len(out.publisher._sent))
+        await until(lambda: len(judge.seen) == out.shown_states)
         judge.history.clear()
         await out.show(a_snapshot(grid_w=-900.0))
         await until(lambda: len(judge.history) >= 2)
@@ -258,7 +263,7 @@ async def test_measured_values_wait_for_their_period_and_wishes_do_not(mosquitto
     async with outside(mosquitto.port, a_site()) as out:
         await out.show(a_snapshot())
         judge = judge_of(f"{out.topics.base}/state/#")
-        await until(lambda: len(judge.seen) == len(out.publisher._sent))
+        await until(lambda: len(judge.seen) == out.shown_states)
         judge.history.clear()
         wish = Preferences().with_charging("car", ChargingPreference(ChargeMode.NOW, time(6, 30)))
         await out.publisher.update(a_snapshot(grid_w=1.0), wish, opted_out=True)
@@ -317,6 +322,31 @@ async def test_a_last_will_that_comes_late_is_answered(mosquitto: Mosquitto, jud
         await until(lambda: judge.seen.get(out.topics.availability) == "online")
 
 
+async def test_a_device_that_is_gone_is_unavailable_by_a_topic_of_its_own(mosquitto: Mosquitto, judge_of: Any) -> None:
+    async with outside(mosquitto.port, a_site()) as out:
+        judge = judge_of(f"{out.topics.base}/availability/#")
+        await out.show(a_snapshot())
+        await until(lambda: len(judge.seen) == 1 + len(DEVICES))
+        assert set(judge.seen.values()) == {"online"}
+        states = dict(a_snapshot().devices)
+        states["tank"] = replace(states["tank"], online=False, values={})
+        del states["roof"]
+        await out.show(replace(a_snapshot(), devices=states))
+        gone = {out.topics.availability_of(name) for name in ("tank", "roof")}
+        await until(lambda: {topic for topic, said in judge.seen.items() if said == "offline"} == gone)
+
+
+def test_what_a_device_tells_needs_home_and_device_and_what_is_wished_of_it_the_home_alone() -> None:
+    site = a_site()
+    topics = topics_of(site, MqttSettings(kind="mqtt", host="x"))
+    document = documents(site, topics)[topics.config("car")]
+    both = [{"topic": topics.availability}, {"topic": topics.availability_of("car")}]
+    own = {key: (part.get("availability"), part.get("availability_mode")) for key, part in document["cmps"].items()}
+    assert own["phase"] == own["power_w"] == own["energy_import_wh"] == (both, "all")
+    assert own["charge_mode"] == own["override_run"] == (None, None)
+    assert document["availability"] == both[:1]
+
+
 # ---- wishes
 
 
@@ -357,6 +387,7 @@ async def test_a_retained_wish_is_ignored_and_counted(mosquitto: Mosquitto, judg
     [
         ("charge_mode", b"fast"), ("ready_by", b"25:00"), ("ready_by", b"7"), ("ready_by", "٠٧:٣٠".encode()),
         ("override", b"stop"), ("battery_reserve_percent", b"101"), ("battery_reserve_percent", b"nan"),
+        ("battery_reserve_percent", b"3_5"), ("battery_reserve_percent", "３５".encode()),
         ("dr_opt_out", b"maybe"), ("dr_opt_out", b"\xff"), ("ready_by", b"0" * 10_000), ("charge_mode", b""),
     ],
 )  # fmt: skip
@@ -377,6 +408,18 @@ async def test_a_refused_wish_is_counted_and_what_holds_is_shown_again(mosquitto
         await out.publisher.update(a_snapshot(), Preferences())
         await until(lambda: bool(judge.history))
         assert judge.history == [(out.topics.state("charge_mode", "car"), "smart")]
+
+
+async def test_a_refused_wish_says_why_where_it_was_wished(mosquitto: Mosquitto, judge_of: Any) -> None:
+    async with outside(mosquitto.port, a_site()) as out:
+        judge = judge_of(out.topics.state("refused_wish"))
+        await out.show(a_snapshot())
+        await until(lambda: list(judge.seen.values()) == ["None"])
+        out.refusal = "No event is announced."
+        judge.say(out.topics.command("dr_opt_out"), "ON")
+        await until(lambda: out.publisher.ignored_commands == 1)
+        await out.publisher.update(a_snapshot(), Preferences())
+        await until(lambda: list(judge.seen.values()) == ["home, dr_opt_out: No event is announced."])
 
 
 # ---- counters

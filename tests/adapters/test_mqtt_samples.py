@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, timedelta
 
@@ -14,7 +15,7 @@ from adapters.mqtt.profile import profile_names
 from adapters.mqtt.profile_wire import schema_text
 from gateway.model.errors import DeviceUnreachable
 from gateway.model.quantity import Quantity
-from gateway.model.reading import Quality
+from gateway.model.reading import Quality, Rule
 from tests.adapters.mqtt_samples import CLOCK, PROFILES, Heard, samples, values
 
 SHELLY1, SHELLY3, SHELLY_EM = (
@@ -94,6 +95,15 @@ async def test_trap_arrays_a_two_channel_device_is_added_up_or_read_by_channel()
     assert values(both) == pytest.approx({"power_w": 57, "energy_import_wh": 3067})
     assert values(second) == pytest.approx({"power_w": 5, "energy_import_wh": 254})
     assert third == {}
+
+
+async def test_trap_arrays_voltages_of_two_channels_are_never_added() -> None:
+    energy = {"ENERGY": {"Voltage": [230, 231], "Power": [52, 5]}}
+    both = await Heard("tasmota_energy", "d").say("tele/d/SENSOR", energy)
+    assert values(both) == {"power_w": 57, "voltage_l1_v": None}
+    assert both[Quantity.VOLTAGE_L1].reason == "2 channels, choose one with channel:"
+    second = await Heard("tasmota_channel", "d", channel=1).say("tele/d/SENSOR", energy)
+    assert values(second) == {"power_w": 5, "voltage_l1_v": 231}
 
 
 async def test_trap_strings_numbers_as_strings_are_numbers() -> None:
@@ -221,6 +231,55 @@ async def test_parts_of_two_telegrams_are_never_mixed() -> None:
     assert values(await meter.say("p/actual_returndelivery", "0")) == {"power_w": 100}
 
 
+NEVER = "sum{} incomplete, the last power_w: the part {} never came"
+
+
+async def test_a_part_that_never_comes_is_counted_and_named_telegram_by_telegram() -> None:
+    meter = Heard("p1_esp8266", "p")
+    for watts in ("100", "110", "120"):
+        assert await meter.say("p/actual_consumption", watts) == {}
+    assert meter.device.troubles == "2 " + NEVER.format("s", "p/actual_returndelivery")
+
+
+async def test_a_part_that_never_comes_is_counted_once_the_telegram_s_time_has_passed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("adapters.mqtt.device.TELEGRAM_REAL_S", 0.05)
+    meter = Heard("p1_esp8266", "p", expire_after_s=0.2)
+    await meter.say("p/actual_consumption", "100")
+    assert meter.device.troubles == ""
+    with pytest.raises(DeviceUnreachable):
+        await meter.device.read()
+    assert meter.device.troubles == "1 " + NEVER.format("", "p/actual_returndelivery")
+
+
+async def test_the_first_part_may_be_the_one_that_never_comes() -> None:
+    meter = Heard("dsmr_reader_json", "j")
+    await meter.say("j", {"electricity_currently_returned": "0.1"})
+    assert meter.device.troubles == "", "the product may have begun to listen in the middle of a telegram"
+    await meter.say("j", {"electricity_currently_returned": "0.1"})
+    assert meter.device.troubles == "1 " + NEVER.format("", "j electricity_currently_delivered")
+
+
+async def test_whole_telegrams_and_a_retained_half_of_one_are_no_trouble() -> None:
+    meter = Heard("p1_esp8266", "p")
+    await meter.say("p/actual_returndelivery", "0", retained=True)
+    await meter.say("p/actual_consumption", "90", retained=True)
+    for watts in ("100", "110"):
+        await meter.say("p/actual_consumption", watts)
+        assert values(await meter.say("p/actual_returndelivery", "0")) == {"power_w": float(watts)}
+    assert meter.device.troubles == ""
+
+
+async def test_a_phase_that_is_never_told_is_named_though_the_others_are() -> None:
+    meter = Heard("shelly_gen1_3em", "s", expire_after_s=0.05)
+    for _ in range(4):
+        for phase in (0, 1):
+            await meter.say(f"s/emeter/{phase}/power", 100)
+        await asyncio.sleep(0.02)
+    assert meter.device.troubles == "1 " + NEVER.format("", "s/emeter/2/power")
+
+
 async def test_phases_that_publish_on_change_are_added_as_last_heard() -> None:
     meter = Heard("shelly_gen1_3em", "s")
     for phase, power in enumerate((100, 200)):
@@ -234,6 +293,7 @@ async def test_a_sum_of_retained_parts_is_suspect() -> None:
     await meter.say("p/actual_consumption", "313", retained=True)
     reading = (await meter.say("p/actual_returndelivery", "0"))[Quantity.POWER]
     assert (reading.quality, reading.reason) == (Quality.SUSPECT, "retained, not yet live")
+    assert reading.rule is Rule.STALE_RETAINED
 
 
 # ---- bursts and repetitions

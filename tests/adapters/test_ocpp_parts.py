@@ -77,14 +77,23 @@ async def test_a_register_reset_in_a_session_keeps_the_energy_so_far_and_one_odd
     assert book.open_session(1).energy_wh == 2300.0  # type: ignore[union-attr]
 
 
-async def test_the_register_is_stored_at_most_once_a_minute() -> None:
-    store, clock = FakeSessions(), FakeClock()
-    book = SessionBook("c", store, clock)
+async def test_a_sample_is_stored_with_the_next_commit_and_makes_none_of_its_own() -> None:
+    store = FakeSessions()
+    book = SessionBook("c", store, FakeClock())
     session = await book.start(1, "T", "now", START, 0.0)
     for register in range(12):
         await book.take_register(session.transaction, float(register))
-        await clock.advance(10)
-    assert store.saved == 2
+    assert store.saved == 1 and store.rows[session.transaction].energy_wh == 11.0
+
+
+async def test_a_sample_that_comes_while_a_stop_is_stored_does_not_open_the_session_again() -> None:
+    store = FakeSessions()
+    book = SessionBook("c", store, FakeClock())
+    session = await book.start(1, "T", "now", START, 0.0)
+    stop = asyncio.create_task(book.stop(session, START, 500.0, "Local"))
+    await asyncio.sleep(0)
+    await asyncio.gather(stop, book.take_register(session.transaction, 400.0))
+    assert store.rows[session.transaction].end is not None and store.rows[session.transaction].energy_wh == 500.0
 
 
 async def test_a_stop_below_the_start_never_makes_negative_energy() -> None:

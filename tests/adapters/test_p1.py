@@ -18,7 +18,7 @@ from adapters.p1.connection import P1Line
 from adapters.p1.device import P1Meter
 from adapters.p1.settings import P1DeviceSettings, P1SerialSettings, P1Settings, P1TcpSettings
 from adapters.p1.telegram import MAX_TELEGRAM, Assembler, BadTelegram, Telegram, crc16, parse
-from gateway.model.errors import DeviceUnreachable
+from gateway.model.errors import DeviceAnswerWrong, DeviceUnreachable
 from gateway.model.quantity import Quantity as Q
 from gateway.model.reading import Quality, Reading
 from gateway.model.site import Device, Role
@@ -264,6 +264,44 @@ async def test_a_wrong_checksum_is_counted_and_the_next_telegram_is_read() -> No
         assert line.bad_telegrams == 1
 
 
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (
+            GAS.replace(b"00.368*kW", b"99.368*kW"),
+            "telegrams come, but their checksum is wrong (3 in a row): its checksum",
+        ),
+        (a_telegram()[:-6] + b"\r\n", "telegrams come, but they have no checksum (3 in a row): it has no checksum"),
+    ],
+    ids=["wrong", "absent"],
+)
+async def test_telegrams_that_are_not_believed_are_the_reason_told_until_one_is(bad: bytes, words: str) -> None:
+    clock = HastyClock(0.05)
+    async with Port().serve() as port, a_meter(tcp(port), clock) as (meter, line):
+        assert meter.troubles == ""
+        await port.say(bad * 3)
+        await until(lambda: line.bad_telegrams == 3)
+        with pytest.raises(DeviceAnswerWrong) as caught:
+            await meter.read()
+        assert caught.value.reason.startswith(words)
+        assert "DSMR 4" in caught.value.remedy
+        assert meter.troubles.startswith(words)
+        clock.patience_s = 5.0
+        await port.say(MASKED)
+        assert values_of(await meter.read())[Q.POWER] == 498
+        assert meter.troubles == ""
+
+
+async def test_a_line_that_only_ever_lies_is_logged_as_such_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with Port().serve() as port, a_meter(tcp(port)) as (meter, line):
+        await port.say(MASKED)
+        await meter.read()
+        await port.say(GAS.replace(b"00.368*kW", b"99.368*kW") * 12)
+        await until(lambda: line.bad_telegrams == 12)
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len([line for line in told if "no usable telegrams" in line and "their checksum is wrong" in line]) == 1
+
+
 async def test_after_a_burst_only_the_latest_telegram_counts() -> None:
     async with Port().serve() as port, a_meter(tcp(port)) as (meter, _):
         await port.say(MASKED + GAS)
@@ -304,6 +342,17 @@ async def test_a_missing_value_says_why() -> None:
     assert readings[Q.POWER].quality is Quality.MISSING
     assert readings[Q.POWER].value is None
     assert "1-0:2.7.0" in readings[Q.POWER].reason
+    assert meter.troubles == "power_w: the telegram has no 1-0:2.7.0"
+
+
+async def test_a_meter_that_never_says_its_power_says_that_and_keeps_its_counters() -> None:
+    async with Port().serve() as port, a_meter(tcp(port)) as (meter, _):
+        await port.say(a_telegram(o1_0_1_7_0=None, o1_0_2_7_0=None))
+        readings = {reading.quantity: reading for reading in await meter.read()}
+    assert (readings[Q.POWER].value, readings[Q.POWER].quality) == (None, Quality.MISSING)
+    assert readings[Q.POWER].reason == "the telegram has neither 1-0:1.7.0 nor 1-0:2.7.0"
+    assert readings[Q.ENERGY_IMPORT].value == pytest.approx(300_003)
+    assert "power_w" in meter.troubles
 
 
 async def test_a_cable_is_read_through_a_pty() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import random
+import sqlite3
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -13,11 +16,12 @@ import pytest
 from adapters.sqlite import copies
 from adapters.sqlite.copies import COPY_BYTES_PER_DAY, GOOD, OLDER, _due
 from adapters.sqlite.database import beside
+from adapters.sqlite.pages import ROWS, Pages
 from adapters.sqlite.store import SqliteStore
 from gateway.model.audit import AuditRow
 from gateway.model.errors import StoreError
 from tests.adapters.sqlite_harness.files import KINDS, altered, page_in_the_middle
-from tests.adapters.sqlite_harness.nouns import DAY, T0, interval, rollup
+from tests.adapters.sqlite_harness.nouns import DAY, QUARTER, T0, interval, rollup
 
 SIX_HOURS = timedelta(hours=6)
 
@@ -110,7 +114,7 @@ async def test_a_file_deleted_while_running_is_written_again_with_everything_in_
     store.on_trouble(lambda *what: told.append(what))
     await store.put("promised", {"a": 1})
     for suffix in names:
-        beside(path, suffix).unlink()
+        beside(path, suffix).unlink(missing_ok=True)
     await store.put("next", {"b": 2})
     await store.close()
     again = SqliteStore.open(path)
@@ -199,3 +203,115 @@ async def test_values_saved_from_a_damaged_file_pass_their_checksums_too(path):
     found = await store.intervals("house", T0, T0 + 9 * DAY)
     await store.close()
     assert len(found) == 200 and found[0].import_wh is None and found[1].import_wh == 1.5
+
+
+def _random_stretches(path: Path) -> None:
+    chance, size = random.Random(5), path.stat().st_size
+    with path.open("r+b") as file:
+        for _ in range(12):
+            file.seek(chance.randrange(size - 500))
+            file.write(chance.randbytes(500))
+
+
+def _header(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"\xa5" * 15)
+
+
+def _first_page(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"\xa5" * 1050)
+
+
+def _cut(path: Path) -> None:
+    os.truncate(path, 100_000)
+
+
+@pytest.fixture
+async def alone(tmp_path):
+    """A database of 70 days without any good copy: a password, forty more settings, 6,678 intervals."""
+    store = SqliteStore.open(tmp_path / "hearth.db")
+    await store.put("owner", {"hash": "x" * 100})
+    for number in range(40):
+        # The longest of them are chains of overflow pages.
+        await store.put(f"fact {number}", {"text": "y" * number * 60})
+    for day in range(70):
+        await store.save_intervals([interval(q, q + 0.5) for q in range(96 * day, min(6678, 96 * day + 96))])
+        await store.append(AuditRow(T0, "asked", "car", "x" * 100))
+    await store.close()
+    return tmp_path / "hearth.db"
+
+
+@pytest.mark.parametrize(
+    ("damage", "share", "settings"),
+    [(_header, 1.0, 41), (_first_page, 1.0, 41), (_random_stretches, 0.95, 38), (_cut, 0.04, 41)],
+    ids=["fifteen bytes of the header", "the first page", "twelve random stretches", "cut to 100 kB"],
+)
+async def test_without_a_good_copy_every_row_on_a_whole_page_is_saved(alone, damage, share, settings):
+    damage(alone)
+    store = SqliteStore.open(alone)
+    with contextlib.suppress(StoreError):
+        await store.intervals("house", T0, T0 + 99 * DAY)
+        await store.keep_copy(T0)
+    found = [i for i in await store.intervals("house", T0, T0 + 99 * DAY) if i.import_wh is not None]
+    kept, (note,) = await store.keys(""), await store.notifications()
+    await store.close()
+    assert len(found) >= share * 6678 and len(kept) >= settings and "owner" in kept
+    assert all(i.import_wh == (i.start - T0) / QUARTER + 0.5 for i in found), "saved is what was written"
+    assert "there was no good copy: a new one was begun" in note.text and f"{len(kept)} settings" in note.text
+    assert ("Lost: no row" in note.text) is (damage is _header)
+    SqliteStore.verify(alone)
+
+
+async def test_what_was_only_in_the_log_is_saved_too_and_an_undone_write_is_not(tmp_path):
+    path = tmp_path / "hearth.db"
+    store = SqliteStore.open(path)
+    await store.put("old", {"v": 1})
+    await store._worker.read(lambda c: c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+    await store.put("old", {"v": 2})
+    await store.put("new", {"long": "z" * 9000})
+    database, log = path.read_bytes(), beside(path, "-wal").read_bytes()
+    await store.close()
+    frame = 24 + 1024
+    # The last frame again as one that no commit follows: a write the power cut off.
+    undone = log[-frame : -frame + 4] + b"\0" * 4 + log[-frame + 8 : -1024] + b"\x0d" * 1024
+    path.write_bytes(b"\xa5" * 1050 + database[1050:])
+    beside(path, "-wal").write_bytes(log + undone)
+    with contextlib.closing(Pages(path)) as pages:
+        rows = {cell.values for cell in pages.cells() if cell.kind == ROWS}
+    assert ("old", '{"v": 2}') in rows and ("old", '{"v": 1}') not in rows
+    assert ("new", '{"long": "' + "z" * 9000 + '"}') in rows
+
+
+async def test_a_setting_that_was_deleted_is_not_brought_back_from_a_page_out_of_use(tmp_path):
+    path = tmp_path / "hearth.db"
+    await SqliteStore.open(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA secure_delete=OFF")
+    with connection:
+        connection.executemany(
+            "INSERT INTO facts VALUES (?, ?)", [(f"k{n}", f'{{"a": "{n:0300}"}}') for n in range(90)]
+        )
+    with connection:
+        connection.execute("DELETE FROM facts WHERE key <> 'k89'")
+    assert connection.execute("PRAGMA freelist_count").fetchone()[0] > 20
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
+    assert path.read_bytes().count(b'{"a": "0000') > 20, "the old pages are still there"
+    _header(path)
+    store = SqliteStore.open(path)
+    assert await store.keys("") == ["k89"]
+    await store.close()
+
+
+async def test_a_device_whose_row_is_lost_is_named_by_its_index(alone):
+    connection = sqlite3.connect(alone)
+    page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'devices'").fetchone()[0]
+    connection.close()
+    with alone.open("r+b") as file:
+        file.seek((page - 1) * 1024)
+        file.write(b"\xff" * 1024)
+    _header(alone)
+    store = SqliteStore.open(alone)
+    assert len(await store.intervals("house", T0, T0 + 99 * DAY)) == 6678
+    await store.close()

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from adapters.sqlite.database import beside
-from adapters.sqlite.room import RESERVE_BYTES
+from adapters.sqlite.room import DISK, RESERVE, RESERVE_BYTES
 from adapters.sqlite.store import SqliteStore
-from gateway.model.audit import AuditRow
+from gateway.model.audit import AuditRow, Notification
 from gateway.model.errors import StoreError
 from tests.adapters.sqlite_harness.nouns import DAY, T0, rollup
 
@@ -92,13 +92,69 @@ async def test_when_room_is_back_the_store_goes_on_by_itself_and_says_so(tmp_pat
     await store.close()
 
 
-def test_with_too_little_room_no_reserve_is_held_back(tmp_path, monkeypatch):
-    from adapters.sqlite.room import Room
+def free_bytes(monkeypatch, free: int) -> None:
+    """Let the disk say that it has so much room."""
+    monkeypatch.setattr(os, "statvfs", lambda folder: os.statvfs_result((1, 1, free, free, free, 0, 0, 0, 0, 255)))
 
-    little = os.statvfs_result((4096, 4096, 1000, 100, 100, 0, 0, 0, 0, 255))
-    monkeypatch.setattr(os, "statvfs", lambda folder: little)
-    room = Room(tmp_path / "hearth.db")
-    assert not room.provide() and not beside(tmp_path / "hearth.db", ".reserve").exists()
+
+async def full_when_it_went_down(path: Path) -> None:
+    """A store whose alarm of a full disk is open, and whose reserve is gone."""
+    store = SqliteStore.open(path)
+    await store.notify(Notification(T0, DISK, "alarm", "The disk is full."))
+    await store.close()
+    beside(path, ".reserve").unlink()
+
+
+@pytest.mark.parametrize(
+    ("free", "told", "held"),
+    [
+        (1_000_000, [], False),
+        (3_900_000, [], False),
+        (5_000_000, [DISK, RESERVE], False),
+        (9_000_000, [DISK], True),
+    ],
+)
+async def test_after_a_restart_the_alarm_ends_when_writing_works_again(tmp_path, monkeypatch, free, told, held):
+    path, heard = tmp_path / "hearth.db", []
+    await full_when_it_went_down(path)
+    free_bytes(monkeypatch, free)
+    store = SqliteStore.open(path)
+    store.on_trouble(lambda *what: heard.append(what))
+    for minute in range(3):
+        await store.save_rollups([rollup(minute)])
+    await store.close()
+    assert [cause for cause, _ in heard] == told, "each is told once, not each minute"
+    assert all((words is None) is (cause == DISK) for cause, words in heard)
+    assert beside(path, ".reserve").exists() is held
+
+
+async def test_what_is_missing_for_the_reserve_is_told_and_ends_when_it_is_there(tmp_path, monkeypatch):
+    path, heard = tmp_path / "hearth.db", []
+    free_bytes(monkeypatch, 6_500_000)
+    store = SqliteStore.open(path)
+    store.on_trouble(lambda *what: heard.append(what))
+    await store.save_rollups([rollup(0)])
+    free_bytes(monkeypatch, 8_000_000)
+    await store.save_rollups([rollup(1)])
+    await store.close()
+    (begun, words), ended = heard
+    assert begun == RESERVE and "6.5 MB are free" in words and "make room for 1.5 MB more" in words
+    assert ended == (RESERVE, None) and beside(path, ".reserve").stat().st_size == RESERVE_BYTES
+
+
+async def test_a_disk_that_fills_while_the_reserve_is_missing_is_not_called_well(tmp_path, monkeypatch):
+    store, heard = SqliteStore.open(tmp_path / "hearth.db"), []
+    beside(tmp_path / "hearth.db", ".reserve").unlink()
+    free_bytes(monkeypatch, 6_000_000)
+    store.on_trouble(lambda *what: heard.append(what))
+    await store.put("first", {})
+    free_bytes(monkeypatch, 0)
+    await limit_pages(store, 0)
+    with pytest.raises(StoreError, match="full"):
+        await fill(store, 1)
+    await store.close()
+    assert heard[0][0] == RESERVE and {cause for cause, words in heard[1:] if words} == {DISK}
+    assert all(words for _, words in heard)
 
 
 MOUNT = ["unshare", "--user", "--map-root-user", "--mount"]

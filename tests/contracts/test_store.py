@@ -98,3 +98,23 @@ async def test_the_class_of_a_day_is_replaced(store: Store) -> None:
     await store.save_day_shapes([shape])
     await store.save_day_shapes([replace(shape, shape="evening peak")])
     assert [s.shape for s in await store.day_shapes()] == ["evening peak"]
+
+
+async def test_what_is_told_to_come_later_is_seen_at_once_and_its_last_word_stays(store: Store) -> None:
+    session = EvSession(1, "key", "car", 1, "TAG", T0, 100.0, 150.0)
+    await store.save_session(session, later=True)
+    await store.save_session(replace(session, meter_last_wh=900.0), later=True)
+    await store.put("vee/today", {"n": 1}, later=True)
+    assert [s.energy_wh for s in await store.sessions(T0, LATER)] == [800.0]
+    assert await store.get("vee/today") == {"n": 1} and await store.keys("vee/") == ["vee/today"]
+    await store.put("vee/today", {"n": 2})
+    assert await store.get("vee/today") == {"n": 2}
+
+
+async def test_a_minute_brings_rollups_intervals_and_documents(store: Store) -> None:
+    row = Rollup("meter", Quantity.POWER, T0, 1.0, 1.0, 1.0, 1.0, 60)
+    await store.save_minute([row], [interval(0, 1.0)], {"metering/edges": {"a": 1}})
+    await store.save_minute([], [], {})
+    assert len(await store.rollups("meter", Quantity.POWER.value, T0, LATER)) == 1
+    assert [i.import_wh for i in await store.intervals("house", T0, LATER)] == [1.0]
+    assert await store.get("metering/edges") == {"a": 1}

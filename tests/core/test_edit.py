@@ -40,6 +40,17 @@ def test_a_total_is_spread_evenly_when_asked_or_when_nothing_was_there():
     assert [r.import_wh for r in evenly] == [r.import_wh for r in nothing] == [250.0] * 4
 
 
+def test_what_was_not_measured_counts_like_the_mean_of_the_others_and_never_as_nothing():
+    edited = corrected(correction(), rows(100, None, 300, None), "owner")
+    assert [r.import_wh for r in edited] == [125.0, 250.0, 375.0, 250.0]
+    without_row = {start: row for start, row in rows(100, 100, 300).items() if row.import_wh != 300}
+    assert [r.import_wh for r in corrected(correction(), without_row, "owner")] == [250.0] * 4
+
+
+def test_where_others_used_nothing_a_total_is_spread_evenly():
+    assert [r.import_wh for r in corrected(correction(), rows(0, None, 0, None), "owner")] == [250.0] * 4
+
+
 def test_a_direction_without_a_total_stays_as_it_is():
     assert [r.export_wh for r in corrected(correction(), rows(1, 1, 1, 1), "owner")] == [1.0] * 4
 

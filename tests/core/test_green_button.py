@@ -89,6 +89,9 @@ def test_a_day_of_25_hours_is_one_block_of_100_readings():
         (Q.EDITED, "edited by owner: swapped", 7),
         (Q.ESTIMATED, "counter spread by measured power", 8),
         (Q.ESTIMATED, "counter spread evenly", 9),
+        (Q.VALID, "imported", 14),
+        (Q.VALID, "counter, imported", 14),
+        (Q.EDITED, "edited by owner: imported, wrongly", 7),
     ],
 )
 def test_quality_is_told_in_the_codes_of_espi(quality, method, code):
@@ -101,6 +104,12 @@ def test_what_is_derived_says_so():
     rows = [Interval("house", MIDNIGHT, 900, 10.0, 0.0, Q.VALID, "grid minus parts")]
     root = feed(rows, Source("Home", BRUSSELS, "house", "House"))
     assert [number(q, "quality") for q in contents(root, "ReadingQuality")] == [11]
+
+
+def test_what_came_from_a_file_is_raw_whatever_it_is_of():
+    rows = [Interval("house", MIDNIGHT, 900, 10.0, 0.0, Q.VALID, "imported")]
+    root = feed(rows, Source("Home", BRUSSELS, "house", "House"))
+    assert [number(q, "quality") for q in contents(root, "ReadingQuality")] == [14]
 
 
 def test_what_is_missing_is_left_out_and_never_zero():

@@ -52,6 +52,45 @@ def test_the_sum_of_the_intervals_is_the_difference_of_the_counter(steps):
     assert all(i.import_wh >= -1e-9 for i in found.values())
 
 
+@settings(max_examples=150)
+@given(
+    begin=st.floats(0, 899),
+    lasts=st.floats(60, 2700),
+    step=st.floats(1, 30),
+    offset=st.floats(-30, 30),
+    watts=st.floats(0, 20_000),
+)
+def test_no_energy_of_the_counter_is_lost_when_power_comes_as_a_message_of_its_own(begin, lasts, step, offset, watts):
+    times = [begin + step * i for i in range(int(lasts / step) + 1)]
+    power = [(Q.POWER, at, watts) for at in times]
+    counter = [(Q.ENERGY_IMPORT, at + offset, 1000.0 + watts * (at - begin) / 3600) for at in times]
+    points = sorted(power + counter, key=lambda point: point[1])
+    told = run(points, close_s=5400)
+    moved = exact(counter[-1][2]) - 1000.0
+    assert sum(i.import_wh or 0.0 for i in told.values()) == pytest.approx(moved, abs=1e-3)
+    assert all(i.quality is not MISSING for i in told.values() if (i.import_wh or 0.0) > 0)
+
+
+def test_two_topics_ten_milliseconds_apart_tell_the_first_quarter_hour() -> None:
+    """Power first, its counter just after: 190 s of a quarter hour, which neither measured for half of it."""
+    points = [(q, 710 + 4.0 * i + late, v) for i in range(60)
+              for q, late, v in ((Q.POWER, 0.0, 720.0), (Q.ENERGY_IMPORT, 0.01, 1000 + 0.8 * i))]  # fmt: skip
+    first = run(points)["dev", 0]
+    assert (first.quality, first.method) == (ESTIMATED, "counter, part of the interval")
+    assert first.import_wh == pytest.approx(38.0, abs=0.01)
+
+
+@pytest.mark.parametrize(("watts", "energy", "method"), [
+    (720.0, 180.0, "power"),
+    (0.0, 60.0, "counter, part of the interval and power"),
+])  # fmt: skip
+def test_power_that_saw_clearly_more_tells_unless_it_says_less_than_the_counter(watts, energy, method) -> None:
+    points = [(Q.POWER, float(t), watts) for t in range(0, 901, 10)]
+    points += [(Q.ENERGY_IMPORT, float(t), 1000 + (t - 600) / 5) for t in range(600, 901, 10)]
+    (interval,) = run(sorted(points, key=lambda point: point[1])).values()
+    assert (interval.import_wh, interval.method) == (pytest.approx(energy), method)
+
+
 def test_a_boundary_between_two_counter_values_is_interpolated():
     points = [(Q.ENERGY_IMPORT, t, w) for t, w in [(0, 0), (890, 890), (910, 930), (1800, 1000)]]
     found = run(points)

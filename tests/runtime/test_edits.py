@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,7 +14,7 @@ from gateway.model.errors import StoreError, WishRefused
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval, IntervalQuality, Reading
 from gateway.model.site import Device, Role, Site
-from gateway.runtime.edits import Edits
+from gateway.runtime.edits import Edits, local_words
 from gateway.runtime.energy import EnergyHistory
 from gateway.runtime.live import Changes, HomeState
 from gateway.runtime.meters import Intake
@@ -187,3 +187,34 @@ async def test_after_undoing_what_is_computed_later_counts_again(store):
     await made.undo("meter", FIRST, FIRST + STEP, "owner")
     await late_data(store, "meter", 520.0)
     assert await energies(store, "meter", 1) == [520.0]
+
+
+BRUSSELS = ZoneInfo("Europe/Brussels")
+
+
+@pytest.mark.parametrize(
+    ("hour_utc", "words"),
+    [
+        (23, "26 Oct 2025 01:00"),
+        (24, "26 Oct 2025 02:00 (UTC+02:00)"),
+        (25, "26 Oct 2025 02:00 (UTC+01:00)"),
+        (26, "26 Oct 2025 03:00"),
+    ],
+)
+def test_the_hour_that_comes_twice_is_told_with_its_offset(hour_utc, words):
+    assert local_words(datetime(2025, 10, 25, tzinfo=UTC) + timedelta(hours=hour_utc), BRUSSELS) == words
+
+
+async def test_a_correction_in_the_hour_that_comes_twice_says_which_one(store):
+    second = datetime(2025, 10, 26, 1, tzinfo=UTC)
+    said = await edits(store).correct(Correction("meter", second, second + STEP, 100.0, None, "Swapped"), "owner")
+    words = "from 26 Oct 2025 02:00 (UTC+01:00) to 26 Oct 2025 02:15 (UTC+01:00)"
+    assert words in said and words in store.audit_rows[-1].text
+
+
+async def test_a_house_that_was_imported_is_not_lost_to_a_main_meter_nobody_knows(store):
+    start = FIRST - 40 * STEP
+    imported = Interval("house", start, 900, 321.0, 0.0, Q.VALID, "imported")
+    await store.save_intervals([imported])
+    await edits(store).correct(Correction("boiler", start, start + STEP, 40.0, None, "Seen on its display"), "owner")
+    assert await store.intervals("house", start, start + STEP) == [imported]

@@ -96,6 +96,14 @@ async def test_opting_out_skips_announced_events_and_back_in_joins_them() -> Non
     assert not made.opted_out()
 
 
+async def test_opting_out_of_nothing_is_refused_in_words_and_opting_in_is_no_mistake() -> None:
+    made, _, _ = outward()
+    with pytest.raises(WishRefused, match="No event of the utility is announced"):
+        await made.command("", "dr_opt_out", True)
+    await made.command("", "dr_opt_out", False)
+    assert not made.opted_out()
+
+
 async def test_an_override_from_outside_has_an_end() -> None:
     made, home, _ = outward()
     await made.command("car", "override", "run")

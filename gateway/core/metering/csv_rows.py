@@ -3,57 +3,136 @@
 from __future__ import annotations
 
 import csv
-import math
 import re
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from gateway.model.errors import Finding
 from gateway.model.reading import INTERVAL_S, Interval, IntervalQuality
 
 COLUMNS = ["start", "device", "import_wh", "export_wh"]
+LENGTH_COLUMN = "minutes"
+"""The fifth column of what is exported in another length than quarter hours: such a file is not taken in."""
+IMPORTED = "imported"
+"""The method of an interval that came from a file."""
 MAX_WH = 50_000.0
 """More than 200 kW for a quarter of an hour is not a home (usually kWh and Wh were mixed up)."""
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+MANY = 8
+"""So many intervals of one device, none beside another, are of another length."""
 _DEVICE = re.compile(r"[\w./-]{1,64}")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
-def parse_interval_csv(lines: Iterable[str]) -> Iterator[Interval | Finding]:
+def parse_interval_csv(
+    lines: Iterable[str], now: datetime, known: Collection[str] = ()
+) -> Iterator[Interval | Finding]:
     """Quarter-hour intervals from lines `start,device,import_wh,export_wh`, header first.
 
-    `start` is ISO 8601 with a zone on a quarter hour; energies are Wh >= 0, empty when unknown (not both). Rows become
-    intervals of quality valid with the method "imported"; a row that is not so becomes a Finding with its line number.
+    `start` is ISO 8601 with a zone on a quarter hour from 2000 on that is over at `now`; energies are Wh >= 0, empty
+    when unknown (not both); `known` are the series there are, all when empty. Rows become intervals of quality valid
+    with the method "imported"; one that is not so, or tells of an interval again, becomes a Finding with its line.
     """
-    reader = csv.reader(lines)
-    header = next(reader, None)
-    if header is None or [name.strip().lower() for name in header] != COLUMNS:
-        yield Finding("line 1", f"the header is not {','.join(COLUMNS)}", "Name exactly these columns, with commas.")
+    records = _records(lines)
+    _, header = next(records, ("", []))
+    names = [name.strip().lower() for name in header] if isinstance(header, list) else []
+    if names != COLUMNS:
+        yield _header_finding(names)
         return
+    rows = _Rows(now, known)
+    for where, row in records:
+        if row:
+            yield rows.take(row, where) if isinstance(row, list) else row
+
+
+def _records(lines: Iterable[str]) -> Iterator[tuple[str, list[str] | Finding]]:
+    """Each record with its line."""
+    reader = csv.reader(lines)
     while True:
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield Finding(f"line {reader.line_num}", f"is not CSV ({error})", "Check the quotes of this line.")
-            continue
-        if row:
-            yield _interval(row, f"line {reader.line_num}")
+            where = f"line {reader.line_num}"
+            yield where, Finding(where, f"is not CSV ({error})", "Check the quotes of this line.")
+        else:
+            yield f"line {reader.line_num}", row
 
 
-def _interval(row: list[str], where: str) -> Interval | Finding:
-    try:
-        if len(row) != len(COLUMNS):
-            raise Finding(where, f"has {len(row)} columns", f"Give {len(COLUMNS)}: {','.join(COLUMNS)}.")
-        start = _start(row[0].strip(), where)
-        device = row[1].strip()
-        if not _DEVICE.fullmatch(device):
-            raise Finding(where, f"device {device!r} is not an id", "Use letters, digits, '_', '-', '.' and '/'.")
-        taken, given = _energy(row[2], "import_wh", where), _energy(row[3], "export_wh", where)
-        if taken is None and given is None:
-            raise Finding(where, "states no energy", "Leave the row out: what is not measured is not 0.")
-    except Finding as finding:
-        return finding
-    return Interval(device, start, INTERVAL_S, taken, given, IntervalQuality.VALID, "imported")
+class Steps:
+    """How far apart the intervals of each device lie: tells a file of hours or days, which is none of quarter hours."""
+
+    def __init__(self) -> None:
+        self._shortest: dict[str, tuple[datetime, timedelta, int]] = {}
+
+    def add(self, interval: Interval) -> None:
+        """Take the next interval of the file."""
+        before, shortest, count = self._shortest.get(interval.device, (interval.start, timedelta.max, 0))
+        step = abs(interval.start - before) or timedelta.max
+        self._shortest[interval.device] = (interval.start, min(shortest, step), count + 1)
+
+    def finding(self) -> Finding | None:
+        """What is wrong when a device's intervals are never beside one another; None when they are."""
+        for device, (_, shortest, count) in self._shortest.items():
+            if count >= MANY and shortest > timedelta(seconds=INTERVAL_S):
+                what = f"the rows of '{device}' are {shortest / timedelta(minutes=1):.0f} minutes or more apart"
+                return Finding("the file", what, _ONLY_QUARTERS)
+        return None
+
+
+_ONLY_QUARTERS = "Only intervals of 15 minutes can be imported; longer ones do not tell how they divide."
+
+
+def _header_finding(names: list[str]) -> Finding:
+    if names == [*COLUMNS, LENGTH_COLUMN]:
+        return Finding("line 1", "the intervals are not of 15 minutes", _ONLY_QUARTERS)
+    return Finding("line 1", f"the header is not {','.join(COLUMNS)}", "Name exactly these columns, with commas.")
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of one file, each checked by itself and against those before it."""
+
+    now: datetime
+    known: Collection[str]
+    seen: dict[str, set[int]] = field(default_factory=dict)
+
+    def take(self, row: list[str], where: str) -> Interval | Finding:
+        try:
+            interval = _interval(row, where)
+            self._check(interval, row[0].strip(), where)
+        except Finding as finding:
+            return finding
+        return interval
+
+    def _check(self, interval: Interval, told: str, where: str) -> None:
+        if self.known and interval.device not in self.known:
+            what = f"there is no device '{interval.device}' in the site file"
+            raise Finding(where, what, f"Known: {', '.join(self.known)}.")
+        if interval.start < EARLIEST:
+            raise Finding(where, f"start {told} is before {EARLIEST.year}", "Check the year.")
+        if interval.end > self.now:
+            raise Finding(where, f"start {told}: this interval is not over yet", "Check the date and its zone.")
+        starts, start = self.seen.setdefault(interval.device, set()), int(interval.start.timestamp())
+        if start in starts:
+            what = f"start {told}: '{interval.device}' has this quarter hour already, in a line above"
+            raise Finding(where, what, "Keep one; where the clock is set back, write the offset from UTC.")
+        starts.add(start)
+
+
+def _interval(row: list[str], where: str) -> Interval:
+    if len(row) != len(COLUMNS):
+        raise Finding(where, f"has {len(row)} columns", f"Give {len(COLUMNS)}: {','.join(COLUMNS)}.")
+    start = _start(row[0].strip(), where)
+    device = row[1].strip()
+    if not _DEVICE.fullmatch(device):
+        raise Finding(where, f"device {device!r} is not an id", "Use letters, digits, '_', '-', '.' and '/'.")
+    taken, given = _energy(row[2].strip(), "import_wh", where), _energy(row[3].strip(), "export_wh", where)
+    if taken is None and given is None:
+        raise Finding(where, "states no energy", "Leave the row out: what is not measured is not 0.")
+    return Interval(device, start, INTERVAL_S, taken, given, IntervalQuality.VALID, IMPORTED)
 
 
 def _start(text: str, where: str) -> datetime:
@@ -70,13 +149,13 @@ def _start(text: str, where: str) -> datetime:
 
 
 def _energy(text: str, column: str, where: str) -> float | None:
-    if not text.strip():
+    if not text:
         return None
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise Finding(where, f"{column} {text.strip()!r} is not a number", "Write Wh with a decimal point.") from error
-    if not math.isfinite(value) or value < 0:
+    # float() also takes 1_000, digits of other scripts and "infinity".
+    if not _NUMBER.fullmatch(text):
+        raise Finding(where, f"{column} {text!r} is not a number", "Write Wh with a decimal point.")
+    value = float(text)
+    if value < 0:
         raise Finding(where, f"{column} is {value:g}", "Energies are Wh >= 0; exports have their own column.")
     if value > MAX_WH:
         raise Finding(where, f"{column} is {value:g} Wh in 15 minutes", "No home does that: check the unit (Wh).")

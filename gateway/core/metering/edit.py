@@ -30,7 +30,7 @@ class Spread(StrEnum):
 
     EVENLY = "evenly"
     PROPORTIONALLY = "proportionally"
-    """As what is there now; evenly where nothing is."""
+    """As what is there now; an interval with nothing counts like the mean of the others, with no others evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +104,12 @@ def _spread(total: float | None, before: list[float | None], how: Spread) -> lis
     """One direction's energies: the total divided, or what was there when no total is stated."""
     if total is None:
         return before
-    known = [energy or 0.0 for energy in before]
-    alike = how is Spread.EVENLY or sum(known) <= 0
-    return list(divide(total, [1.0] * len(before) if alike else known))
+    known = [energy for energy in before if energy is not None]
+    if how is Spread.EVENLY or sum(known) <= 0:
+        return list(divide(total, [1.0] * len(before)))
+    # What was not measured was not 0.
+    mean = sum(known) / len(known)
+    return list(divide(total, [mean if energy is None else energy for energy in before]))
 
 
 def before_last_edit(history: Sequence[Interval]) -> Interval | None:

@@ -18,6 +18,7 @@ from uuid import NAMESPACE_URL, uuid5
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
+from gateway.core.metering.csv_rows import IMPORTED
 from gateway.core.metering.local_time import local_time_of
 from gateway.core.metering.remainder import HOUSE, SOLAR
 from gateway.model.reading import Interval, IntervalQuality
@@ -25,8 +26,8 @@ from gateway.model.reading import Interval, IntervalQuality
 RESOURCE = "/espi/1_1/resource"
 MILLI = -3
 """powerOfTenMultiplier of the values: a thousandth of a Wh, so that nothing is lost to whole numbers."""
-VALID, EDITED, ESTIMATED_BY_PROFILE, ESTIMATED, DERIVED = 0, 7, 8, 9, 11
-"""QualityOfReading of ESPI."""
+VALID, EDITED, ESTIMATED_BY_PROFILE, ESTIMATED, DERIVED, RAW = 0, 7, 8, 9, 11, 14
+"""QualityOfReading of ESPI; 14 is data that has not gone through the validation: we did not see it being measured."""
 DELIVERED, RECEIVED = 1, 19
 """FlowDirectionType: to the home, from the home."""
 
@@ -163,6 +164,8 @@ def _quality(interval: Interval) -> int:
         return EDITED
     if interval.quality is IntervalQuality.ESTIMATED:
         return ESTIMATED_BY_PROFILE if "spread by" in interval.method else ESTIMATED
+    if IMPORTED in interval.method.split(", "):
+        return RAW
     return DERIVED if interval.device in (HOUSE, SOLAR) else VALID
 
 

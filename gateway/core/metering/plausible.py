@@ -44,32 +44,15 @@ def cross_check(values: Values, device: Device, nominal_v: float, sun_up: bool |
     odd = {
         quantity: (Rule.WORD_ORDER, f"{volts:g} V, far from the nominal {nominal_v:g} V")
         for quantity in VOLTAGES
-        if (volts := values.get(quantity)) and not _near(volts, nominal_v)
+        if (volts := values.get(quantity)) and not near(volts, nominal_v)
     }
     if Q.POWER_L1 in values or Q.CURRENT_L1 in values:
         odd |= phase_sums(values, nominal_v)
     return odd | _direction(values, device, sun_up)
 
 
-def tells_voltage(values: Values) -> bool:
-    """Whether the values say anything about the grid the device stands on."""
-    return Q.FREQUENCY in values or any(quantity in values for quantity in VOLTAGES)
-
-
-def nonsense(values: Values, role: Role, nominal_v: float) -> Doubt | None:
-    """Why nothing that a meter says now can be believed: it answers and tells of no voltage that makes sense."""
-    if role not in METERS:
-        return None
-    known = [values[quantity] for quantity in VOLTAGES if quantity in values]
-    if not any(known) and (known or values.get(Q.FREQUENCY) == 0):
-        return Rule.ALL_ZERO, "the meter answers and tells of no voltage"
-    if known and not any(_near(volts, nominal_v) for volts in known if volts):
-        told = ", ".join(f"{volts:g} V" for volts in known)
-        return Rule.WORD_ORDER, f"no voltage is near {nominal_v:g} V: {told}"
-    return None
-
-
-def _near(volts: float, nominal_v: float) -> bool:
+def near(volts: float, nominal_v: float) -> bool:
+    """Whether a voltage, V, may be one of a grid of the nominal one."""
     return VOLTAGE_LOW * nominal_v <= volts <= VOLTAGE_HIGH * nominal_v
 
 
@@ -99,7 +82,7 @@ def _beyond_apparent(values: Values, index: int, nominal_v: float) -> bool:
 def _apparent(values: Values, index: int, current: float, nominal_v: float) -> float:
     """The most a phase can draw by its voltage and current, W; whole amperes are rounded ones."""
     volts = values.get(VOLTAGES[index], nominal_v)
-    if not _near(volts, nominal_v):
+    if not near(volts, nominal_v):
         volts = nominal_v
     amps = abs(current) + (1.0 if current.is_integer() else 0.0)
     return APPARENT_PART * volts * amps + APPARENT_W
@@ -127,7 +110,12 @@ def _direction(values: Values, device: Device, sun_up: bool | None) -> Doubts:
     if role is Role.MAIN_METER or role is Role.SUB_METER:
         return {}
     if role is Role.PV and power is not None:
-        return _panels(Q.POWER, power, sun_up)
+        doubts = _panels(Q.POWER, power, sun_up)
+        doubt = doubts.get(Q.POWER)
+        if doubt and doubt[0] is Rule.NIGHT_PRODUCTION:
+            # The currents tell of the same power.
+            doubts |= {quantity: doubt for quantity in (*POWERS, *CURRENTS) if values.get(quantity)}
+        return doubts
     if role is Role.HYBRID_INVERTER:
         panels = _panels(Q.PV_POWER, values[Q.PV_POWER], sun_up) if Q.PV_POWER in values else {}
         return panels | _battery(Q.BATTERY_POWER, values, device)

@@ -263,7 +263,7 @@ class Stream:
         """One direction's energy in Wh and how it came about; (None, "") when nothing is known."""
         amount = slot.sides[side]
         covered, powered = amount.counter_s / self.interval_s, slot.power_s / self.interval_s
-        if side in self.registers and covered > 0 and (covered >= ENOUGH or covered >= powered):
+        if side in self.registers and covered > 0 and not self._power_knows_more(amount, covered, powered):
             if covered > 1 + 1e-6:
                 return amount.counter_wh, CLOCK_WORDS
             whole = covered > 1 - 1e-9
@@ -275,6 +275,15 @@ class Stream:
         if powered >= SOME:
             return amount.power_wh / powered, "power, scaled to the interval"
         return None, ""
+
+    def _power_knows_more(self, amount: _Amount, covered: float, powered: float) -> bool:
+        """Whether an interval is better told by its power: it saw clearly more of it, and no less energy.
+
+        Counter and power that come as two messages begin and end some seconds apart: then the counter tells.
+        """
+        if covered >= ENOUGH or powered < SOME or powered - covered <= 1 - ENOUGH:
+            return False
+        return amount.power_wh / min(powered, 1.0) >= amount.counter_wh
 
     def _against_power(self, slot: _Slot) -> str:
         """What the power says, in words, when it contradicts the counters; only the net is compared.

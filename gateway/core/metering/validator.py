@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.core.metering.counter_watch import COUNTERS, CounterWatch
-from gateway.core.metering.plausible import Doubts, cross_check, nonsense, phase_sums, tells_voltage
+from gateway.core.metering.plausible import Doubts, cross_check, phase_sums
+from gateway.core.metering.sweep import SweepMemory
 from gateway.core.metering.usage import OVER_SPEC, connection_w
 from gateway.core.metering.vee import Doubt, SeriesMemory, check
 from gateway.model.quantity import CURRENTS, POWERS, VOLTAGES, Quantity
@@ -31,9 +32,9 @@ class Validator:
     site: Site
     _memory: dict[tuple[str, Quantity], SeriesMemory] = field(default_factory=dict)
     _watches: dict[str, CounterWatch] = field(default_factory=dict)
-    _with_currents: set[str] = field(default_factory=set)
-    _senseless: dict[str, Doubt] = field(default_factory=dict)
-    """Devices whose last voltages made no sense, and why."""
+    _vouched: set[str] = field(default_factory=set)
+    """Devices whose currents, or the sum of whose phases, say the same as their power."""
+    _sweeps: dict[str, SweepMemory] = field(init=False)
     _apart: dict[str, int] = field(default_factory=dict)
     """How many sweeps in a row total and phases of different blocks disagreed."""
     _devices: dict[str, Device] = field(init=False)
@@ -41,20 +42,31 @@ class Validator:
 
     def __post_init__(self) -> None:
         self._devices = {device.id: device for device in self.site.devices}
+        volts = self.site.nominal_voltage_v
+        self._sweeps = {device.id: SweepMemory(device, volts) for device in self.site.devices}
         self._max_power_w = OVER_SPEC * connection_w(self.site)
 
-    def check(self, readings: Iterable[Reading], now: datetime, sun_up: bool | None) -> list[Reading]:
-        """The readings as far as they can be believed at `now`; `sun_up` is None when nobody knows."""
+    def check(
+        self, readings: Iterable[Reading], now: datetime, sun_up: bool | None, *, asked: bool = True
+    ) -> list[Reading]:
+        """The readings as far as they can be believed at `now`; `sun_up` is None when nobody knows.
+
+        `asked` is False for readings of a device that speaks by itself, and may repeat what it said.
+        """
         sweeps: dict[str, list[Reading]] = {}
         for reading in readings:
             sweeps.setdefault(reading.device, []).append(reading)
-        return [checked for name, sweep in sweeps.items() for checked in self._sweep(name, sweep, now, sun_up)]
+        return [
+            checked for name, sweep in sweeps.items() for checked in self._sweep(name, sweep, now, sun_up, asked=asked)
+        ]
 
-    def _sweep(self, name: str, sweep: Sequence[Reading], now: datetime, sun_up: bool | None) -> list[Reading]:
+    def _sweep(
+        self, name: str, sweep: Sequence[Reading], now: datetime, sun_up: bool | None, *, asked: bool
+    ) -> list[Reading]:
         device = self._devices.get(name)
         if device is None:
             return [self._alone(reading, now) for reading in sweep]
-        doubt = self._nonsense(device, sweep)
+        doubt = self._sweeps[name].judge(sweep, sun_up, asked=asked)
         if doubt is not None:
             # Nothing is remembered of it either.
             return [self._aside(reading, doubt, now) for reading in sweep]
@@ -63,17 +75,6 @@ class Validator:
             groups.setdefault(reading.time, []).append(reading)
         found = [checked for group in groups.values() for checked in self._group(device, group, now, sun_up)]
         return self._sums_over_blocks(name, found) if len(groups) > 1 else found
-
-    def _nonsense(self, device: Device, sweep: Sequence[Reading]) -> Doubt | None:
-        """What the voltages say of all the device tells; it stands until voltages that make sense are read."""
-        values = {r.quantity: r.value for r in sweep if r.value is not None and _evidence(r)}
-        if tells_voltage(values):
-            doubt = nonsense(values, device.role, self.site.nominal_voltage_v)
-            if doubt is None:
-                self._senseless.pop(device.id, None)
-            else:
-                self._senseless[device.id] = doubt
-        return self._senseless.get(device.id)
 
     def _aside(self, reading: Reading, doubt: Doubt, now: datetime) -> Reading:
         checked, _ = check(reading, self._memory.get((reading.device, reading.quantity), _NEW), now)
@@ -134,13 +135,22 @@ class Validator:
             watch.power(at, values[Quantity.POWER])
         if Quantity.ENERGY_IMPORT in values or Quantity.ENERGY_EXPORT in values:
             watch.counters(at, *(values.get(counter) for counter in COUNTERS))
-        if any(current in values and current not in doubts for current in CURRENTS):
-            self._with_currents.add(device)
+        if device not in self._vouched and _vouch(values, doubts):
+            self._vouched.add(device)
         if watch.doubt is None:
             return {}
-        # Currents vouch for the amount of power, not for its direction.
-        vouched = device in self._with_currents and watch.doubt[0] is not Rule.REVERSE
-        return dict.fromkeys(COUNTERS if vouched else (*COUNTERS, Quantity.POWER, *POWERS), watch.doubt)
+        # A single odd step is the counter's. Currents and phases vouch for the amount of power, not for its direction.
+        vouched = device in self._vouched and watch.doubt[0] is not Rule.REVERSE
+        if vouched or not watch.for_long:
+            return dict.fromkeys(COUNTERS, watch.doubt)
+        return dict.fromkeys((*COUNTERS, Quantity.POWER, *POWERS), watch.doubt)
+
+
+def _vouch(values: dict[Quantity, float], doubts: Doubts) -> bool:
+    """Whether currents, or three phases and their total, were found to fit the power."""
+    if any(current in values and current not in doubts for current in CURRENTS):
+        return True
+    return values.keys() >= _ACROSS and not doubts.keys() & _ACROSS
 
 
 def _doubted(reading: Reading, doubt: Doubt) -> Reading:
