@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 RETRY_S = 1.0
 TELL_AFTER_S = 3.0
 """A command that fails is told of after so long (real s)."""
+PACE_LEARNED_S = 45.0
+"""By then the pace of a main meter that speaks every 10 s is known; until then its pauses alarm nobody."""
 RELEASE_S = 3.0
 """An orderly end takes at most this long (real s), a third of it for commands under way."""
 
@@ -267,7 +269,11 @@ class Tick:
         if self._begun is None:
             self._begun = now
         meter = snapshot.main_meter()
-        return meter is not None and meter.age_s is None and now - self._begun <= self.timing.meter_stale_s
+        if meter is None:
+            return False
+        if meter.age_s is None:
+            return now - self._begun <= self.timing.meter_stale_s
+        return meter.pace_s is None and now - self._begun <= PACE_LEARNED_S
 
     def _name(self, device: str) -> str:
         found = self.state.site.device(device)

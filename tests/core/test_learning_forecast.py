@@ -97,6 +97,13 @@ def test_any_history_with_any_gaps_gives_a_sound_forecast(seed, days, missing):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("silence_days", [2, 10, 27, 60])
+def test_one_day_of_old_history_and_nothing_since_gives_a_sound_forecast(silence_days):
+    """Wrong before: no residual at all was an error, and learning stood still until a fourth day was measured."""
+    past = history(evening, 1, NOW - timedelta(days=silence_days))
+    sound(forecast_load(past, NOW, BRUSSELS), 192)
+
+
 def test_on_a_real_home_it_beats_the_same_as_yesterday_and_its_band_holds():
     hourly = [float(row["load_w"]) for row in csv.DictReader(_data_lines())]
     start = datetime(2015, 12, 31, 23, 0, tzinfo=UTC)

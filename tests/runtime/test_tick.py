@@ -191,6 +191,17 @@ async def test_nobody_is_alarmed_before_the_meter_could_answer() -> None:
     assert "meter" in rig.notices.open
 
 
+async def test_a_meter_that_speaks_every_ten_seconds_alarms_nobody_while_its_pace_is_learned() -> None:
+    """Wrong before: each of its pauses was an alarm. The cars still get no more than their safe current until it is known."""
+    rig = Rig(meter_speaks=False)
+    for _ in range(6):
+        rig.state.take(reading("meter", Quantity.POWER, 500.0, rig.clock.now()))
+        await rig.run(10)
+        assert "meter" not in rig.notices.open
+    await rig.run(20)
+    assert "meter" in rig.notices.open
+
+
 async def test_counters_alone_do_not_vouch_for_a_silent_meter() -> None:
     """Wrong before: any reading kept the meter young, and unknown currents counted as zero."""
     rig = Rig()

@@ -152,11 +152,14 @@ def _analog(filled: Array, weekend: NDArray[np.bool_], ahead: int) -> Array:
 def _band(power: Array, weekend: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Quantiles of what the last weeks left over a forecast made the same simple way, per slot over the hours around."""
     blocks = len(power)
+    spread = 0.6 * float(np.nanmean(np.abs(power)))
+    unknown = np.full(SLOTS, -spread), np.full(SLOTS, 2 * spread)
     if blocks < 4:
-        spread = 0.6 * float(np.nanmean(np.abs(power)))
-        return np.full(SLOTS, -spread), np.full(SLOTS, 2 * spread)
+        return unknown
     first = max(2, blocks - 42)
     left = np.stack([power[i] - _day_type(power[:i], weekend, i) for i in range(first, blocks)])
+    if np.isnan(left).all():  # a day of imported history, and nothing since
+        return unknown
     pooled = np.concatenate([np.roll(left, shift, axis=1) for shift in (-4, -2, 0, 2, 4)])
     everywhere = np.quantile(left[~np.isnan(left)], BAND)
     low, high = (_column_quantile(pooled, share, everywhere[i]) for i, share in enumerate(BAND))
