@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from adapters.modbus.planner import ReadLimits, Register
 from adapters.modbus.profile_check import findings_of
-from adapters.modbus.profile_file import read_table
 from adapters.modbus.profile_schema import (
     TABLES,
     FieldWire,
@@ -20,10 +19,11 @@ from adapters.modbus.profile_schema import (
     RegisterWire,
     WriteWire,
 )
-from adapters.modbus.profile_words import finding_of, suggest
 from adapters.modbus.sunspec import ModelTable, Place, SunspecReading, load_models
 from adapters.modbus.timing import NO_NEEDS, Needs
 from adapters.modbus.writes import Write, WriteField, WriteFrame
+from adapters.profiles.file import read_table
+from adapters.profiles.words import finding_of, suggest
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.setpoint import SetpointKind
 

@@ -9,9 +9,9 @@ from adapters.modbus.decode import SIZES
 from adapters.modbus.framing import WRITE_ONE
 from adapters.modbus.planner import ReadLimits, Register, block_of, hole_in
 from adapters.modbus.profile_schema import PlaceWire, ProfileWire, ReadingWire, RegisterType
-from adapters.modbus.profile_words import suggest
 from adapters.modbus.sunspec import ModelTable
 from adapters.modbus.writes import Write, WriteFrame
+from adapters.profiles.words import suggest
 from gateway.model.errors import Finding
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import SetpointKind

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from adapters.modbus.profile_words import mistake
+from adapters.profiles.words import mistake
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import SetpointKind
 

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from adapters.mqtt.decode import Part, State
 from adapters.mqtt.presence import Availability
-from adapters.mqtt.profile_file import read_table
 from adapters.mqtt.profile_wire import TABLES, AvailabilityWire, CommandWire, ProfileWire, StateWire
-from adapters.mqtt.profile_words import finding_of, suggest
 from adapters.mqtt.settings import OTHER_PROFILES
+from adapters.profiles.file import read_table
+from adapters.profiles.words import finding_of, suggest
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import SetpointKind

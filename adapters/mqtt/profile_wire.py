@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from adapters.mqtt.profile_words import mistake
+from adapters.profiles.words import mistake
 from gateway.model.quantity import Quantity
 
 _TOPIC = "MQTT topic without wildcards; {topic} stands for the device's own, {channel} for its channel."
