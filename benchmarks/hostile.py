@@ -33,6 +33,7 @@ from gateway.model.errors import DeviceError
 
 TIMEOUT_S = 1.0
 UNIT = 3
+TELL_EVERY = 10_000
 FUNCTIONS = {4: "input", 3: "holding"}
 
 
@@ -247,7 +248,7 @@ async def _bombard(frames: int, rtu: bool, rng: random.Random, found: Found, tel
     )  # fmt: skip
     bus = Bus("line", settings, VirtualClock())
     bus.add_unit(UNIT, main=True)
-    line = asyncio.create_task(bus.run())
+    line, told = asyncio.create_task(bus.run()), 0
     while found.frames < frames:
         number = found.frames
         address, count, function = rng.randrange(0, 60_000), rng.choice((1, 2, 2, 4, 18, 50, 125)), rng.choice((3, 4))
@@ -260,7 +261,8 @@ async def _bombard(frames: int, rtu: bool, rng: random.Random, found: Found, tel
             found.escapes.append(f"read_block: {type(error).__name__} {error}")
         else:
             _judge(found, got, Question(0, UNIT, function, address, count, number))
-        if number % 10_000 == 0:
+        if found.frames // TELL_EVERY > told:
+            told = found.frames // TELL_EVERY
             tell(found)
         await asyncio.sleep(rng.choice((0.0, 0.0, 0.3, 2.0)))
     found.reconnects = bus.connects - 1
