@@ -277,9 +277,12 @@ def restore(source: Path, data: DataOption = DATA) -> None:
 
 def _day(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        day = datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError as error:
         raise typer.BadParameter(f"'{text}' is not a day; write YYYY-MM-DD") from error
+    if day.year < 1970:
+        raise typer.BadParameter(f"'{text}': there is no data from before 1970")
+    return day
 
 
 def _numbers(text: str) -> list[int]:

@@ -81,10 +81,10 @@ def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> Si
         raise SiteFileError([*findings, missing])
     section, problems = _validate(SiteSection, site_map, path, "site")
     zone = _zone(section.timezone, path, site_map, problems) if isinstance(section, SiteSection) else None
-    if not isinstance(section, SiteSection) or zone is None:
-        raise SiteFileError(findings + problems)
     connections = _connections(document.get("connections") or {}, kinds, path, findings)
     entries = _devices(document.get("devices") or {}, connections, kinds, path, findings)
+    if not isinstance(section, SiteSection) or zone is None:
+        raise SiteFileError(problems + findings)
     findings += _cross_checks(section, entries, path, site_map)
     web_settings, problems = _validate(web, document.get("web") or {}, path, "web")
     findings += problems
@@ -107,7 +107,19 @@ def _cross_checks(section: SiteSection, entries: list[DeviceEntry], path: Path, 
     if not any(entry.device.role is Role.MAIN_METER for entry in entries):
         what = "no device has the role main_meter, so cars charge at their safe current only and the battery rests"
         found.append((f"{path}: devices", what, "Add the meter at the grid connection."))
-    for entry in entries:
+    for index, entry in enumerate(entries):
+        twin = next(
+            (e for e in entries[:index] if (e.connection, e.settings) == (entry.connection, entry.settings)), None
+        )
+        if twin is not None:
+            where = f"{path}:{entry.line}: devices.{entry.device.id}"
+            found.append(
+                (
+                    where,
+                    f"is the same device as '{twin.device.id}'",
+                    "Correct its unit, topic or profile, or remove it.",
+                )
+            )
         where, spec = f"{path}:{entry.line}: devices.{entry.device.id}", entry.device.spec
         phases = spec.phases if isinstance(spec, ChargerSpec) else (getattr(spec, "phase", 1),)
         if max(phases) > section.phases:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -144,18 +146,39 @@ async def backup_data(data: Path, target: Path) -> None:
 
 
 def restore_data(source: Path, data: Path) -> Path | None:
-    """Put a backup in place; returns where the former database was kept. Raises StoreError for an unusable backup."""
-    SqliteStore.verify(source)
+    """Put a backup in place; returns where the former database was kept, whole. Raises StoreError for an unusable backup.
+
+    The copy is on the disk before it gets its name: a full disk or a crash leaves the former database where it was.
+    """
     target, kept = data / DATABASE, None
+    if target.exists() and source.exists() and target.samefile(source):
+        raise StoreError(f"{source}: is the database of {data} itself. Mend: name a backup")
+    SqliteStore.verify(source)
     make_folder(data)
     hold_folder(data)
+    part = target.with_name(f"{DATABASE}.part")
+    try:
+        _copy_to_disk(source, part)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StoreError(f"{data}: the backup cannot be copied there: {error.strerror}") from error
     if target.exists():
         kept = target.with_name(f"{DATABASE}.before-restore-{secrets.token_hex(3)}")
-        target.rename(kept)
+        # What was committed last may stand in its log alone: the log goes along.
         for suffix in ("-wal", "-shm"):
-            target.with_name(DATABASE + suffix).unlink(missing_ok=True)
-    shutil.copyfile(source, target)
+            with suppress(FileNotFoundError):
+                target.with_name(DATABASE + suffix).rename(kept.with_name(kept.name + suffix))
+        target.rename(kept)
+    part.replace(target)
     return kept
+
+
+def _copy_to_disk(source: Path, target: Path) -> None:
+    with source.open("rb") as old, target.open("wb") as new:
+        target.chmod(0o600)
+        shutil.copyfileobj(old, new)
+        new.flush()
+        os.fsync(new.fileno())
 
 
 def _database(data: Path) -> Path:

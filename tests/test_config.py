@@ -183,6 +183,23 @@ def test_a_good_file_becomes_the_site_and_its_settings(path: Path) -> None:
     assert site_file.site.devices[2].spec == ChargerSpec()
 
 
+def test_one_device_under_two_names_is_named(path: Path) -> None:
+    twin = "  twin: {role: sub_meter, connection: bus, profile: eastron_sdm630}\n"
+    text = GOOD.replace("  grid_meter:", twin + "  grid_meter:")
+    findings = load(path, text).findings
+    assert any("is the same device as 'twin'" in str(finding) for finding in findings), findings
+
+
+def test_a_mistake_of_the_site_hides_none_of_the_others(path: Path) -> None:
+    text = GOOD.replace("timezone: Europe/Brussels", "timezone: Europe/Brusels").replace(
+        "kind: modbus_tcp", "kind: modbus_tpc", 1
+    )
+    with pytest.raises(SiteFileError) as caught:
+        load(path, text)
+    words = " ".join(str(finding) for finding in caught.value.findings)
+    assert "unknown time zone" in words and "Did you mean 'modbus_tcp'?" in words
+
+
 def test_a_main_meter_may_be_called_grid(path: Path) -> None:
     site_file = load(path, GOOD.replace("  grid_meter:", "  grid:"))
     assert site_file.devices[0].device.id == "grid" and not site_file.findings

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from gateway.assembly import KINDS, load_tariff, wire
 from gateway.config import load_site
 from gateway.folder import hold_folder
 from gateway.model.errors import SiteFileError, StoreError
+from gateway.tools import restore_data
 from gateway.web.settings import WebSettings
 from tests.fakes import FakeClock
 
@@ -79,3 +84,45 @@ async def test_a_device_left_out_says_so_where_it_is_looked_for(tmp_path: Path) 
         await store.close()
     assert "no such Modbus device profile" in wired.left_out["grid_meter"]
     assert [f.what for f in wired.findings if "grid_meter" in f.where]
+
+
+def test_restoring_keeps_the_former_database_whole_with_what_only_its_log_holds(tmp_path: Path) -> None:
+    """Wrong before: the log was deleted, and with it everything a killed gateway had committed last."""
+    data, saved = tmp_path / "data", tmp_path / "backup.sqlite"
+    script = (
+        "import asyncio, os, sys; from pathlib import Path; from adapters.sqlite.store import SqliteStore\n"
+        "async def go(path):\n"
+        "    store = SqliteStore.open(path); await store.put('word', {'is': 'kept'}); os._exit(9)\n"
+        "asyncio.run(go(Path(sys.argv[1])))"
+    )
+    data.mkdir()
+    subprocess.run([sys.executable, "-c", script, str(data / "hearth.sqlite")], cwd=ROOT, check=False)
+    other = SqliteStore.open(tmp_path / "other.sqlite")
+    asyncio.run(_backed_up(other, saved))
+    kept = restore_data(saved, data)
+    assert kept is not None
+    assert (
+        asyncio.run(_fact(kept, "word")) == {"is": "kept"}
+        and asyncio.run(_fact(data / "hearth.sqlite", "word")) is None
+    )
+
+
+def test_a_database_is_not_restored_from_itself(tmp_path: Path) -> None:
+    """Wrong before: it was renamed away first, and then nothing was there to copy."""
+    asyncio.run(_backed_up(SqliteStore.open(tmp_path / "hearth.sqlite"), tmp_path / "b.sqlite"))
+    with pytest.raises(StoreError, match="is the database of"):
+        restore_data(tmp_path / "hearth.sqlite", tmp_path)
+    assert (tmp_path / "hearth.sqlite").is_file() and stat.S_IMODE((tmp_path / "b.sqlite").stat().st_mode) == 0o600
+
+
+async def _backed_up(store: SqliteStore, target: Path) -> None:
+    await store.backup(target)
+    await store.close()
+
+
+async def _fact(path: Path, key: str) -> object:
+    store = SqliteStore.open(path)
+    try:
+        return await store.get(key)
+    finally:
+        await store.close()

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from adapters.modbus.bus import Bus, IllegalAddress
 from adapters.modbus.decode import SIZES, Decoded, decode, scale_factor
@@ -19,17 +20,16 @@ log = logging.getLogger(__name__)
 
 ILLEGAL_VALUE = "exception 3 "
 """How the bus words the answer of devices that say 3 where the standard says 2 (illegal data address)."""
-FIRST_RETRY_S, LAST_RETRY_S = 60.0, 86_400.0
-"""What was refused is asked for again after a minute, then twice as long, at last once a day (home s): a device that
-starts, or an inverter at night, may refuse what it has at other times."""
+FIRST_RETRY_S, LAST_RETRY_S = 2.0, 86_400.0
+"""What was refused is asked for again soon, then after twice as long each time, at last once a day (home s): a device that
+starts, or an inverter at night, may refuse what it has at other times, and a main meter's power is missed at once."""
 
 
 FIRST_PAUSE_S, LAST_PAUSE_S = 2.0, 60.0
 """A block that gets no answer while others do is left out for so long (home s): each try costs a time-out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """One part of a quantity; `known` unless its block could not be read, so that nobody knows whether it is there."""
 
     register: Register
@@ -127,12 +127,13 @@ class BlockReader:
         return terms + [Term(r, Decoded(None, why), now) for r, why in self._refused.items() if r.slow == slow]
 
     async def _read_one(self, block: Block) -> list[Term]:
-        pause = self._paused.get(block)
+        pause = self._paused.get(block) if self._paused else None  # seldom, and a block's hash costs
         if pause is not None and self._clock.monotonic() < pause.until:
             return self._unknown(block, pause.reason)
         words = await self._bus.read_block(self._unit, block.function, block.address, block.count, self._device)
         self._check_guards(block, words)
-        self._paused.pop(block, None)
+        if self._paused:
+            self._paused.pop(block, None)
         now = self._clock.now()
         terms = [Term(register, decode_register(register, block, words), now) for register in block.registers]
         self._seen.update(t.register for t in terms if t.register.optional and _is_there(t.decoded))
@@ -181,6 +182,8 @@ class BlockReader:
 
     def _reading(self, quantity: Quantity, terms: list[Term]) -> Reading:
         """The sum of the parts the device has; missing when one of them is missing now."""
+        if len(terms) == 1 and (value := terms[0].decoded.value) is not None:
+            return Reading(self._device, quantity, value, terms[0].time)
         time = min(term.time for term in terms)
         lacking = next((t.decoded for t in terms if t.decoded.value is None and self._is_needed(t)), None)
         values = [term.decoded.value for term in terms if term.decoded.value is not None]

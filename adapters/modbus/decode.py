@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.model.reading import Rule
 
@@ -20,13 +20,18 @@ _CODES = {
     "int64": ">q", "uint64": ">Q", "acc64": ">Q", "float64": ">d",
 }  # fmt: skip
 
+_NUMBERS = {kind: struct.Struct(code) for kind, code in _CODES.items()}
+_WORDS = {
+    (order, size): struct.Struct(f"{mark}{size}H")
+    for order, mark in (("big", ">"), ("little", "<"))
+    for size in range(5)
+}
 SMALLEST = 2.0**-126
 """Below it floats of 32 bits have no exponent left: what stands there is an integer, or a float with words swapped."""
 SCALE_UNIMPLEMENTED = -0x8000
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A value, or None with the reason in words."""
 
     value: float | None
@@ -37,8 +42,9 @@ class Decoded:
 
 def raw_bytes(registers: Sequence[int], word_order: str, byte_order: str = "big") -> bytes:
     """The number's bytes, most significant first; the orders say how words, and bytes in a word, came: big or little."""
-    words = registers if word_order == "big" else list(reversed(registers))
-    return struct.pack(f"{'>' if byte_order == 'big' else '<'}{len(words)}H", *words)
+    words = registers if word_order == "big" else registers[::-1]
+    form = _WORDS.get((byte_order, len(words))) or struct.Struct(f"{'>' if byte_order == 'big' else '<'}{len(words)}H")
+    return form.pack(*words)
 
 
 def decode(
@@ -48,9 +54,9 @@ def decode(
     if len(registers) != SIZES[kind]:
         return Decoded(None, f"{len(registers)} registers instead of {SIZES[kind]}")
     raw = raw_bytes(registers, word_order, byte_order)
-    if int.from_bytes(raw) in nan:
+    if nan and int.from_bytes(raw) in nan:
         return Decoded(None, f"the device says not available (0x{raw.hex().upper()})")
-    value = float(struct.unpack(_CODES[kind], raw)[0])
+    value = float(_NUMBERS[kind].unpack(raw)[0])
     if not math.isfinite(value):
         return Decoded(None, "the device says not a number")
     if 0 < abs(value) < SMALLEST:
@@ -63,7 +69,7 @@ def encode(number: float, kind: str, *, word_order: str = "big", byte_order: str
     """The registers that hold `number`, integers rounded; raises ValueError when the type cannot hold it."""
     whole = number if kind.startswith("float") else round(number)
     try:
-        raw = struct.pack(_CODES[kind], whole)
+        raw = _NUMBERS[kind].pack(whole)
     except (struct.error, OverflowError) as error:
         raise ValueError(f"{number:g} does not fit into {kind}") from error
     words = list(struct.unpack(f"{'>' if byte_order == 'big' else '<'}{len(raw) // 2}H", raw))

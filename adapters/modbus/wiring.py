@@ -14,6 +14,7 @@ SWAPPED = {
     Quantity.ENERGY_EXPORT: Quantity.ENERGY_IMPORT,
 }
 SIGNED = frozenset({*POWERS, Quantity.POWER, Quantity.PV_POWER, Quantity.BATTERY_POWER})
+IN_ORDER = (1, 2, 3)
 COUNTERS_WRONG = "the counters of a meter with a turned current transformer are wrong"
 TOTAL_UNKNOWN = "a current transformer is turned, and the power of its phase is not known"
 
@@ -25,7 +26,8 @@ def correct(readings: Sequence[Reading], settings: ModbusDeviceSettings) -> list
     missing: they added up the wrong way for as long as it has been there, so energy comes from power instead.
     """
     found = [invert(reading) for reading in readings] if settings.invert else list(readings)
-    found = [move(reading, settings.phases) for reading in found]
+    if settings.phases != IN_ORDER:
+        found = [move(reading, settings.phases) for reading in found]
     if not settings.invert_phases:
         return found
     return turn(found, settings.invert_phases)

@@ -24,9 +24,11 @@ def bind(profile: Profile, topic: str, channel: int | None = None) -> Profile:
             return template.replace("{topic}", topic).replace("{channel}", str(channel or 0))
         return template
 
+    listed = channel is not None or any(state.add_list for state in profile.states)
+
     def bind_state(state: State) -> State:
         parts = tuple(replace(part, topic=put(part.topic), path=put(part.path)) for part in state.parts)
-        return replace(state, topic=put(state.topic), path=put(state.path), parts=parts, channel=channel)
+        return replace(state, topic=put(state.topic), path=put(state.path), parts=parts, channel=channel, listed=listed)
 
     def bind_command(command: Command) -> Command:
         return replace(command, topic=put(command.topic), payload=put(command.payload),

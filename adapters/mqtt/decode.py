@@ -53,6 +53,8 @@ class State:
     """Silence after which this quantity alone is missing, s of home time; None: only with its device."""
     add_list: bool = False
     """A list holds channels whose values belong together: they are added up."""
+    listed: bool = False
+    """The device is one that tells in lists, one value per channel: a list of one is that value."""
     channel: int | None = None
     """Which of the values in a list is the device's, where the site file says so."""
 
@@ -128,7 +130,7 @@ def _scaled(document: Any, state: State, path: tuple[str, ...], scale: float, of
     if isinstance(node, list):
         if (found := _channels(node, state)) is not None:
             return found if found.value is None else Found(found.value * scale + offset)
-        node = node[0 if state.channel is None or len(node) == 1 else state.channel]
+        node = node[0 if len(node) == 1 else state.channel or 0]
     value = _value(node, state)
     if value is None:
         return Found(None, f"the device says {_short(node)}")
@@ -141,8 +143,10 @@ def _channels(node: list[Any], state: State) -> Found | None:
         values = [_value(each, state) for each in node]
         known = [value for value in values if value is not None]
         return Found(sum(known)) if len(known) == len(values) else Found(None, f"the device says {_short(node)}")
-    if len(node) == 1 or (state.channel is not None and state.channel < len(node)):
+    if (len(node) == 1 and state.listed) or (state.channel is not None and state.channel < len(node)):
         return None
+    if len(node) == 1:
+        return Found(None, f"the device says {_short(node)}, a list")
     return Found(None, f"{len(node)} channels, choose one with channel:" if node else "the device says []")
 
 

@@ -34,6 +34,7 @@ def copy_database(connection: sqlite3.Connection, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
         connection.execute("VACUUM INTO ?", (str(part),))
+        part.chmod(0o600)  # what a home does is for its owner's eyes
         _named(part, target)
     except (sqlite3.Error, OSError) as error:
         part.unlink(missing_ok=True)

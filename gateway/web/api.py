@@ -9,7 +9,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import AwareDatetime
 
 from gateway.model.quantity import Quantity
 from gateway.model.site import Role
@@ -27,6 +26,7 @@ from gateway.web.wire import (
     DrEventOut,
     ForecastOut,
     ForecastsOut,
+    Instant,
     LoadShapeOut,
     NotificationOut,
     OptIn,
@@ -40,7 +40,7 @@ from gateway.web.wire import (
     StateOut,
 )
 
-Time = Annotated[AwareDatetime | None, Query(description="Aware ISO 8601 time, e.g. 2026-11-21T18:00:00Z.")]
+Time = Annotated[Instant | None, Query(description="Aware ISO 8601 time, e.g. 2026-11-21T18:00:00Z.")]
 READINGS_SPAN = timedelta(days=7)
 LONG_SPAN = timedelta(days=400)
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from gateway.model.preferences import ChargeMode, ChargingPreference, DrPolicy, Preferences
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+def _within_calendar(when: datetime) -> datetime:
+    """Far from both ends of the calendar, where a zone or a day more would lead out of it."""
+    if not 1970 <= when.year <= 2200:
+        raise ValueError("must lie between the years 1970 and 2200")
+    return when
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_within_calendar)]
+"""An aware time of the years in which there is data."""
 
 
 class Out(BaseModel):

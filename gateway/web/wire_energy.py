@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from gateway.web.wire import In, Name, Out
+from gateway.web.wire import In, Instant, Name, Out
 
 
 class ConsumerOut(Out):
@@ -42,8 +42,8 @@ class EditIn(In):
     """A correction of the intervals in [start, end): totals in Wh >= 0; None leaves that direction as it is."""
 
     device: Name
-    start: AwareDatetime
-    end: AwareDatetime
+    start: Instant
+    end: Instant
     import_wh: float | None = Field(None, ge=0)
     export_wh: float | None = Field(None, ge=0)
     spread: Literal["evenly", "proportionally"] = "proportionally"
@@ -54,5 +54,5 @@ class UndoIn(In):
     """Undo the corrections of the intervals that start in [start, end)."""
 
     device: Name
-    start: AwareDatetime
-    end: AwareDatetime
+    start: Instant
+    end: Instant

@@ -113,8 +113,9 @@ TWO = "2 channels, choose one with channel:"
         (Quantity.VOLTAGE_L1, [230, 231], {"channel": 1}, Found(231)),
         (Quantity.VOLTAGE_L1, [230, "nan"], {"channel": 1}, Found(None, 'the device says "nan"')),
         (Quantity.VOLTAGE_L1, [230, 231], {"channel": 2}, Found(None, TWO)),
-        (Quantity.VOLTAGE_L1, [230], {}, Found(230)),
-        (Quantity.VOLTAGE_L1, [230], {"channel": 1}, Found(230)),
+        (Quantity.VOLTAGE_L1, [230], {"listed": True}, Found(230)),
+        (Quantity.VOLTAGE_L1, [230], {"listed": True, "channel": 1}, Found(230)),
+        (Quantity.POWER, [1], {}, Found(None, "the device says [1], a list")),
         (Quantity.VOLTAGE_L1, [], {}, Found(None, "the device says []")),
     ],
 )  # fmt: skip

@@ -83,6 +83,12 @@ BAD = {
     "wrong method 405": ("DELETE", "/api/v1/state", None, 405),
     "unknown quantity 422": ("GET", "/api/v1/readings?device=meter&quantity=hats", None, 422),
     "naive time 422": ("GET", "/api/v1/intervals?device=house&start=2026-11-21T00:00:00", None, 422),
+    "the last year of the calendar 422": (
+        "GET", "/api/v1/intervals?device=house&start=9999-12-31T00:00:00Z", None, 422,
+    ),
+    "the first year of the calendar 422": (
+        "GET", "/api/v1/readings?device=meter&quantity=power_w&end=0001-01-01T00:00:00Z", None, 422,
+    ),
     "start after end 422": (
         "GET", "/api/v1/intervals?device=house&start=2026-11-21T01:00:00Z&end=2026-11-21T00:00:00Z", None, 422,
     ),

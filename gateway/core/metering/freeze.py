@@ -58,7 +58,11 @@ def freeze(
     """
     states = {
         device.id: _device_state(
-            device, latest.get(device.id, {}), silent.get(device.id, ""), stale_after_s.get(device.id, 30.0), monotonic
+            device,
+            latest.get(device.id, {}),
+            silent.get(device.id) or doubts.get(device.id, {}).get(Quantity.POWER, ""),
+            stale_after_s.get(device.id, 30.0),
+            monotonic,
         )
         for device in site.devices
         if device.role is not Role.EV_CHARGER
