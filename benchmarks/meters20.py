@@ -120,9 +120,11 @@ async def read(ports: list[int], seconds: float, folder: Path) -> dict[str, floa
         cpu, begin = time.process_time(), time.perf_counter()
         await asyncio.sleep(seconds)
         cpu, spent = time.process_time() - cpu, time.perf_counter() - begin
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        left = set(tasks)
+        while left:  # a library may turn a cancellation into an error of its own: it is told again
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=0.5)
     steps = [later - first for meter in timed for first, later in zip(meter.asked, meter.asked[1:], strict=False)]
     off = sorted(abs(step - 1.0) * 1000 for step in steps)
     drift = [abs((meter.asked[-1] - meter.asked[0]) - (len(meter.asked) - 1)) * 1000 for meter in timed]
