@@ -21,7 +21,7 @@ from gateway.ports import Clock
 from gateway.runtime.system_clock import SystemClock
 
 PROFILES = Path(__file__).parents[2] / "config" / "devices" / "modbus"
-TIMEOUT_S = 0.1
+TIMEOUT_S = 0.3
 DELAYS = {"very_late": 3.6, "late": 1.4, "slow": 0.8, "unhurried": 0.3}
 """In time-outs: a late reply comes after its own time-out and, unless we keep quiet, before the next slow one."""
 
