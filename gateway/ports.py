@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from gateway.model.audit import AuditRow, Notification
+from gateway.model.charging import ChargerAbout, Operation, TraceLine, WaitingCharger
 from gateway.model.dr import DrEvent, DrProgram, DrReport, EventRecord
 from gateway.model.learned import DayShape
 from gateway.model.plan import Plan
@@ -91,6 +92,26 @@ class EvCharger(Protocol):
 
     async def next_rung(self) -> str:
         """Accepted but not honoured: go to the next way of limiting and name it; raises CommandRefused at the last."""
+        ...
+
+
+class ChargerDesk(Protocol):
+    """The local CSMS towards the installer."""
+
+    def waiting(self) -> list[WaitingCharger]:
+        """The charge points that dialled and are not configured, newest first."""
+        ...
+
+    def about(self, charger: str) -> ChargerAbout | None:
+        """What is known of one configured charger (device id); None when it is none of ours."""
+        ...
+
+    def trace(self, identity: str) -> list[TraceLine]:
+        """The last steps and messages of one charge point, configured or waiting, oldest first, secrets blanked."""
+        ...
+
+    async def operate(self, charger: str, operation: Operation) -> str:
+        """Carry out one operation (device id); what came of it, in words; raises DeviceError."""
         ...
 
 

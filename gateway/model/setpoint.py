@@ -42,11 +42,13 @@ class Setpoint:
     """Lower end of a BATTERY_BAND, W; unused otherwise."""
     source: str = ""
     """What caused it: a DR event's id, an override's id, a plan's block; empty for defaults."""
+    phases: int = 0
+    """EV charger: on how many phases (1 or 3) where it can switch; 0: as it stands."""
 
     def same_wish(self, other: Setpoint | None) -> bool:
         """Whether the device would do the same under both (end, reason and authority may differ)."""
-        return other is not None and (self.device, self.kind, self.value, self.low) == (
-            other.device, other.kind, other.value, other.low,
+        return other is not None and (self.device, self.kind, self.value, self.low, self.phases) == (
+            other.device, other.kind, other.value, other.low, other.phases,
         )  # fmt: skip
 
 

@@ -80,6 +80,21 @@ Spec = BatterySpec | ChargerSpec | WaterHeaterSpec | HeatPumpSpec | None
 
 
 @dataclass(frozen=True, slots=True)
+class Circuit:
+    """A branch of the installation with a fuse or a power limit of its own; `parent` is "" below the main fuse."""
+
+    id: str
+    name: str
+    fuse_a: tuple[float, float, float] | None = None
+    """Rating per phase L1, L2, L3, A; None: no fuse of its own."""
+    limit_w: float | None = None
+    """Most it may draw in all, W; None: no such limit."""
+    parent: str = ""
+    meter: str = ""
+    """Device that measures the whole branch; empty: only what hangs on it and tells its own current is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """One configured device: `id` is stable and unique, `name` is what the owner reads."""
 
@@ -87,6 +102,8 @@ class Device:
     name: str
     role: Role
     spec: Spec = None
+    circuit: str = ""
+    """The circuit it hangs on; empty: directly below the main fuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +124,7 @@ class Site:
     export_limit_w: float | None = None
     co2_g_per_kwh: float = 300.0
     """Carbon intensity of grid energy used when no source tells better."""
+    circuits: tuple[Circuit, ...] = ()
 
     def of_role(self, *roles: Role) -> tuple[Device, ...]:
         """The devices with one of these roles, in the order of the site file."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.model.charging import ChargingNeeds
 from gateway.model.plan import Plan
 from gateway.model.preferences import Preferences
 from gateway.model.quantity import Quantity
@@ -52,6 +53,16 @@ class ChargerStatus:
     rung: str = ""
     """The way of limiting that is in use, in words."""
     model: str = ""
+    version: str = ""
+    """OCPP version spoken, e.g. "1.6"; empty before the first connection."""
+    tag: str = ""
+    """Identification shown at the charger for the open session; empty when none."""
+    needs: ChargingNeeds | None = None
+    """What the car itself said of this session."""
+    phases_in_use: int | None = None
+    """Phases the car is seen drawing on; None while unknown."""
+    switches_phases: bool = False
+    """Whether it announced that it can go from three phases to one and back."""
 
 
 @dataclass(frozen=True, slots=True)
