@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from adapters.mqtt.bind import bind
 from adapters.mqtt.broker import Broker
-from adapters.mqtt.decode import BadPayload, Found, State, fill, find, parse
+from adapters.mqtt.commander import Commander
+from adapters.mqtt.decode import BadPayload, Found, State, find, parse
 from adapters.mqtt.ha_source import DiscoveredProfile
 from adapters.mqtt.mailbox import Message
 from adapters.mqtt.presence import Presence
-from adapters.mqtt.profile import Command, Profile
+from adapters.mqtt.profile import Profile
 from adapters.mqtt.settings import MqttDeviceSettings
 from adapters.mqtt.silence import Silence
 from adapters.mqtt.sums import Summing
 from adapters.mqtt.troubles import Troubles
-from gateway.model.errors import CommandRefused, DeviceUnreachable
+from gateway.model.errors import DeviceUnreachable
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Quality, Reading, Rule
-from gateway.model.setpoint import Setpoint, SetpointKind
+from gateway.model.setpoint import Setpoint
 from gateway.model.site import Device, Role
 from gateway.ports import Clock
 
-CONFIRM_S = 5.0
-MIN_CONFIRM_REAL_S = 1.0
 TELEGRAM_REAL_S = 2.0
 """Parts of one telegram are published within this time."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """The last wish the device confirmed: when (monotonic home s) and for how long."""
-
-    setpoint: Setpoint
-    at: float
-    life_s: float
 
 
 class MqttDevice:
@@ -60,8 +48,7 @@ class MqttDevice:
         self._pending: dict[Quantity, Reading] = {}
         self._known: dict[Quantity, float] = {}
         self._offline = False
-        self._reply: dict[str, Any] | None = None
-        self._sent: dict[SetpointKind, _Sent] = {}
+        self._commander = Commander(device.id, broker, clock, self._known, self._until)
         self._asked, self._asked_at = 0, -math.inf
         self._follow_at = math.inf
         """When a new description of the device is followed (monotonic home s)."""
@@ -143,68 +130,12 @@ class MqttDevice:
 
     async def apply(self, setpoint: Setpoint) -> None:
         """Send a setpoint and return once the device echoed it; raises DeviceUnreachable or CommandRefused."""
-        command = self._profile.commands.get(setpoint.kind)
-        if command is None:
-            raise CommandRefused(self.id, "apply setpoint", f"{self._profile.model} takes no {setpoint.kind.value}")
-        life_s = (setpoint.until - self._clock.now()).total_seconds()
-        if life_s <= 0:
-            raise CommandRefused(self.id, "apply setpoint", "its end has passed")
         self._take()
-        if self._holds(setpoint, command, life_s):
-            return
-        await self._send(command, setpoint.value, life_s)
-        self._sent[setpoint.kind] = _Sent(setpoint, self._clock.monotonic(), life_s)
+        await self._commander.apply(self._profile, setpoint)
 
     async def release(self) -> None:
         """Hand control back: the configured release value, or nothing more; raises DeviceError."""
-        self._sent.clear()
-        if self._settings.release_value is None:
-            return
-        for command in self._profile.commands.values():
-            if not command.dead_man:
-                await self._send(command, self._settings.release_value, 0)
-            else:
-                timeless = replace(command, payload=_without_seconds(command.payload))
-                await self._send(timeless, self._settings.release_value, 0)
-
-    async def _send(self, command: Command, value: float, life_s: float) -> None:
-        self._reply = None
-        was_so = self._echoes(command, value)  # then its echo proves nothing: wait for its answer, if it gives one
-        document = fill(command.payload, value, max(1, math.ceil(life_s)))
-        payload = document if isinstance(document, str) else json.dumps(document)
-        await self._broker.publish(command.topic, payload, self.id)
-        await self._confirm(command, value, by_echo=not (was_so and command.reply_topic))
-        if refusal := self._refusal():
-            raise CommandRefused(self.id, f"set {command.kind.value}", f"the device answers {refusal}")
-
-    async def _confirm(self, command: Command, value: float, *, by_echo: bool) -> None:
-        patience_s = max(CONFIRM_S / self._clock.speed, MIN_CONFIRM_REAL_S)
-        try:
-            async with asyncio.timeout(patience_s):
-                await self._until(lambda: self._reply is not None or (by_echo and self._echoes(command, value)))
-        except TimeoutError:
-            if self._echoes(command, value):
-                return
-            reason = f"it did not confirm {value:g} within {patience_s:g} s"
-            raise CommandRefused(self.id, f"set {command.kind.value}", reason) from None
-
-    def _refusal(self) -> str:
-        error = (self._reply or {}).get("error")
-        return "" if error is None else json.dumps(error)
-
-    def _echoes(self, command: Command, value: float) -> bool:
-        known = self._known.get(command.echo)
-        return known is not None and abs(known - value) <= command.tolerance
-
-    def _holds(self, setpoint: Setpoint, command: Command, life_s: float) -> bool:
-        """Whether the device still does the same and, with a dead-man, will do so for long enough."""
-        sent = self._sent.get(setpoint.kind)
-        if sent is None or not setpoint.same_wish(sent.setpoint) or not self._echoes(command, setpoint.value):
-            return False
-        if not command.dead_man:
-            return True
-        left_s = sent.at + sent.life_s - self._clock.monotonic()
-        return sent.life_s / 2 <= left_s <= life_s + 1.0
+        await self._commander.release(self._profile, self._settings.release_value)
 
     async def _ask_state(self, connects: int, *, again: bool = False) -> None:
         request, now = self._profile.request, self._clock.monotonic()
@@ -270,7 +201,7 @@ class MqttDevice:
         if topic in self._presence.topics:
             self._hear_presence(self._presence.hear(topic, document))
         if topic in self._replies and isinstance(document, dict) and not retained:
-            self._reply = document
+            self._commander.hear_reply(document)
         told = []
         for state in self._plain.get(topic, ()):
             found = find(document, state)
@@ -318,10 +249,3 @@ class MqttDevice:
     def _topics(self) -> set[str]:
         described = self._discovery.filters if self._discovery else frozenset()
         return {*self._plain, *self._summed, *self._replies, *self._presence.topics, *described}
-
-
-def _without_seconds(payload: Any) -> Any:
-    """The payload without its dead-man field."""
-    if isinstance(payload, dict):
-        return {key: _without_seconds(part) for key, part in payload.items() if part != "{seconds}"}
-    return payload

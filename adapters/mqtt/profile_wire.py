@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
+from adapters.profiles.shape import Range, Scale, SourceWire, Wire, Words
 from adapters.profiles.words import mistake
 from gateway.model.quantity import Quantity
 
 _TOPIC = "MQTT topic without wildcards; {topic} stands for the device's own, {channel} for its channel."
 _PATH = "Keys and indices into the JSON, joined by dots, or a list when a key holds a dot; empty: the whole payload."
 
-
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
-
-def _not_zero(factor: float) -> float:
-    if factor == 0:
-        raise mistake("a scale of 0 makes every value 0", "Write the factor to the quantity's unit, or leave it out.")
-    return factor
-
-
-def _in_order(ends: tuple[float, float]) -> tuple[float, float]:
-    if not ends[0] < ends[1]:
-        raise mistake(f"{ends[0]:g} is not below {ends[1]:g}", "Write [lowest, highest].")
-    return ends
-
-
-Scale = Annotated[float, AfterValidator(_not_zero), Field(json_schema_extra={"not": {"const": 0}})]
-Range = Annotated[tuple[float, float], AfterValidator(_in_order)]
-
 _ADDED = ("W", "A", "Wh")
 """Units of what belongs together when it is added; volts, degrees and percents never do."""
-
-
-class Wire(BaseModel):
-    """Unknown keys are refused by name, and so are numbers that are none."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class SourceWire(Wire):
-    manual: Words = Field(description="Title of the maker's document.")
-    version: Words = Field(description="Its version.")
-    page: Words = Field(description="Page or section.")
 
 
 class PartWire(Wire):
