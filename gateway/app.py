@@ -27,7 +27,7 @@ from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Tariff
 from gateway.ports import Clock
 from gateway.runtime.demand_response import DemandResponse
-from gateway.runtime.home import DeviceNotes, Home
+from gateway.runtime.home import Home
 from gateway.runtime.learn import Learn
 from gateway.runtime.live import Changes, HomeState
 from gateway.runtime.meters import Intake, MeterLoop
@@ -36,6 +36,7 @@ from gateway.runtime.outward import Outward
 from gateway.runtime.planning import PlanLoop
 from gateway.runtime.reporting import Reporting
 from gateway.runtime.request import Requests
+from gateway.runtime.shown import DeviceNotes
 from gateway.runtime.supervisor import Supervisor
 from gateway.runtime.system_clock import SystemClock
 from gateway.runtime.tick import Tick

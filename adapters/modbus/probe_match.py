@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,10 +15,9 @@ from adapters.modbus.probe_line import LineGone, ProbeLine, Refused
 from adapters.modbus.probe_score import Score, judge, same_values
 from adapters.modbus.profile import Profile, load_profile, profile_names
 from adapters.modbus.sunspec import Chain, resolve
-from gateway.model.errors import DeviceAnswerWrong, DeviceUnreachable, SiteFileError
+from adapters.profiles.file import load_usable
+from gateway.model.errors import DeviceAnswerWrong, DeviceUnreachable
 from gateway.model.quantity import POWERS, VOLTAGES, Quantity
-
-log = logging.getLogger(__name__)
 
 BUDGET = 40
 """Most questions one unit is asked."""
@@ -141,13 +139,7 @@ def _telling(block: Block) -> int:
 
 def load_profiles(folder: Path) -> list[Profile]:
     """All profiles of the folder that can be used; each of the others is told in one line."""
-    profiles = []
-    for name in profile_names(folder):
-        try:
-            profiles.append(load_profile(name, folder))
-        except SiteFileError as error:
-            log.warning("a profile is left out: %s", error.findings[0])
-    return profiles
+    return load_usable(profile_names(folder), lambda name: load_profile(name, folder))
 
 
 async def match(book: UnitBook, profiles: Sequence[Profile], chain: Chain | None, said: str) -> list[Candidate]:

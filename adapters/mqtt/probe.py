@@ -5,7 +5,6 @@ It listens to the roots that known kinds of devices use, never to everything unl
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ from pathlib import Path
 from adapters.mqtt.broker import Broker
 from adapters.mqtt.decode import BadPayload, State, find, find_part, parse
 from adapters.mqtt.profile import Profile, load_profile, profile_names
-from gateway.model.errors import DeviceUnreachable, SiteFileError
+from adapters.profiles.file import load_usable
+from gateway.model.errors import DeviceUnreachable
 from gateway.model.quantity import Quantity
 from gateway.ports import Clock
-
-log = logging.getLogger(__name__)
 
 ROOTS = (
     "tele/+/+", "stat/+/+", "shellies/#", "+/status/+", "+/events/rpc", "+/online", "zigbee2mqtt/+",
@@ -73,13 +71,7 @@ async def probe_broker(
 
 def load_profiles(folder: Path) -> list[Profile]:
     """All profiles of the folder that can be used; each of the others is told in one line."""
-    profiles = []
-    for name in profile_names(folder):
-        try:
-            profiles.append(load_profile(name, folder))
-        except SiteFileError as error:
-            log.warning("a profile is left out: %s", error.findings[0])
-    return profiles
+    return load_usable(profile_names(folder), lambda name: load_profile(name, folder))
 
 
 def understand(payloads: Mapping[str, bytes], profiles: Iterable[Profile]) -> Heard:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from gateway.model.errors import Finding, SiteFileError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -30,6 +35,17 @@ def read_table(path: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise _wrong(path.name, "holds no keys", "Start from another profile of the folder.")
     return table
+
+
+def load_usable(names: Iterable[str], load: Callable[[str], T]) -> list[T]:
+    """All profiles that can be used; each of the others is told in one line of the log."""
+    profiles = []
+    for name in names:
+        try:
+            profiles.append(load(name))
+        except SiteFileError as error:
+            log.warning("a profile is left out: %s", error.findings[0])
+    return profiles
 
 
 def _wrong(where: str, what: str, remedy: str) -> SiteFileError:

@@ -29,38 +29,10 @@ from gateway.runtime.meters import Intake
 from gateway.runtime.notices import Notices
 from gateway.runtime.planning import PlanLoop
 from gateway.runtime.process import usage
+from gateway.runtime.shown import DeviceNotes, Health, NextChange
 from gateway.runtime.tick import Tick
 from gateway.runtime.wishes import OwnerWishes
 from gateway.runtime.words import change_sentence, headline, is_done, local_time, next_block
-
-
-@dataclass(frozen=True, slots=True)
-class NextChange:
-    """The next thing that will happen, what it saves, and how to refuse it."""
-
-    at: datetime
-    text: str
-    device: str
-    saves_micro: int | None
-    saves_co2_g: float | None
-    refuse: str
-    """Override action that refuses it: "run" or "pause"; empty when there is nothing to refuse."""
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Whether the home is fully in control, and if not, why."""
-
-    ready: bool
-    reasons: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceNotes:
-    """What is known of a device beside its readings: its profile's name, and why it is slow, in words."""
-
-    profile: str = ""
-    warning: str = ""
 
 
 @dataclass(slots=True)

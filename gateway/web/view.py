@@ -19,41 +19,7 @@ from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Rate, Tariff
 from gateway.ports import Clock, FactStore
 from gateway.runtime.energy import EnergyDay
-
-
-class NextChange(Protocol):
-    """The next thing that will happen, what it saves, and the override action that refuses it."""
-
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def saves_micro(self) -> int | None: ...
-    @property
-    def saves_co2_g(self) -> float | None: ...
-    @property
-    def refuse(self) -> str: ...
-
-
-class Health(Protocol):
-    """Whether the home is fully in control, and if not, why."""
-
-    @property
-    def ready(self) -> bool: ...
-    @property
-    def reasons(self) -> list[str]: ...
-
-
-class DeviceNotes(Protocol):
-    """What is known of a device beside its readings: its profile's name, and why it is slow; empty when not."""
-
-    @property
-    def profile(self) -> str: ...
-    @property
-    def warning(self) -> str: ...
+from gateway.runtime.shown import DeviceNotes, Health, NextChange
 
 
 class HomeView(Protocol):

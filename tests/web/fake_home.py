@@ -36,7 +36,7 @@ from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snap
 from gateway.model.tariff import Rate, Tariff
 from gateway.runtime.edits import Edits
 from gateway.runtime.energy import EnergyHistory, series_of
-from gateway.runtime.home import DeviceNotes
+from gateway.runtime.shown import DeviceNotes, Health
 from tests.fakes import FakeClock, FakeStore
 
 ZONE = ZoneInfo("Europe/Brussels")
@@ -73,12 +73,6 @@ class FakeChange:
     saves_micro: int | None
     saves_co2_g: float | None
     refuse: str
-
-
-@dataclass(frozen=True)
-class FakeHealth:
-    ready: bool
-    reasons: list[str]
 
 
 def at(hour: float) -> datetime:
@@ -417,7 +411,7 @@ class FakeHome:
         return 1_730_000, 2400.0, "Charge now would cost 1.73 EUR more and emit 2.4 kg CO2 more."
 
     def health(self):
-        return FakeHealth(not self.reasons, self.reasons)
+        return Health(not self.reasons, self.reasons)
 
     async def wait_change(self, version: int):
         while self.version <= version:
