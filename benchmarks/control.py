@@ -1,6 +1,9 @@
 """An overload is seen -> lower limits are sent: the time of a decision for ten chargers, and of the whole way in process.
 
-    python benchmarks/control.py [--times 1000]
+    python benchmarks/control.py [--times 1000] [--steps 100000]
+
+Also: a decision for 10 and 50 chargers in a tree of circuits, and random houses (tests/core/charging_world.py) with
+chargers that obey, lag, lie, fall silent or refuse: after how many steps anything was commanded above a fuse phase.
 
 Ten cars charge at 16 A on a 200 A fuse; then ovens take 40 A more than a phase has. The whole way is from the meter's reading to the
 last of the ten commands handed to its charger's port, with the product's own tick at 1 s.
@@ -35,6 +38,7 @@ from gateway.runtime.live import Changes, HomeState
 from gateway.runtime.notices import Notices
 from gateway.runtime.system_clock import SystemClock
 from gateway.runtime.tick import Tick
+from tests.core.charging_world import TIMING, commanded_above, random_world
 
 CARS = [f"car{n}" for n in range(10)]
 PER_CAR_A, OVEN_A, FUSE_A = 16.0, 40.0, 200.0
@@ -126,11 +130,50 @@ async def decisions(times: int) -> list[float]:
     return found
 
 
-def rows(quick: bool, times: int = 1000) -> list[Row]:
-    """The promise about overloads."""
+def in_a_tree(chargers: int, times: int) -> list[float]:
+    """Milliseconds of each decision for so many chargers below eight circuits while loads come and go."""
+    world = random_world(chargers, chargers=chargers, circuits=8)
+    found = []
+    for _ in range(times):
+        if world.dice.random() < 0.1:
+            world.misadventure()
+        snapshot, _ = world.step()
+        begin = time.perf_counter()
+        decide(world.site, snapshot, world.memory, TIMING, world.now)
+        found.append(1000 * (time.perf_counter() - begin))
+    return found
+
+
+def above_a_fuse(steps: int) -> tuple[int, int]:
+    """(steps taken, commands above a fuse phase) in random houses of 200 s each."""
+    taken = found = 0
+    while taken < steps:
+        world = random_world(10_000 + taken)
+        for _ in range(200):
+            if world.dice.random() < 0.1:
+                world.misadventure()
+            snapshot, decision = world.step()
+            found += len(commanded_above(world, snapshot, decision))
+            taken += 1
+    return taken, found
+
+
+def rows(quick: bool, times: int = 1000, steps: int = 100_000) -> list[Row]:
+    """The promises about overloads and load management."""
     spent = asyncio.run(decisions(100 if quick else times))
     way = [asyncio.run(whole_way()) for _ in range(3 if quick else 10)]
+    ten, fifty = (in_a_tree(chargers, 50 if quick else 300) for chargers in (10, 50))
+    taken, above = above_a_fuse(2000 if quick else steps)
     return [
+        Row(
+            "a decision for a tree of chargers", "10 chargers < 20 ms, 50 chargers < 100 ms (p95)",
+            f"10: {statistics.median(ten):.1f} ms, p95 {p95(ten):.1f} ms; 50: {statistics.median(fifty):.1f} ms, "
+            f"p95 {p95(fifty):.1f} ms", f"8 circuits; {len(ten)} and {len(fifty)} decisions",
+        ),
+        Row(
+            "random houses, chargers that lag, lie or fall silent", "nothing commanded above a fuse phase",
+            f"{above} of {taken} steps", "houses of 200 s, a misadventure each 10 s",
+        ),
         Row(
             "overload seen -> lower limits sent", "<= 1 s, all chargers in the same tick",
             f"{spread(way, 'ms', 0)}; a decision {statistics.median(spent):.2f} ms, p95 {p95(spent):.2f} ms",
@@ -142,7 +185,9 @@ def rows(quick: bool, times: int = 1000) -> list[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=1000)
-    for row in rows(False, parser.parse_args().times):
+    parser.add_argument("--steps", type=int, default=100_000)
+    wanted = parser.parse_args()
+    for row in rows(False, wanted.times, wanted.steps):
         print(row.line())
 
 

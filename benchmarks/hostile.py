@@ -2,6 +2,8 @@
 
     python benchmarks/hostile.py [--frames 1000000]
 
+The messages of chargers are in hostile_ocpp.py.
+
 The bus, its client library and its breaker run as they are; only the socket is memory and waiting takes no time. Each
 question gets one frame that is no right answer to it, now, in parts, or late; then, sometimes, the right one.
 What no receiver could notice is left out: another number in the data of a TCP frame (TCP has its own checksum), and
@@ -26,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from adapters.modbus.bus import Bus
 from adapters.modbus.settings import ModbusTcpSettings
+from benchmarks import hostile_ocpp
 from benchmarks.table import Row
 from benchmarks.virtual_loop import VirtualClock, VirtualLoop
 from firmware_sim.modbus_frames import Frame, crc16
@@ -289,8 +292,8 @@ def measure(frames: int, tell: Callable[[str, Found], None] = lambda framing, fo
 
 
 def rows(quick: bool, frames: int = 1_000_000) -> list[Row]:
-    """The promise about hostile frames."""
-    frames = 5_000 if quick else frames
+    """The promises about hostile frames and messages."""
+    frames = 6_000 if quick else frames
     begin = time.perf_counter()
     results = measure(frames, _progress)
     spent = time.perf_counter() - begin
@@ -300,7 +303,8 @@ def rows(quick: bool, frames: int = 1_000_000) -> list[Row]:
     untellable = sum(f.untellable for f in results.values())
     words = f"escapes {escapes}, wrong values {wrong}; {right} right answers among them taken"
     how = f"{frames} frames of {len(HOSTILE)} kinds, TCP and RTU framing, in {spent:.0f} s; {untellable} left out that no receiver can tell"
-    return [Row("hostile Modbus frames", "escapes 0, wrong values 0", words, how)]
+    modbus = Row("hostile Modbus frames", "escapes 0, wrong values 0", words, how)
+    return [modbus, *hostile_ocpp.rows(quick, frames)]
 
 
 def _progress(framing: str, found: Found) -> None:

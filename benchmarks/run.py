@@ -31,6 +31,7 @@ from benchmarks import (
     mqtt,
     planner,
     powercut,
+    sessions,
     storage,
 )
 from benchmarks.table import Row, p95
@@ -93,6 +94,7 @@ def whole(quick: bool) -> list[Row]:
 
 PARTS: dict[str, Callable[[bool], list[Row]]] = {
     "footprint": whole, "storage": stored, "modbus": modbus.rows, "mqtt": mqtt.rows, "csms": csms.rows, "control": control.rows,
+    "sessions": lambda quick: sessions.run(quick)[0],
     "hostile": hostile.rows, "meters20": meters20.rows,
     "living": living.rows, "planner": plans, "loadshape": loadshape.rows, "kill": kill.rows,
     "powercut": powercut.rows,

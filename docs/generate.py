@@ -71,6 +71,7 @@ def site_file() -> str:
         "as a systemd credential of that name.", "",
         "## site", "", *_options(sections.SiteSection),
         "", "## web", "", *_options(WebSettings),
+        "", "## circuits", "", "By id; a tree below the main fuse.", "", *_options(sections.CircuitSection),
         "", "## connections", "",
         "By name; each has one `kind`. One task owns one connection.",
     ]  # fmt: skip
@@ -84,6 +85,7 @@ def site_file() -> str:
         "| `name` | text | | the id | What people call it |",
         f"| `role` | {_choices(r.value for r in Role)} | | required | What it is to the home; exactly one main_meter |",
         "| `connection` | text | | required | Name of one of the connections above |",
+        "| `circuit` | text | | none | The circuit it hangs on; none: directly below the main fuse |",
     ]  # fmt: skip
     done: list[type[BaseModel]] = []
     for kind in KINDS.values():

@@ -184,6 +184,25 @@ def probe_mqtt(
     raise typer.Exit(code)
 
 
+@probe_app.command("ocpp")
+def probe_ocpp(
+    port: Annotated[int, typer.Option(help="TCP port to listen on, plain and TLS", min=1, max=65535)] = 8887,
+    path: Annotated[str, typer.Option(help="Path before the charger's identity")] = "/ocpp",
+    seconds: Annotated[float, typer.Option(help="How long to listen, s", min=1)] = 600,
+    data: DataOption = DATA,
+    as_json: Annotated[bool, typer.Option("--json", help="Who dialled as JSON, at the end")] = False,
+) -> None:
+    """Say what to type into a charger, listen, and tell live which chargers dial and how far they come."""
+    from adapters.ocpp.settings import OcppSettings
+    from gateway.probing_chargers import run_probe
+    from gateway.runtime.system_clock import SystemClock
+
+    settings = OcppSettings.model_validate({"kind": "ocpp", "port": port, "path": path})
+    with told():
+        code = run_probe(settings, data, seconds, SystemClock(), as_json=as_json)
+    raise typer.Exit(code)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def sim(context: typer.Context) -> None:
     """Run one simulated device (house, meter, inverter, relay, thermostat, chargepoint, vtn); all options are its own."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from adapters.modbus.settings import ModbusDeviceSettings
 from adapters.mqtt.settings import MqttSettings
+from adapters.ocpp.quirks import Quirks, load_quirks
 from adapters.openadr.settings import OpenAdrSettings
 from adapters.p1.settings import P1DeviceSettings
 from adapters.sqlite.store import SqliteStore
 from gateway.assembly import CONFIG, KINDS, load_tariff, read_yaml, wire
+from gateway.charger_house import ChargerHouse
 from gateway.config import SiteFile, load_site
 from gateway.core.control.timing import ControlTiming
 from gateway.core.demand_response.strategies import parse_strategies
@@ -21,14 +25,18 @@ from gateway.core.learning.shapes import typical_shapes
 from gateway.core.metering.freeze import Wishes
 from gateway.core.tariff.rates import price_at
 from gateway.folder import hold_folder, make_folder
-from gateway.model.errors import StoreError
+from gateway.model.errors import SiteFileError, StoreError
 from gateway.model.site import Role
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Tariff
 from gateway.ports import Clock
+from gateway.runtime.adoption import Adoption
 from gateway.runtime.demand_response import DemandResponse
 from gateway.runtime.home import Home
+from gateway.runtime.installer import Installer
 from gateway.runtime.learn import Learn
+from gateway.runtime.ledger import Ledger
+from gateway.runtime.ledger_prices import LedgerPrices
 from gateway.runtime.live import Changes, HomeState
 from gateway.runtime.meters import Intake, MeterLoop
 from gateway.runtime.notices import Notices
@@ -37,17 +45,20 @@ from gateway.runtime.planning import PlanLoop
 from gateway.runtime.reporting import Reporting
 from gateway.runtime.request import Requests
 from gateway.runtime.shown import DeviceNotes
-from gateway.runtime.supervisor import Supervisor
+from gateway.runtime.supervisor import Supervisor, TaskHealth
 from gateway.runtime.system_clock import SystemClock
 from gateway.runtime.tick import Tick
 from gateway.runtime.watchdog import keep_watch
 from gateway.runtime.wiring import WiringLoop
 from gateway.runtime.wishes import OwnerWishes
+from gateway.site_edit import add_device, file_hash
 from gateway.web.settings import WebSettings
 
 log = logging.getLogger(__name__)
 
 DATABASE = "hearth.sqlite"
+TAKE_UP_S = 0.5
+"""Real seconds between an adoption and the new site file: time for its answer."""
 HOUSEKEEPING_FIRST_S, HOUSEKEEPING_S = 600.0, 6 * 3600.0
 
 
@@ -67,13 +78,54 @@ async def run_gateway(
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    gateway = Gateway(site_file, tariff, store, clock, simulated, config)
+    house = ChargerHouse(data, clock, _quirks(config))
     try:
-        await gateway.start()
-        await stop.wait()
+        changed = True
+        while changed:
+            gateway = Gateway(site_file, tariff, store, clock, simulated, config, house)
+            try:
+                await gateway.start()
+                changed = await _first(stop, gateway.site_changed)
+            finally:
+                await gateway.stop(release=stop.is_set() or not gateway.site_changed.is_set())
+            if changed:
+                site_file = _reloaded(site_file)
     finally:
-        await gateway.stop()
+        await house.stop()
         await store.close()
+
+
+async def _first(stop: asyncio.Event, changed: asyncio.Event) -> bool:
+    """Wait for the end or a new site file; whether it is the latter."""
+    waiting = [asyncio.create_task(event.wait()) for event in (stop, changed)]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    return changed.is_set() and not stop.is_set()
+
+
+def _reloaded(site_file: SiteFile) -> SiteFile:
+    """The file anew; as it was when somebody has just broken it by hand."""
+    try:
+        return _load(site_file.path)
+    except SiteFileError as error:
+        log.error("the site file is not taken up: %s", error)
+        return site_file
+
+
+def _quirks(config: Path) -> Quirks:
+    """What is known beforehand of chargers by their make; a broken table costs that, not the start."""
+    try:
+        return load_quirks(config / "devices" / "ocpp" / "quirks.yaml")
+    except SiteFileError as error:
+        log.error("what is known of chargers by their make is left out: %s", error)
+        return Quirks()
+
+
+def _load(path: Path) -> SiteFile:
+    return load_site(path, KINDS, WebSettings)
 
 
 class Gateway:
@@ -87,14 +139,18 @@ class Gateway:
         clock: Clock,
         simulated: bool = False,
         config: Path = CONFIG,
+        house: ChargerHouse | None = None,
     ) -> None:
         site = site_file.site
+        self.site_changed = asyncio.Event()
+        """Set when the site file has changed and this gateway must give way to one on the new file."""
+        self.house = house
         self.site_file, self.store, self.clock = site_file, store, clock
         self.changes = Changes()
         self.notices = Notices(store, clock, self.changes)
         store.on_trouble(self._store_trouble)
         self.supervisor = Supervisor(clock)
-        self.wired = wire(site_file, store, clock, self._device_changed, config)
+        self.wired = wire(site_file, store, clock, self._device_changed, config, house)
         self.state = HomeState(site, clock, self.wired.stale_after_s, self.wired.chargers)
         self.state.silent.update(self.wired.left_out)
         self.intake = Intake(self.state, clock, store, self.notices)
@@ -145,9 +201,13 @@ class Gateway:
             price_at,
             typical_shapes,
             self._task_errors,
+            self._installer(),
             simulated,
             notes=self._notes,
         )
+        prices = LedgerPrices(site, tariff, lambda: self.dr.timeline)
+        self.ledger = Ledger(site, clock, store, prices.at, prices.edges)
+        self.home.ledger = self.ledger
 
     def _wiring_loop(self) -> WiringLoop | None:
         """Watches how the main meter's current transformers are mounted; a utility's own meter needs no such watch."""
@@ -166,6 +226,8 @@ class Gateway:
         self._tell_findings()
         start = self.supervisor.start
         self._show_outwards()
+        if self.house is not None:
+            self.house.start()
         for connection in self.wired.connections:
             start(f"connection {connection.name}", connection.run)
         for meter in self.wired.meters:
@@ -179,6 +241,7 @@ class Gateway:
         start("events", self.dr.follow)
         start("reports", self.reporting.run)
         start("housekeeping", self._housekeeping)
+        start("ledger", self.ledger.run)
         if self.wiring is not None:
             start("wiring", self.wiring.run)
         start("watchdog", lambda: keep_watch(self.tick, self.clock))
@@ -218,20 +281,55 @@ class Gateway:
             await self.store.scrub(now)
             await self.store.keep_copy(now)
 
-    async def stop(self) -> None:
-        """Orderly end: devices to their own safe behaviour, samples to disk, then the loops."""
+    async def stop(self, *, release: bool = True) -> None:
+        """Orderly end: devices to their own safe behaviour (unless another gateway goes on), samples to disk, loops."""
         for task in self.supervisor.tasks("tick"):
             task.cancel()
-        await self.tick.release_all()
+        if release:
+            await self.tick.release_all()
         with suppress(StoreError):
             await self.intake.flush(final=True)
         await self.supervisor.stop()
+
+    def _installer(self) -> Installer:
+        """The installer's view of every CSMS of the home."""
+        desks = list(self.wired.desks.values())
+        return Installer(
+            desks,
+            self.clock,
+            self.store,
+            self.adoption(),
+            self.house.uploads if self.house is not None else None,
+            urls=lambda identity: [url for desk in desks for url in desk.urls(identity)],
+            root_certificate=lambda: next((desk.root_certificate() for desk in desks), ""),
+        )
+
+    def adoption(self) -> Adoption | None:
+        """Adopts chargers into the site file that this gateway runs on."""
+        if not self.wired.desks:
+            return None
+        known = file_hash(self.site_file.path)
+
+        def add(device: str, entry: Mapping[str, Any]) -> None:
+            add_device(self.site_file.path, device, entry, expected=known, load=_load)
+
+        return Adoption(list(self.wired.desks.values()), add, self._take_up)
+
+    def _take_up(self) -> None:
+        """The answer to who asked goes out first; then the new site file is taken up."""
+
+        async def soon() -> None:
+            await self.clock.sleep(0, real_floor=TAKE_UP_S)
+            self.site_changed.set()
+
+        self.supervisor.start("new site file", soon)
 
     def _frozen_wishes(self) -> Wishes:
         return Wishes(self.wishes.preferences, self.dr.in_force(), self.wishes.active(), self.plans.plan)
 
     def _ticked(self, snapshot: Snapshot) -> None:
         self.plans.watch(snapshot)
+        self.ledger.observe(snapshot, self.tick.setpoints)
         self.changes.touch()
 
     def _wish_changed(self, what: str) -> None:
@@ -245,12 +343,15 @@ class Gateway:
         if what == "connected":
             self.tick.reachable(device)
         self.tick.hurry()
-        if what in ("plugged", "unplugged", "session", "connected", "disconnected"):
+        if what in ("plugged", "unplugged", "session", "needs", "connected", "disconnected"):
             self.plans.cause("car")
         self.changes.touch()
 
     def _task_errors(self) -> dict[str, str]:
-        return {name: h.last_error for name, h in self.supervisor.health.items() if h.last_error and not h.running}
+        return {name: h.last_error for name, h in self._health().items() if h.last_error and not h.running}
+
+    def _health(self) -> dict[str, TaskHealth]:
+        return self.supervisor.health | (self.house.supervisor.health if self.house is not None else {})
 
     def _store_trouble(self, cause: str, words: str | None) -> None:
         """What the store tells of the disk; None when it is over."""

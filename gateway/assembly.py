@@ -13,6 +13,7 @@ from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
 from adapters.openadr.settings import OpenAdrSettings
 from adapters.p1.settings import P1DeviceSettings, P1SerialSettings, P1TcpSettings
 from adapters.sqlite.store import SqliteStore
+from gateway.charger_house import ChargerHouse
 from gateway.config import DeviceEntry, Kind, SiteFile
 from gateway.core.tariff.rates import parse_tariff
 from gateway.model.errors import Finding, SiteFileError
@@ -41,6 +42,8 @@ class Wired:
     chargers: dict[str, EvCharger] = field(default_factory=dict)
     actuators: dict[str, Actuator] = field(default_factory=dict)
     servers: dict[str, DrServer] = field(default_factory=dict)
+    desks: dict[str, Any] = field(default_factory=dict)
+    """Connection -> its CSMS, for the installer."""
     brokers: dict[str, Any] = field(default_factory=dict)
     stale_after_s: dict[str, float] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -51,14 +54,28 @@ class Wired:
 
 
 def wire(
-    site_file: SiteFile, store: SqliteStore, clock: Clock, on_change: Callable[[str, str], None], config: Path = CONFIG
+    site_file: SiteFile,
+    store: SqliteStore,
+    clock: Clock,
+    on_change: Callable[[str, str], None],
+    config: Path = CONFIG,
+    house: ChargerHouse | None = None,
 ) -> Wired:
-    """Build the adapters; a device whose profile cannot be used is left out with a finding."""
+    """Build the adapters; a device whose profile cannot be used is left out with a finding.
+
+    A CSMS is taken from `house`, which keeps its connections while the site file changes.
+    """
     wired = Wired()
-    owners = {
-        name: _connection(name, settings, store, clock, on_change) for name, settings in site_file.connections.items()
+    kept = house.take(site_file, store, on_change) if house is not None else {}
+    owners: dict[str, Any] = {
+        name: kept.get(name) or _connection(name, settings, store, clock, on_change)
+        for name, settings in site_file.connections.items()
     }
     for name, owner in owners.items():
+        if isinstance(site_file.connections[name], OcppSettings):
+            wired.desks[name] = owner
+        if name in kept:
+            continue
         if isinstance(site_file.connections[name], OpenAdrSettings):
             wired.servers[name] = owner
         else:

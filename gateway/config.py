@@ -6,7 +6,6 @@ that is not YAML, raises SiteFileError.
 
 from __future__ import annotations
 
-import difflib
 import os
 import stat
 from collections.abc import Mapping
@@ -15,13 +14,17 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel
 
+from gateway.circuits import circuit_checks, read_circuits
+from gateway.findings import line_of, place_of, unknown_name, validate
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.site import (
     ChargerSpec,
+    Circuit,
     Device,
     Role,
+    Sharing,
     Site,
     Spec,
 )
@@ -64,8 +67,8 @@ class SiteFile:
         return config / "tariffs" / f"{self.tariff}.yaml"
 
 
-_TOP = ("site", "connections", "devices", "web")
-_COMMON = ("name", "role", "connection", *SPECS)
+_TOP = ("site", "connections", "circuits", "devices", "web")
+_COMMON = ("name", "role", "connection", "circuit", *SPECS)
 
 
 def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> SiteFile:
@@ -74,21 +77,24 @@ def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> Si
     findings: list[Finding] = []
     for key in document:
         if key not in _TOP:
-            findings.append(_unknown(_place(path, document, key), str(key), _TOP))
+            findings.append(unknown_name(place_of(path, document, key), str(key), _TOP))
     site_map = document.get("site")
     if not isinstance(site_map, dict):
         missing = Finding(str(path), "the section 'site' is missing", "Add it: see config/site/example.yaml.")
         raise SiteFileError([*findings, missing])
-    section, problems = _validate(SiteSection, site_map, path, "site")
+    section, problems = validate(SiteSection, site_map, path, "site")
     zone = _zone(section.timezone, path, site_map, problems) if isinstance(section, SiteSection) else None
     connections = _connections(document.get("connections") or {}, kinds, path, findings)
-    entries = _devices(document.get("devices") or {}, connections, kinds, path, findings)
+    circuits = read_circuits(document.get("circuits") or {}, path, findings)
+    entries = _devices(document.get("devices") or {}, connections, kinds, tuple(circuits), path, findings)
     if not isinstance(section, SiteSection) or zone is None:
         raise SiteFileError(problems + findings)
     findings += _cross_checks(section, entries, path, site_map)
-    web_settings, problems = _validate(web, document.get("web") or {}, path, "web")
+    devices = {entry.device.id: (entry.device, entry.line) for entry in entries}
+    findings += circuit_checks(circuits, devices, section.main_fuse_a, path)
+    web_settings, problems = validate(web, document.get("web") or {}, path, "web")
     findings += problems
-    site = _site(section, zone, tuple(entry.device for entry in entries))
+    site = _site(section, zone, tuple(entry.device for entry in entries), tuple(c for c, _ in circuits.values()))
     return SiteFile(
         path=path,
         site=site,
@@ -131,9 +137,9 @@ def _cross_checks(section: SiteSection, entries: list[DeviceEntry], path: Path, 
     return [Finding(where, what, remedy, severity="warning") for where, what, remedy in found]
 
 
-def _site(section: SiteSection, zone: ZoneInfo, devices: tuple[Device, ...]) -> Site:
-    values = section.model_dump(exclude={"timezone", "tariff", "dr_strategies"})
-    return Site(**values, timezone=zone, devices=devices)
+def _site(section: SiteSection, zone: ZoneInfo, devices: tuple[Device, ...], circuits: tuple[Circuit, ...]) -> Site:
+    values = section.model_dump(exclude={"timezone", "tariff", "dr_strategies", "sharing"})
+    return Site(**values, timezone=zone, devices=devices, circuits=circuits, sharing=Sharing(section.sharing))
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -214,10 +220,10 @@ def _connections(
         where = f"connections.{name}"
         kind_name = str(entry.get("kind")) if isinstance(entry, dict) else ""
         if kind_name not in kinds:
-            place = f"{_place(path, section, name)}: {where}.kind"
-            findings.append(_unknown(place, kind_name, tuple(kinds), what="kind of connection"))
+            place = f"{place_of(path, section, name)}: {where}.kind"
+            findings.append(unknown_name(place, kind_name, tuple(kinds), what="kind of connection"))
             continue
-        settings, problems = _validate(kinds[kind_name].connection, entry, path, where)
+        settings, problems = validate(kinds[kind_name].connection, entry, path, where)
         findings += problems
         if settings is not None:
             result[str(name)] = (kinds[kind_name], settings)
@@ -228,6 +234,7 @@ def _devices(
     section: Any,
     connections: Mapping[str, tuple[Kind, BaseModel]],
     kinds: Mapping[str, Kind],
+    circuits: tuple[str, ...],
     path: Path,
     findings: list[Finding],
 ) -> list[DeviceEntry]:
@@ -237,7 +244,7 @@ def _devices(
         return result
     for device_id, entry in section.items():
         where = f"devices.{device_id}"
-        place = f"{_place(path, section, device_id)}: {where}"
+        place = f"{place_of(path, section, device_id)}: {where}"
         if not isinstance(entry, dict):
             findings.append(Finding(place, "is empty", "Give it its keys."))
             continue
@@ -245,7 +252,12 @@ def _devices(
             remedy = f"Use letters, digits, _ and -, and none of {', '.join(PSEUDO_DEVICES)}."
             findings.append(Finding(place, "cannot be a device's id", remedy))
             continue
-        made = _device(str(device_id), entry, connections, path, where, _line(section, device_id), findings)
+        on = str(entry.get("circuit") or "")
+        if on and on not in circuits:
+            # Left out, for on no circuit at all it would be charged past a fuse we know nothing of.
+            findings.append(unknown_name(f"{place}.circuit", on, circuits, what="circuit"))
+            continue
+        made = _device(str(device_id), entry, connections, path, where, line_of(section, device_id), findings)
         first = next((e.device for e in result if e.device.role is Role.MAIN_METER), None)
         if made is not None and made.device.role is Role.MAIN_METER and first is not None:
             findings.append(Finding(f"{place}.role", f"'{first.id}' is the main meter already", "Make it a sub_meter."))
@@ -266,11 +278,11 @@ def _device(
     place = f"{path}:{line}: {where}"
     role = entry.get("role")
     if role not in [r.value for r in Role]:
-        findings.append(_unknown(f"{place}.role", str(role), tuple(r.value for r in Role), what="role"))
+        findings.append(unknown_name(f"{place}.role", str(role), tuple(r.value for r in Role), what="role"))
         return None
     connection = str(entry.get("connection"))
     if connection not in connections:
-        findings.append(_unknown(f"{place}.connection", connection, tuple(connections), what="connection"))
+        findings.append(unknown_name(f"{place}.connection", connection, tuple(connections), what="connection"))
         return None
     if RESERVED_FOR.get(device_id, Role(role)) is not Role(role):
         what = f"cannot be the id of a {role}: it means the home's {RESERVED_FOR[device_id].value}"
@@ -282,11 +294,11 @@ def _device(
         return None
     spec, problems = _spec(entry, Role(role), path, where)
     rest = {key: value for key, value in entry.items() if key not in _COMMON}
-    settings, more = _validate(kind.device, rest, path, where, lines=entry, also=_COMMON)
+    settings, more = validate(kind.device, rest, path, where, lines=entry, also=_COMMON)
     findings += problems + more
     if settings is None or problems:
         return None
-    device = Device(device_id, str(entry.get("name") or device_id), Role(role), spec)
+    device = Device(device_id, str(entry.get("name") or device_id), Role(role), spec, str(entry.get("circuit") or ""))
     return DeviceEntry(device, connection, settings, line)
 
 
@@ -295,91 +307,18 @@ def _spec(entry: dict[str, Any], role: Role, path: Path, where: str) -> tuple[Sp
         if key not in entry and role not in roles:
             continue
         if role not in roles:
-            place = f"{_place(path, entry, key)}: {where}.{key}"
+            place = f"{place_of(path, entry, key)}: {where}.{key}"
             return None, [Finding(place, f"does not fit the role {role.value}", "Remove it or change the role.")]
         values = entry.get(key) or {}
-        made, problems = _validate(section, values, path, f"{where}.{key}", lines=values if values else entry)
+        made, problems = validate(section, values, path, f"{where}.{key}", lines=values if values else entry)
         return (made.spec() if made is not None else None), problems
     return None, []
-
-
-def _validate(
-    model: type[BaseModel],
-    values: Any,
-    path: Path,
-    where: str,
-    *,
-    lines: Any = None,
-    also: tuple[str, ...] = (),
-) -> tuple[Any, list[Finding]]:
-    try:
-        return model.model_validate(_plain(values)), []
-    except ValidationError as error:
-        return None, [
-            _finding(item, model, lines if lines is not None else values, path, where, also) for item in error.errors()
-        ]
-
-
-def _plain(value: Any) -> Any:
-    """Plain Python types of what the YAML reader made (its numbers and strings carry their layout)."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, bool) or value is None or isinstance(value, SecretStr):
-        return value
-    for kind in (int, float, str):
-        if isinstance(value, kind):
-            return kind(value)
-    return value
-
-
-def _finding(item: Any, model: type[BaseModel], values: Any, path: Path, where: str, also: tuple[str, ...]) -> Finding:
-    steps = [str(step) for step in item["loc"]]
-    key = steps[0] if steps else ""
-    if not steps:
-        # The rule is about the whole section; what was given would be all of it, secrets included.
-        return Finding(f"{_place(path, values, key)}: {where}", _said(item), "Correct the values.")
-    place = f"{_place(path, values, key)}: {'.'.join([where, *steps])}"
-    if item["type"] == "extra_forbidden":
-        return _unknown(place, key, (*model.model_fields, *also))
-    if item["type"] == "missing":
-        about = model.model_fields[key].description if key in model.model_fields else ""
-        return Finding(place, "is missing", f"Add it: {about or 'it is required'}.")
-    field_type = str(model.model_fields[key].annotation) if key in model.model_fields else ""
-    given = str(item.get("input"))[:60] if "SecretStr" not in field_type else "the given value"
-    about = model.model_fields[key].description if key in model.model_fields else None
-    if item["type"] == "string_type" and "SecretStr" not in field_type and not isinstance(item["input"], (dict, list)):
-        return Finding(place, f"must be text, and {given} is a number, a date or yes/no", f'Quote it: "{given}".')
-    return Finding(place, f"{_said(item)} (given: {given})", f"{key}: {about}." if about else "Correct the value.")
-
-
-def _said(item: Any) -> str:
-    return str(item["msg"]).removeprefix("Value error, ")
-
-
-def _unknown(place: str, given: str, known: tuple[str, ...], *, what: str = "key") -> Finding:
-    close = difflib.get_close_matches(given, known, n=1)
-    remedy = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known) or 'none'}."
-    return Finding(place, f"unknown {what} '{given}'", remedy)
 
 
 def _zone(name: str, path: Path, values: Any, problems: list[Finding]) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        place = f"{_place(path, values, 'timezone')}: site.timezone"
+        place = f"{place_of(path, values, 'timezone')}: site.timezone"
         problems.append(Finding(place, f"unknown time zone '{name}'", "Use an IANA name such as Europe/Brussels."))
         return None
-
-
-def _line(values: Any, key: Any) -> int:
-    position = getattr(values, "lc", None)
-    data = getattr(position, "data", None) or {}
-    if key in data:
-        return int(data[key][0]) + 1
-    return int(position.line) + 1 if position is not None else 1
-
-
-def _place(path: Path, values: Any, key: Any) -> str:
-    return f"{path}:{_line(values, key)}"

@@ -16,7 +16,7 @@ from gateway.model.dr import DrEvent, DrProgram, DrReport, EventRecord
 from gateway.model.learned import DayShape
 from gateway.model.plan import Plan
 from gateway.model.reading import Interval, Reading, Rollup
-from gateway.model.session import EvSession
+from gateway.model.session import EvSession, SessionAccount
 from gateway.model.setpoint import Setpoint
 from gateway.model.snapshot import ChargerStatus
 
@@ -213,6 +213,18 @@ class SessionStore(Protocol):
         ...
 
 
+class AccountStore(Protocol):
+    """What charging sessions cost and why they charged: made anew from what was measured."""
+
+    async def save_account(self, account: SessionAccount) -> None:
+        """Keep what one stored session cost, with the next commit: it can be made anew."""
+        ...
+
+    async def accounts(self, start: datetime, end: datetime) -> list[SessionAccount]:
+        """The accounts kept of the sessions that overlap [start, end), in order of their start."""
+        ...
+
+
 class EventStore(Protocol):
     """DR events with their opt state and drawn starts; every write is committed before it returns."""
 
@@ -298,6 +310,7 @@ class Store(
     IntervalStore,
     MinuteStore,
     SessionStore,
+    AccountStore,
     EventStore,
     Outbox,
     FactStore,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.model.site import BatterySpec, ChargerSpec, HeatPumpSpec, Role, WaterHeaterSpec
+from gateway.model.site import BatterySpec, ChargerSpec, Circuit, HeatPumpSpec, Role, WaterHeaterSpec
 
 
 class Strict(BaseModel):
@@ -28,8 +28,33 @@ class SiteSection(Strict):
     import_limit_w: float | None = Field(default=None, ge=0, description="Contracted import limit, W; none by default")
     export_limit_w: float | None = Field(default=None, ge=0, description="Contracted export limit, W; none by default")
     co2_g_per_kwh: float = Field(default=300.0, ge=0, description="Carbon intensity of grid energy, g per kWh")
+    sharing: Literal["fair", "priority"] = Field(
+        default="fair", description="How cars share what the fuses leave: alike, or by priority and departure"
+    )
     tariff: str = Field(description="Name of a file in config/tariffs, without .yaml")
     dr_strategies: str = Field(default="default", description="Name of a file in config/dr, without .yaml")
+
+
+Fuse = Annotated[float, Field(gt=0, le=400)]
+
+
+class CircuitSection(Strict):
+    """A branch of the installation with a fuse or a power limit of its own."""
+
+    name: str = Field(default="", description="What people call it; default: its id")
+    fuse_a: Fuse | tuple[Fuse, Fuse, Fuse] | None = Field(
+        default=None, description="Rating of its fuse, A: one number, or one per phase [L1, L2, L3]; none by default"
+    )
+    limit_w: float | None = Field(default=None, ge=0, description="Most it may draw in all, W; none by default")
+    parent: str = Field(default="", description="The circuit it hangs on; default: directly below the main fuse")
+    meter: str = Field(
+        default="", description="Id of the sub_meter that measures all of it; default: cars count by their limits"
+    )
+
+    def circuit(self, circuit_id: str) -> Circuit:
+        """The frozen noun of it."""
+        fuse = (self.fuse_a,) * 3 if isinstance(self.fuse_a, float) else self.fuse_a
+        return Circuit(circuit_id, self.name or circuit_id, fuse, self.limit_w, self.parent, self.meter)
 
 
 class BatterySection(Strict):

@@ -14,7 +14,7 @@ from gateway.model.errors import StoreError
 from gateway.model.learned import DayShape
 from gateway.model.plan import Plan
 from gateway.model.reading import Interval, Rollup
-from gateway.model.session import EvSession
+from gateway.model.session import EvSession, SessionAccount
 
 START = datetime(2026, 11, 21, 16, 30, tzinfo=UTC)
 
@@ -90,6 +90,7 @@ class FakeStore:
         self.interval_rows: dict[tuple[str, datetime], Interval] = {}
         self.interval_versions: list[Interval] = []
         self.session_rows: dict[int, EvSession] = {}
+        self.account_rows: dict[int, SessionAccount] = {}
         self.event_rows: dict[str, EventRecord] = {}
         self.outbox: dict[str, DrReport] = {}
         self.sent_reports: set[str] = set()
@@ -155,6 +156,13 @@ class FakeStore:
             if s.start < end and (s.end is None or s.end > start) and charger in ("", s.charger)
         ]
         return sorted(rows, key=lambda s: s.start)
+
+    async def save_account(self, account: SessionAccount) -> None:
+        self.account_rows[account.transaction] = account
+
+    async def accounts(self, start: datetime, end: datetime) -> list[SessionAccount]:
+        known = await self.sessions(start, end)
+        return [self.account_rows[each.transaction] for each in known if each.transaction in self.account_rows]
 
     async def save_event(self, record: EventRecord) -> None:
         await self._commit()

@@ -15,7 +15,7 @@ from gateway.assembly import KINDS
 from gateway.config import SiteFile, load_site
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.site import BatterySpec, ChargerSpec, HeatPumpSpec, Role, WaterHeaterSpec
-from gateway.sections import SPECS, SiteSection
+from gateway.sections import SPECS, CircuitSection, SiteSection
 from gateway.web.settings import WebSettings
 
 SITES = Path(__file__).parent.parent / "config" / "site"
@@ -139,6 +139,7 @@ def examples_of_models() -> list[tuple[str, type[BaseModel], str]]:
     kinds = {name: text.split("kind: ", 1)[1].split(None, 1)[0] for name, text in connections.items()}
     found: list[tuple[str, type[BaseModel], str]] = []
     found += [("site", SiteSection, section("site")), ("web", WebSettings, section("web"))]
+    found.append(("circuit", CircuitSection, section("circuits")))
     found += [(name, model, "".join(devices.values())) for name, (model, _) in SPECS.items()]
     for kind, models in KINDS.items():
         names = {name for name in kinds if kinds[name] == kind}

@@ -1,59 +1,48 @@
-"""The local CSMS: one port for every charger of the home, OCPP-J over WebSocket."""
+"""The local CSMS: one port for every charger of the home, plain and TLS, OCPP-J 1.6, 2.0.1 and 2.1 over WebSocket."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import errno
-import hmac
 import logging
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from http import HTTPStatus
-from urllib.parse import unquote, urlsplit
+from collections.abc import Mapping, Sequence
+from functools import cache
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
 
-from adapters.ocpp.dispatch import Dispatch, LinkLost, Payload, Refusal
-from adapters.ocpp.facts import Make, to_make
-from adapters.ocpp.frames import FrameLog
+from adapters.ocpp.admission import Admission, Arrival
+from adapters.ocpp.charge_point import ChargePoint
+from adapters.ocpp.connector import Connector
+from adapters.ocpp.credentials import Credentials
+from adapters.ocpp.dispatch import Dispatch
+from adapters.ocpp.door import proved_profile
+from adapters.ocpp.facts import NO_QUIRKS
+from adapters.ocpp.front import Front, FrontConnection
+from adapters.ocpp.line import SocketLine, WaitingLine
+from adapters.ocpp.operations import Operations
+from adapters.ocpp.quirks import Quirks
+from adapters.ocpp.receiver import Receiver
+from adapters.ocpp.rotation import Rotation
 from adapters.ocpp.schemas import Schemas
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
-from adapters.ocpp.station import Station
-from adapters.ocpp.wire import to_text
-from gateway.model.errors import StoreError
+from adapters.ocpp.storms import Storms
+from adapters.ocpp.tls import CertificateAuthority, ServerTls
+from adapters.ocpp.waiting import Traces, WaitingList, WaitingRoom
+from gateway.model.charging import ChargerAbout, Operation, TraceLine, WaitingCharger
+from gateway.model.errors import CommandRefused, StoreError
 from gateway.model.site import Device
 from gateway.ports import Clock, FactStore, OnChange, SessionStore
 
 log = logging.getLogger(__name__)
 
-SUBPROTOCOL = Subprotocol("ocpp1.6")
-FRAME_BYTES = 2**20
 RETRY_S = 5.0
-CLOSE_S = 2.0
-IDENTITY_LENGTH = 48
-QUARANTINE = 50
-PENDING_INTERVAL_S = 300
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownCharger:
-    """A charge point that dialled but is not configured; it waits for the installer."""
-
-    id: str
-    first_seen: datetime
-    last_seen: datetime
-    address: str
-    make: Make = field(default_factory=Make)
-    connected: bool = True
+CERTIFICATE_LOOK_S = 3600.0
+GOING_AWAY, POLICY, RESTART = 1001, 1008, 1012
 
 
 class Csms:
-    """The central system: `charger` makes the stations, `run` serves them; one owner of the listening port."""
+    """The central system: `charger` makes the connectors, `run` serves them; one owner of the listening port."""
 
     def __init__(
         self,
@@ -63,241 +52,301 @@ class Csms:
         sessions: SessionStore,
         facts: FactStore,
         on_change: OnChange,
+        authority: CertificateAuthority | None = None,
+        receiver: Receiver | None = None,
+        quirks: Quirks = NO_QUIRKS,
     ) -> None:
         self.name = name
+        self.settings = settings
         self.port = settings.port
         """The port in use: the configured one, or the system's choice once it serves."""
-        self.unknown: dict[str, UnknownCharger] = {}
         self.serving = asyncio.Event()
-        self._settings = settings
+        self.waiting_list = WaitingList(clock)
+        self.traces = Traces()
+        self.credentials = Credentials(facts)
+        self.rotation = Rotation(self.credentials, authority)
+        self.operations = Operations(receiver, clock, facts)
+        self.points: dict[str, ChargePoint] = {}
+        """The configured charge points by identity."""
+        self.live: dict[str, FrontConnection] = {}
+        """The connection of each identity, configured or waiting."""
+        self._authority = authority
+        self._quirks = quirks
         self._clock = clock
         self._sessions = sessions
         self._facts = facts
         self._on_change = on_change
-        self._schemas = Schemas()
-        self._stations: dict[str, Station] = {}
-        self._live: dict[str, ServerConnection] = {}
+        self._schemas = cache(Schemas)
+        self._devices: dict[str, list[tuple[Device, OcppDeviceSettings]]] = {}
+        self._adopted: dict[str, asyncio.Event] = {}
+        """Set for an identity that waits when it is configured."""
+        self._recalled: set[str] = set()
         self._farewells: set[asyncio.Task[None]] = set()
+        self._tls = ServerTls(authority, self._wants_certificates) if authority is not None else None
+        self._admission = Admission(self, Storms(settings.reconnects_per_minute), clock)
 
-    def charger(self, device: Device, settings: OcppDeviceSettings) -> Station:
-        """The station of one configured device; its charge point may connect at any time."""
-        station = Station(
-            device,
-            settings,
+    # ---- what is configured
+
+    def charger(self, device: Device, settings: OcppDeviceSettings) -> Connector:
+        """The connector of one configured device; its charge point may connect, or be connected, at any time."""
+        identity = settings.charge_point_id
+        if identity not in self.points:
+            self.points[identity] = self._point(identity)
+        known = self._devices.setdefault(identity, [])
+        if (device, settings) not in known:
+            known.append((device, settings))
+        self.waiting_list.forget(identity)
+        if identity in self._adopted:
+            self._adopted.pop(identity).set()
+        return self.points[identity].connector(device, settings)
+
+    def _point(self, identity: str) -> ChargePoint:
+        point = ChargePoint(
+            identity,
             self._clock,
             self._sessions,
             self._facts,
-            self._on_change,
-            self._settings.ping_interval_s,
+            lambda device, what: self._on_change(device, what),
+            self._schemas,
+            ping_interval_s=self.settings.ping_interval_s,
+            noted=lambda action, payload: self.operations.noted(identity, action, payload),
         )
-        self._stations[settings.charge_point_id] = station
-        return station
+        point.use(self._quirks)
+        point.sign = lambda request, kind: self.rotation.sign(point, request, kind, point.facts.serial)
+        return point
+
+    def settings_of(self, identity: str) -> OcppDeviceSettings | None:
+        """How the charge point of this identity is configured; of several devices on it the one that asks for most."""
+        known = [settings for _, settings in self._devices.get(identity, ())]
+        return max(known, key=lambda each: (each.least_profile, each.password is not None), default=None)
+
+    def take_over(self, on_change: OnChange, wanted: Mapping[str, Sequence[tuple[Device, OcppDeviceSettings]]]) -> None:
+        """A new site file: whose devices stay as they are keeps connection and sessions, the others begin anew.
+
+        `wanted` are the devices of each identity; `charger` is then called for each of them as at the start.
+        """
+        self._on_change = on_change
+        for identity, known in list(self._devices.items()):
+            if list(wanted.get(identity, ())) != known:
+                del self._devices[identity], self.points[identity]
+                gone = identity not in wanted
+                self.withdraw(identity, "no longer configured" if gone else "configured anew, dial again", gone=gone)
+
+    def withdraw(self, identity: str, why: str, *, gone: bool = True) -> None:
+        """End the live connection of an identity whose credentials hold no longer (or, not `gone`, have changed)."""
+        connection = self.live.get(identity)
+        if connection is not None:
+            self.traces.add(identity, [self._admission.step(f"hung up on: {why}")])
+            self.farewell(connection, POLICY if gone else RESTART, why)
+
+    def farewell(self, connection: ServerConnection, code: int, why: str) -> None:
+        """Close a connection without waiting for it."""
+        task = asyncio.create_task(connection.close(code, why), name="farewell")
+        self._farewells.add(task)
+        task.add_done_callback(self._farewells.discard)
+
+    def _wants_certificates(self) -> bool:
+        return any(settings.least_profile == 3 for known in self._devices.values() for _, settings in known)
+
+    # ---- the port
 
     async def run(self) -> None:
         """Serve until cancelled; a taken port is named once and tried again every few seconds."""
         failing = False
         while True:
+            front = Front(
+                self._tls.context if self._tls else None,
+                self._admission.may_enter,
+                self._admission.nameless,
+                self._clock.now,
+            )
             try:
-                server = await self._listen()
+                server = await self._listen(front)
             except OSError as error:
                 if not failing:
                     self._cannot_listen(error)
                 failing = True
                 await self._clock.sleep(0, real_floor=RETRY_S)
                 continue
-            await self._serve_until_cancelled(server)
+            await self._serve_until_cancelled(server, front)
 
     def _cannot_listen(self, error: OSError) -> None:
-        where = f"{self._settings.host}:{self.port}"
+        where = f"{self.settings.host}:{self.port}"
         log.error("%s: cannot listen on %s: %s", self.name, where, error)
         # No number of the system's own error can be trusted to read well: asyncio puts a whole sentence into it.
         why = "the port is taken" if error.errno == errno.EADDRINUSE else str(error)
-        for station in self._stations.values():
-            station.why_away = f"{self.name} cannot listen on {where}: {why}. Stop what uses it, or set another port"
+        for point in self.points.values():
+            point.why_away = f"{self.name} cannot listen on {where}: {why}. Stop what uses it, or set another port"
 
-    async def _listen(self) -> Server:
-        return await serve(
-            self._serve,
-            self._settings.host,
-            self._settings.port,
-            subprotocols=[SUBPROTOCOL],
-            process_request=self._admit,
-            compression=None,
-            max_size=FRAME_BYTES,
-            ping_interval=self._settings.ping_interval_s,
-            ping_timeout=self._settings.ping_interval_s,
-            close_timeout=CLOSE_S,
-            server_header=None,
+    async def _listen(self, front: Front) -> Server:
+        return await front.listen(
+            self.settings.host,
+            self.settings.port,
+            handler=self._serve,
+            process_request=self._admission.admit,
+            select_subprotocol=self._admission.subprotocol,
+            ping_interval=self.settings.ping_interval_s,
+            ping_timeout=self.settings.ping_interval_s,
         )
 
-    async def _serve_until_cancelled(self, server: Server) -> None:
+    async def _serve_until_cancelled(self, server: Server, front: Front) -> None:
         self.port = next(iter(server.sockets)).getsockname()[1]
-        log.info("%s: chargers dial ws://<this hub>:%d%s/<identity>", self.name, self.port, self._settings.path)
+        log.info("%s: chargers dial ws://<this hub>:%d%s/<identity>", self.name, self.port, self.settings.path)
+        for point in self.points.values():
+            point.why_away = "the charger is not connected"
+        certificates = asyncio.create_task(self._watch_certificates(), name="certificates of chargers")
         self.serving.set()
         try:
             await server.serve_forever()
         finally:
             self.serving.clear()
+            certificates.cancel()
+            front.close()
             server.close()
             await server.wait_closed()
 
-    # ---- the door
-
-    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse in plain words whom we do not serve; None lets the handshake go on."""
-        identity = self._identity(request.path)
-        if not identity:
-            return connection.respond(HTTPStatus.NOT_FOUND, f"dial {self._settings.path}/<charge point identity>\n")
-        offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
-        if SUBPROTOCOL not in [word.strip() for word in offered.split(",")]:
-            return connection.respond(HTTPStatus.BAD_REQUEST, f"offer the WebSocket subprotocol {SUBPROTOCOL}\n")
-        station = self._stations.get(identity)
-        if station and not _knows_password(request, identity, station.settings):
-            log.warning("%s: a connection as %s was refused: wrong password", self.name, station.id)
-            response = connection.respond(HTTPStatus.UNAUTHORIZED, "wrong identity or password\n")
-            response.headers["WWW-Authenticate"] = 'Basic realm="CSMS", charset="UTF-8"'
-            return response
-        if station is None and identity not in self._live and self._places_for_unknown() <= 0:
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections\n")
-        return None
-
-    def _identity(self, target: str) -> str:
-        """The last path segment, URL-decoded; "" when the path is not ours or the identity is not fit to be one."""
-        *before, last = urlsplit(target).path.rstrip("/").split("/")
-        identity = unquote(last)
-        fit = 0 < len(identity) <= IDENTITY_LENGTH and identity.isprintable() and "\ufffd" not in identity
-        return identity if fit and "/".join(before) == self._settings.path.rstrip("/") else ""
-
-    def _places_for_unknown(self) -> int:
-        strangers = sum(identity not in self._stations for identity in self._live)
-        return self._settings.max_connections - len(self._stations) - strangers
+    async def _watch_certificates(self) -> None:
+        """Have chargers ask for a new certificate in the last third of its life."""
+        while True:
+            await self._clock.sleep(CERTIFICATE_LOOK_S, real_floor=1.0)
+            for identity, connection in list(self.live.items()):
+                point = self.points.get(identity)
+                if point is not None and self._admission.certificate_ends_soon(connection):
+                    await self.rotation.renew(point)
 
     # ---- connections
 
     async def _serve(self, connection: ServerConnection) -> None:
-        identity = self._identity(connection.request.path if connection.request else "")
-        self._replace(identity, connection)
-        station = self._stations.get(identity)
+        assert isinstance(connection, FrontConnection)
+        arrival = self._admission.arrivals.pop(connection, None)
+        if arrival is None:
+            return
+        identity, line = arrival.caller.identity, SocketLine(connection)
+        replaced, self.live[identity] = self.live.get(identity), connection
+        self._admission.tell(identity, f"connected, speaks OCPP {arrival.version}")
         try:
-            if station is not None:
-                await self._serve_station(station, connection)
-            else:
-                await self._serve_unknown(identity, connection)
+            if identity not in self.points:
+                if replaced is not None:
+                    self.farewell(replaced, 1000, "replaced by a newer connection")
+                await self._serve_unknown(arrival, connection)
+            if identity in self.points and await self._still_welcome(arrival, connection):
+                await self._recall(identity)
+                await self.points[identity].serve(line, arrival.version, arrival.peer)
         except StoreError as error:
             log.error("%s: %s cannot be served: %s", self.name, identity, error)
         finally:
-            if self._live.get(identity) is connection:
-                del self._live[identity]
+            if self.live.get(identity) is connection:
+                del self.live[identity]
+                self._adopted.pop(identity, None)
+                self.waiting_list.left(identity)
+            self._admission.tell(identity, f"the connection ended{_code(connection)}")
 
-    def _replace(self, identity: str, connection: ServerConnection) -> None:
-        """The newest connection of an identity wins; the farewell to the older one delays nobody."""
-        older, self._live[identity] = self._live.get(identity), connection
-        if older is not None:
-            task = asyncio.create_task(older.close(1000, "replaced by a newer connection"), name="farewell")
-            self._farewells.add(task)
-            task.add_done_callback(self._farewells.discard)
+    async def _recall(self, identity: str) -> None:
+        if identity not in self._recalled:
+            self._recalled.add(identity)
+            await self.operations.recall(identity)
 
-    async def _serve_station(self, station: Station, connection: ServerConnection) -> None:
-        await station.prepare()
-        if self._live.get(station.settings.charge_point_id) is not connection:
-            return  # replaced while the store was asked
-        link = Dispatch(
-            SendText(connection), station.handle, station.answered, self._schemas, station.frames, self._clock
-        )
-        station.attach(link)
-        care = asyncio.create_task(station.care(link), name=f"care for {station.id}")
+    async def _still_welcome(self, arrival: Arrival, connection: FrontConnection) -> bool:
+        """One that was adopted while it waited must meet what the site file asks of it now."""
+        identity = arrival.caller.identity
+        if self.live.get(identity) is not connection or connection.close_code is not None:
+            return False
+        refused = await self._admission.judged(arrival)
+        if refused is not None:
+            self._admission.tell(identity, f"hung up on: {refused.why}")
+            await connection.close(POLICY, refused.why)
+        return refused is None
+
+    async def _serve_unknown(self, arrival: Arrival, connection: FrontConnection) -> None:
+        """Until it leaves, or is configured: then the same connection goes on as that of a charger."""
+        caller = arrival.caller
+        profile = proved_profile(caller, bool(caller.password))  # what it offers; nobody can check it yet
+        if self.waiting_list.arrived(caller.identity, caller.address, arrival.version, profile, caller.password):
+            log.info("%s: a charger that is not configured dialled from %s", self.name, caller.address)
+        enough = self._adopted.setdefault(caller.identity, asyncio.Event())
+        enough.clear()
+        room = WaitingRoom(self.waiting_list, caller.identity, self._clock, arrival.version)
+        self._admission.rooms[caller.identity] = room
+        schemas, line = self._schemas(arrival.version), SocketLine(connection)
+        link = Dispatch(line.send, room.handle, lambda _: None, schemas, room.frames, self._clock, arrival.version)
+        work = asyncio.create_task(link.work(), name=f"answers to {caller.identity}")
         try:
-            await _exchange(connection, link)
-        finally:
-            care.cancel()
-            await asyncio.gather(care, return_exceptions=True)
-            await station.detach(link)
-
-    async def _serve_unknown(self, identity: str, connection: ServerConnection) -> None:
-        now, address = self._clock.now(), str((connection.remote_address or ("?",))[0])
-        first = self.unknown[identity].first_seen if identity in self.unknown else now
-        self._note_unknown(UnknownCharger(identity, first, now, address))
-        waiting_room = WaitingRoom(self, identity, self._clock)
-        frames = FrameLog()
-        link = Dispatch(SendText(connection), waiting_room.handle, lambda _: None, self._schemas, frames, self._clock)
-        try:
-            await _exchange(connection, link)
+            async for message in WaitingLine(connection, enough):
+                link.receive(message)
         finally:
             link.close()
-            if identity in self.unknown and self._live.get(identity) is connection:
-                self.unknown[identity] = replace(self.unknown[identity], connected=False)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
 
-    def _note_unknown(self, charger: UnknownCharger) -> None:
-        if charger.id not in self.unknown:
-            log.info("%s: a charger that is not configured dialled from %s", self.name, charger.address)
-            while len(self.unknown) >= QUARANTINE:
-                del self.unknown[min(self.unknown.values(), key=lambda known: (known.connected, known.last_seen)).id]
-        self.unknown[charger.id] = charger
+    # ---- the installer
 
-    def learn_make(self, identity: str, make: Make) -> None:
-        """An unknown charger told what it is."""
-        if identity in self.unknown:
-            self.unknown[identity] = replace(self.unknown[identity], make=make, last_seen=self._clock.now())
+    def waiting(self) -> list[WaitingCharger]:
+        """The charge points that dialled and are not configured, newest first; one that never came so far as to name
+        itself has no id, and its trace is found under its address."""
+        return self.waiting_list.all()
+
+    def trace(self, identity: str) -> list[TraceLine]:
+        """The last steps and messages of one charge point, or address, oldest first, secrets blanked."""
+        point, room = self.points.get(identity), self._admission.rooms.get(identity)
+        frames = point.frames if point is not None else room.frames if room is not None else None
+        lines = self.traces.of(identity, *self._admission.addresses_of(identity))
+        lines += [TraceLine(frame.time, frame.direction, frame.text) for frame in frames.frames()] if frames else []
+        return sorted(lines, key=lambda line: line.time)
+
+    async def trust(self, identity: str) -> int:
+        """The charge point that waits here will be adopted: the password it dialled with is its password from now on.
+
+        Answers the security profile it must keep: 0 none, 1 password, 2 password over TLS. Raises StoreError.
+        """
+        waiting, secret = self.waiting_list.get(identity), self.waiting_list.offered_password(identity)
+        await self.credentials.adopt(identity, secret)
+        return waiting.security_profile if waiting is not None and secret is not None else 0
+
+    def about(self, charger: str) -> ChargerAbout | None:
+        """What is known of one configured charger (device id); None when it is none of ours."""
+        found = self._outlet(charger)
+        return self.operations.about(*found) if found is not None else None
+
+    async def operate(self, charger: str, operation: Operation) -> str:
+        """Carry out one operation (device id); what came of it, in words; raises DeviceError, StoreError."""
+        found = self._outlet(charger)
+        if found is None:
+            raise CommandRefused(charger, operation.value, "this is no charger of ours")
+        point, connector = found
+        if operation is Operation.ROTATE_PASSWORD:
+            settings = self.settings_of(point.identity)
+            password = settings.password if settings is not None else None
+            return await self.rotation.password(point, password.get_secret_value() if password else None)
+        if operation is Operation.ROTATE_CERTIFICATE:
+            return await self.rotation.certificate(point)
+        return await self.operations.operate(point, connector, operation)
+
+    def _outlet(self, charger: str) -> tuple[ChargePoint, Connector] | None:
+        for point in self.points.values():
+            for connector in point.connectors.values():
+                if connector.id == charger:
+                    return point, connector
+        return None
+
+    # ---- how to reach it
+
+    def urls(self, identity: str = "") -> list[str]:
+        """What to type into a charger, by address, then by name: ws first, for a new charger trusts no root yet."""
+        path = f"{self.settings.path.rstrip('/')}/{identity}"
+        if self._authority is None:
+            return [f"ws://<address of this hub>:{self.port}{path}"]
+        names = self._authority.names()
+        hosts = [*(each for each in names.addresses if not each.startswith("127.")), names.hosts[0]]
+        return [f"{scheme}://{host}:{self.port}{path}" for scheme in ("ws", "wss") for host in hosts]
+
+    def root_certificate(self) -> str:
+        """The root to install in chargers that dial wss, in PEM; "" without an authority."""
+        return self._authority.root_pem() if self._authority is not None else ""
 
 
-class WaitingRoom:
-    """What an unknown charger is told: wait; nothing of it is acknowledged that it could then forget."""
-
-    def __init__(self, csms: Csms, identity: str, clock: Clock) -> None:
-        self._csms = csms
-        self._identity = identity
-        self._clock = clock
-
-    async def handle(self, action: str, payload: Payload) -> Payload:
-        """Pending, the time, and no transactions; raises Refusal."""
-        now = to_text(self._clock.now())
-        if action == "BootNotification":
-            self._csms.learn_make(self._identity, to_make(payload))
-            return {"status": "Pending", "currentTime": now, "interval": PENDING_INTERVAL_S}
-        if action == "Heartbeat":
-            return {"currentTime": now}
-        if action == "StatusNotification":
-            return {}
-        if action == "Authorize":
-            return {"idTagInfo": {"status": "Invalid"}}
-        raise Refusal("SecurityError", "this charger waits to be adopted by the installer")
-
-
-class SendText:
-    """Puts a text on one connection; raises LinkLost."""
-
-    def __init__(self, connection: ServerConnection) -> None:
-        self._connection = connection
-
-    async def __call__(self, text: str) -> None:
-        """Send one text message; raises LinkLost."""
-        try:
-            await self._connection.send(text)
-        except ConnectionClosed as closed:
-            raise LinkLost(str(closed)) from None
-
-
-async def _exchange(connection: ServerConnection, link: Dispatch) -> None:
-    """Read until the connection ends, by the peer, by missed pings, by a replacement or by its own breach."""
-    work = asyncio.create_task(link.work(), name="answers")
+def _code(connection: ServerConnection) -> str:
     try:
-        async for message in connection:
-            link.receive(message)
-    except ConnectionClosed:
-        pass
-    finally:
-        work.cancel()
-        await asyncio.gather(work, return_exceptions=True)
-
-
-def _knows_password(request: Request, identity: str, settings: OcppDeviceSettings) -> bool:
-    """Basic authentication with the identity as the user name (OCPP 1.6 security whitepaper, profile 1)."""
-    if settings.password is None:
-        return True
-    kind, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    try:
-        given = base64.b64decode(credentials.strip(), validate=True) if kind.lower() == "basic" else b""
-    except (binascii.Error, ValueError):
-        given = b""
-    expected = f"{identity}:{settings.password.get_secret_value()}".encode()
-    return hmac.compare_digest(given, expected)
+        code, reason = connection.close_code, connection.close_reason
+    except (ConnectionClosed, AttributeError):
+        return ""
+    return f" ({code} {reason})".replace(" )", ")") if code else ""

@@ -1,10 +1,11 @@
-"""OCPP-J 1.6 message exchange over one connection: tolerant in, strict out, and nothing a peer says ends it.
+"""OCPP-J message exchange over one connection: tolerant in, strict out, and nothing a peer says ends it.
 
-    text in -> receive() -+- CALL -------> queue -> work() -> handler -> answer out
+    text in -> receive() -+- CALL, SEND ---> queue -> work() -> handler -> answer out (none to a SEND)
                           +- RESULT/ERROR -> the one outstanding call, or dropped and counted
     call() -> text out, then waits for its own answer only
 
 The reader never waits for a handler, so a handler may call out; a late answer is never taken for another one's.
+What cannot be read at all is answered as the version says: not in 1.6, with message id "-1" in 2.x.
 """
 
 from __future__ import annotations
@@ -15,9 +16,23 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from adapters.ocpp.frames import FrameLog
+from adapters.ocpp.rpc import (
+    CALL,
+    CODE_OF_RULE,
+    DEFAULT_TIMEOUT_S,
+    ERROR,
+    ID_LENGTH,
+    RESULT,
+    RESULT_ERROR,
+    SEND,
+    TIMEOUTS_S,
+    UNREADABLE_ID,
+    spelled,
+)
 from adapters.ocpp.schemas import Schemas, SchemaViolation
 from adapters.ocpp.wire import clean
 from gateway.ports import Clock
@@ -26,16 +41,10 @@ log = logging.getLogger(__name__)
 
 Payload = dict[str, Any]
 
-CALL, RESULT, ERROR = 2, 3, 4
-DEFAULT_TIMEOUT_S = 10.0
-TIMEOUTS_S = {"SetChargingProfile": 5.0, "GetConfiguration": 20.0, "ChangeConfiguration": 15.0}
 QUEUED_CALLS = 1000
 QUEUED_CHARACTERS = 2_000_000
-ID_LENGTH = 36
-"""OCPP-J 1.6 section 4.1.4."""
-
-_ERROR_OF_RULE = {"required": "OccurenceConstraintViolation", "type": "TypeConstraintViolation"}
-"""The standard's own spelling, OCPP-J 1.6 table 7."""
+REPEATABLE = ("StartTransaction", "StopTransaction", "TransactionEvent")
+"""Sent again with the same id until answered; all else may be handled twice without harm."""
 
 
 class CallFailed(Exception):
@@ -70,8 +79,23 @@ class Refusal(Exception):
         self.code = code
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message of the charger that waits to be handled; `again` is the text it came in, when it may come again."""
+
+    kind: int
+    id: Any
+    action: str
+    payload: Payload
+    size: int
+    again: str = ""
+
+
 class Dispatch:
-    """The message exchange of one connection; `send` puts a text on the wire and raises LinkLost."""
+    """The message exchange of one connection; `send` puts a text on the wire and raises LinkLost.
+
+    `version` is "1.6", "2.0.1" or "2.1"; not said, it is that of the schemas.
+    """
 
     def __init__(
         self,
@@ -81,6 +105,7 @@ class Dispatch:
         schemas: Schemas,
         frames: FrameLog,
         clock: Clock,
+        version: str = "",
     ) -> None:
         self._send_text = send
         self._handle = handle
@@ -88,15 +113,17 @@ class Dispatch:
         self._schemas = schemas
         self._frames = frames
         self._clock = clock
-        self._calls: deque[tuple[Any, str, Payload, int]] = deque()
+        self._version = version or schemas.version
+        self._calls: deque[Waiting] = deque()
         self._queued_characters = 0
-        self._refusals: deque[tuple[Any, str, str]] = deque(maxlen=QUEUED_CALLS)
+        self._refusals: deque[tuple[int, Any, str, str]] = deque(maxlen=QUEUED_CALLS)
         self._work_waits = asyncio.Event()
         self._turn = asyncio.Lock()
         self._outstanding: tuple[str, asyncio.Future[Any]] | None = None
         self._prefix = secrets.token_hex(4)
         self._count = 0
         self._closed = False
+        self._failed: set[str] = set()
 
     # ---- calls to the charger
 
@@ -116,16 +143,19 @@ class Dispatch:
         try:
             async with asyncio.timeout(TIMEOUTS_S.get(action, DEFAULT_TIMEOUT_S)):
                 await self._send([CALL, message_id, action, payload])
-                return self._checked(f"{action}Response", await answer)
+                result = await answer
         except TimeoutError:
             raise NoAnswer(f"no answer to {action}") from None
         finally:
             self._outstanding = None
+        return self._checked(f"{action}Response", result, message_id)
 
-    def _checked(self, name: str, payload: Any) -> Payload:
+    def _checked(self, name: str, payload: Any, message_id: str) -> Payload:
         try:
             return self._tolerated(name, payload)
         except (SchemaViolation, RecursionError) as error:
+            if self._version == "2.1":  # it is told which answer we could not read (part 4, section 4.2.4)
+                self._refuse(message_id, "FormatViolation", clean(str(error), 255), kind=RESULT_ERROR)
             raise AnswerWrong(f"{name}: {error}") from None
 
     def close(self) -> None:
@@ -145,19 +175,34 @@ class Dispatch:
         try:
             frame = json.loads(message, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
-            self._count_violation("broken JSON")
+            self._unreadable("broken JSON")
             return
         if not isinstance(frame, list) or len(frame) < 2 or not isinstance(frame[1], str | int):
-            self._count_violation("not an OCPP message")
+            self._unreadable("not an OCPP message")
             return
-        if frame[0] == CALL:
-            self._take_call(frame, len(message))
-        elif frame[0] in (RESULT, ERROR):
-            self._take_answer(frame)
-        else:
-            self._count_violation("unknown message type")
+        self._take(frame, message)
 
-    def _take_call(self, frame: list[Any], size: int) -> None:
+    def _take(self, frame: list[Any], message: str) -> None:
+        kind = frame[0] if isinstance(frame[0], int) and not isinstance(frame[0], bool) else None
+        if kind == CALL or (kind == SEND and self._version == "2.1"):
+            self._take_call(kind, frame, message)
+        elif kind in (RESULT, ERROR):
+            self._take_answer(frame)
+        elif kind == RESULT_ERROR and self._version == "2.1":
+            self._count_violation("our answer was not understood")
+        elif self._version == "1.6":
+            self._count_violation("unknown message type")  # to be ignored, OCPP-J 1.6 section 4.1.3
+        else:
+            self._refuse(frame[1], "MessageTypeNotSupported", "message types are 2, 3 and 4")
+
+    def _unreadable(self, what: str) -> None:
+        """1.6 has no answer to what has no id (OCPP-J 1.6 section 4.2.3)."""
+        if self._version == "1.6":
+            self._count_violation(what)
+        else:
+            self._refuse(UNREADABLE_ID, "RpcFrameworkError", what)
+
+    def _take_call(self, kind: int, frame: list[Any], message: str) -> None:
         message_id, action, payload = frame[1], *[*frame[2:4], None, None][:2]
         if isinstance(message_id, int) or len(message_id) > ID_LENGTH:
             self._count_violation("message id")
@@ -165,17 +210,18 @@ class Dispatch:
             payload = {}
             self._count_violation("null payload")
         if not isinstance(action, str) or not isinstance(payload, dict):
-            self._refuse(message_id, "FormationViolation", "expected [2, id, action, {payload}]")
-        elif len(self._calls) >= QUEUED_CALLS or self._queued_characters + size > QUEUED_CHARACTERS:
+            self._refuse(message_id, "FormatViolation", "expected [2, id, action, {payload}]")
+        elif len(self._calls) >= QUEUED_CALLS or self._queued_characters + len(message) > QUEUED_CHARACTERS:
             self._refuse(message_id, "GenericError", "too many calls without waiting for the answers")
         else:
-            self._calls.append((message_id, action, payload, size))
-            self._queued_characters += size
+            again = message if action in REPEATABLE else ""
+            self._calls.append(Waiting(kind, message_id, action, payload, len(message), again))
+            self._queued_characters += len(message)
             self._work_waits.set()
 
-    def _refuse(self, message_id: Any, code: str, text: str) -> None:
+    def _refuse(self, message_id: Any, code: str, text: str, *, kind: int = ERROR) -> None:
         self._count_violation(code)
-        self._refusals.append((message_id, code, text))
+        self._refusals.append((kind, message_id, code, text))
         self._work_waits.set()
 
     def _take_answer(self, frame: list[Any]) -> None:
@@ -200,52 +246,83 @@ class Dispatch:
             self._work_waits.clear()
             while self._refusals or self._calls:
                 if self._refusals:
-                    message_id, code, text = self._refusals.popleft()
-                    await self._send([ERROR, message_id, code, text, {}])
+                    await self._send_error(*self._refusals.popleft())
                 else:
-                    message_id, action, payload, size = self._calls.popleft()
-                    await self._answer(message_id, action, payload)
-                    self._queued_characters -= size
+                    waiting = self._calls.popleft()
+                    await self._answer(waiting)
+                    self._queued_characters -= waiting.size
 
-    async def _answer(self, message_id: Any, action: str, payload: Payload) -> None:
+    async def _answer(self, waiting: Waiting) -> None:
         try:
-            answer = await self._result(action, payload)
-        except Refusal as refusal:
-            self._count_violation(refusal.code)
-            await self._send([ERROR, message_id, refusal.code, str(refusal)[:255], {}])
+            answer = self._frames.answer_given(waiting.again) or await self._result(waiting)
         except LinkLost:
             raise
-        except Exception:  # whatever a message provokes in us must not end the charger's session
-            log.exception("a %s could not be handled", action[:40])
-            self._count_violation("InternalError")
-            await self._send([ERROR, message_id, "InternalError", "the message could not be handled", {}])
-        else:
-            await self._send([RESULT, message_id, answer])
-            self._answered(action)
+        except Exception as error:  # whatever a message provokes in us must not end the charger's session
+            await self._apologise(waiting, error)
+            return
+        self._frames.remember(waiting.again, answer)
+        if waiting.kind == CALL:
+            await self._send([RESULT, waiting.id, answer])
+            self._answered(waiting.action)
 
-    async def _result(self, action: str, payload: Payload) -> Payload:
-        if not self._schemas.knows(action) or action.endswith("Response"):
-            raise Refusal("NotImplemented", "unknown action")
+    async def _apologise(self, waiting: Waiting, error: Exception) -> None:
+        if isinstance(error, Refusal):
+            code, text = error.code, str(error)[:255]
+        else:
+            self._tell_failure(waiting.action[:40], error)
+            code, text = "InternalError", "the message could not be handled"
+        self._count_violation(spelled(code, self._version))
+        if waiting.kind == CALL:
+            await self._send_error(ERROR, waiting.id, code, text)
+
+    def _tell_failure(self, action: str, error: Exception) -> None:
+        """In full the first time; a charger may repeat what fails for ever."""
+        first = action not in self._failed
+        self._failed.add(action)
+        log.log(logging.ERROR if first else logging.DEBUG, "a %s could not be handled", action, exc_info=error)
+
+    async def _result(self, waiting: Waiting) -> Payload:
+        action = waiting.action
         try:
-            known = self._tolerated(action, payload)
+            schemas, known = self._known(waiting)
         except SchemaViolation as violation:
-            code = _ERROR_OF_RULE.get(violation.rule, "PropertyConstraintViolation")
+            code = CODE_OF_RULE.get(violation.rule, "PropertyConstraintViolation")
             raise Refusal(code, str(violation)) from None
         except RecursionError:
-            raise Refusal("FormationViolation", "nested too deeply") from None
+            raise Refusal("FormatViolation", "nested too deeply") from None
         answer = await self._handle(action, known)
-        self._schemas.check(f"{action}Response", answer)
+        if waiting.kind == CALL:
+            schemas.check(f"{action}Response", answer)
         return answer
+
+    def _known(self, waiting: Waiting) -> tuple[Schemas, Payload]:
+        """The payload as the standard means it, and of which version; raises Refusal, SchemaViolation.
+
+        There is 2.x firmware that writes as in 1.6: its messages are handed on in that shape.
+        """
+        action, own, older = waiting.action, self._schemas, self._schemas.older
+        if own.knows(action) and own.answers(action) == (waiting.kind == CALL):
+            try:
+                return own, self._tolerated(action, waiting.payload)
+            except SchemaViolation:
+                if not (older and older.fits(action, waiting.payload)):
+                    raise
+        elif not (older and waiting.kind == CALL and older.fits(action, waiting.payload)):
+            raise Refusal("NotImplemented", "unknown action")
+        self._count_violation("1.6 message")
+        return older, waiting.payload
 
     def _tolerated(self, name: str, payload: Any) -> Payload:
         try:
             self._schemas.check(name, payload)
         except SchemaViolation:
             self._count_violation("schema tolerated")
-            payload = _without_nulls(payload)
-            self._schemas.check(name, payload, lenient=True)
+            return self._schemas.mended(name, payload, self._count_violation)
         result: Payload = payload
         return result
+
+    async def _send_error(self, kind: int, message_id: Any, code: str, text: str) -> None:
+        await self._send([kind, message_id, spelled(code, self._version), text, {}])
 
     async def _send(self, frame: list[Any]) -> None:
         text = json.dumps(frame, separators=(",", ":"))
@@ -258,10 +335,3 @@ class Dispatch:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _without_nulls(value: Any) -> Any:
-    """Null is how many chargers say "absent"."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.ocpp.quirks import Quirks
 from adapters.ocpp.wire import clean
 from gateway.model.errors import StoreError
 from gateway.ports import FactStore
 
 log = logging.getLogger(__name__)
+
+NO_QUIRKS = Quirks.model_validate({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +39,57 @@ def to_make(boot: Mapping[str, Any]) -> Make:
 class ChargerFacts:
     """Facts of one charger and of its make; a store that fails costs the memory, never the charging."""
 
-    def __init__(self, device: str, store: FactStore) -> None:
+    def __init__(self, device: str, store: FactStore, quirks: Quirks = NO_QUIRKS) -> None:
         self._device = device
         self._store = store
-        self._quirks: dict[str, Any] = {}
+        self.table = quirks
+        self._learned: dict[str, Any] = {}
+        self._beforehand: dict[str, Any] = {}
         self.make = Make()
+        self.serial = ""
+        self.version = ""
+        """OCPP version it spoke last."""
 
     async def load(self) -> None:
         """Recall the make last seen and what was learned of it."""
         known = await self._get(f"ocpp/charger/{self._device}") or {}
         self.make = Make(*(clean(known.get(key)) for key in ("vendor", "model", "firmware")))
-        self._quirks = await self._get(self._key()) or {}
+        self.serial, self.version = clean(known.get("serial")), clean(known.get("version"))
+        await self._recall()
 
-    async def boot(self, make: Make) -> None:
+    async def boot(self, make: Make, serial: str = "") -> None:
         """The charger told its make: recall what was learned of it."""
-        if make == self.make:
+        if make == self.make and serial == self.serial:
             return
-        self.make = make
-        document = {"vendor": make.vendor, "model": make.model, "firmware": make.firmware}
+        self.make, self.serial = make, serial
+        await self._put_charger()
+        await self._recall()
+
+    async def _recall(self) -> None:
+        self._learned = await self._get(self._key()) or {}
+        self._beforehand = self.table.of(self.make.vendor, self.make.model, self.make.firmware)
+
+    async def spoke(self, version: str) -> None:
+        """The charger came with this OCPP version."""
+        if version != self.version:
+            self.version = version
+            await self._put_charger()
+
+    async def _put_charger(self) -> None:
+        make = {"vendor": self.make.vendor, "model": self.make.model, "firmware": self.make.firmware}
+        document = {**make, "serial": self.serial, "version": self.version}
         await self._put(f"ocpp/charger/{self._device}", document)
-        self._quirks = await self._get(self._key()) or {}
 
     def get(self, name: str) -> Any:
-        """One fact about this make, or None."""
-        return self._quirks.get(name)
+        """One fact about this make, as learned, else as known beforehand; None when it is not known."""
+        learned = self._learned.get(name)
+        return self._beforehand.get(name) if learned is None else learned
 
     async def learn(self, name: str, value: Any) -> None:
         """Keep one fact about this make (None forgets it); written only when it changes."""
-        if self._quirks.get(name) != value:
-            self._quirks = {**self._quirks, name: value}
-            await self._put(self._key(), self._quirks)
+        if self._learned.get(name) != value:
+            self._learned = {**self._learned, name: value}
+            await self._put(self._key(), self._learned)
 
     def _key(self) -> str:
         # A charger that never says who it is keeps its facts for itself.

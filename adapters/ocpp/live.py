@@ -1,10 +1,10 @@
-"""What is known of a charger now: its connector's phase and its last samples; replayed history never counts."""
+"""What is known of one connector now: its phase and its last samples; replayed history never counts."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from adapters.ocpp.v16.samples import Sample
+from adapters.ocpp.samples import Sample
 from gateway.model.quantity import CURRENTS, VOLTAGES, Quantity
 from gateway.model.reading import Reading
 from gateway.model.snapshot import ChargePhase
@@ -15,18 +15,6 @@ LATE_S = 60.0
 STALE_INTERVALS = 3
 REAL_FLOOR_S = 2.0
 """Ages below this many seconds of the world never count, however fast home time runs."""
-CONNECTORS = 16
-
-_PLUGGED_STATES = ("Preparing", "SuspendedEV", "SuspendedEVSE", "Finishing")
-_PHASES = {
-    "Available": ChargePhase.AVAILABLE,
-    "Reserved": ChargePhase.AVAILABLE,
-    "Charging": ChargePhase.CHARGING,
-    "Faulted": ChargePhase.FAULTED,
-    "Unavailable": ChargePhase.FAULTED,
-    **dict.fromkeys(_PLUGGED_STATES, ChargePhase.PLUGGED),
-}
-_RANK = (ChargePhase.CHARGING, ChargePhase.PLUGGED, ChargePhase.FAULTED, ChargePhase.AVAILABLE)
 
 
 class Freshness:
@@ -65,7 +53,7 @@ class Freshness:
 
 
 class LiveState:
-    """Status and values of one charger; `interval_s` is the sampling interval it agreed to."""
+    """Status and values of one connector; `interval_s` is the sampling interval it agreed to."""
 
     def __init__(self, device: str, phases: tuple[int, ...], clock: Clock, interval_s: float) -> None:
         self._device = device
@@ -73,38 +61,33 @@ class LiveState:
         self._clock = clock
         self._freshness = Freshness(clock)
         self._values: dict[Quantity, tuple[float, float, datetime | None]] = {}
-        self._connectors: dict[int, tuple[ChargePhase, datetime | None]] = {}
+        self._told: datetime | None = None
+        self.phase: ChargePhase | None = None
+        """Where the connector stands; None before the first word about it."""
         self.interval_s = interval_s
         self.error = ""
 
     # ---- status
 
-    @property
-    def phase(self) -> ChargePhase | None:
-        """The phase of the busiest connector; None before the first word about any."""
-        held = [phase for phase, _ in self._connectors.values()]
-        return next((phase for phase in _RANK if phase in held), None)
-
-    def take_status(self, connector: int, status: str, time: datetime | None) -> bool:
-        """One StatusNotification; False when it is about the station, unknown, or older than what is held."""
-        phase = _PHASES.get(status)
-        if phase is None or not 0 < connector <= CONNECTORS:
+    def take_status(self, phase: ChargePhase, time: datetime | None) -> bool:
+        """One status with the charger's own time; False when it is history, older than what is held."""
+        if self._told and time and time < self._told and self._clock.now() - time > timedelta(seconds=LATE_S):
             return False
-        held = self._connectors.get(connector, (phase, None))[1]
-        if held and time and time < held and self._clock.now() - time > timedelta(seconds=LATE_S):
-            return False
-        self._connectors[connector] = (phase, time)
+        self.phase, self._told = phase, time or self._told
         return True
 
-    def assume(self, connector: int, phase: ChargePhase) -> None:
-        """What a transaction message implies for chargers that send no status."""
-        held = self._connectors.get(connector, (phase, None))[1]
-        self._connectors[connector] = (phase, held)
+    def is_later(self, time: datetime | None) -> bool:
+        """Whether a status of this time comes after the one that is held."""
+        return time is None or self._told is None or time > self._told
+
+    def assume(self, phase: ChargePhase) -> None:
+        """What a transaction message or a power implies for chargers that send no status."""
+        self.phase = phase
 
     def reboot(self) -> None:
         """The charger started anew: its clock may have been set."""
         self._freshness = Freshness(self._clock)
-        self._connectors = {key: (phase, None) for key, (phase, _) in self._connectors.items()}
+        self._told = None
 
     # ---- values
 

@@ -1,7 +1,7 @@
 """The ocpp package's JSON schemas, compiled on first use; the package itself is never imported.
 
-Strict is what the standard says, lenient is what a real charger may do: unknown fields and enum values, over-long
-strings, numbers where the standard wants text or whole numbers pass; wrong types and missing fields do not.
+Strict is what the standard says and goes through compiled code; what fails there is mended as far as it can be, in a
+walk along the same schema (mending.py).
 """
 
 from __future__ import annotations
@@ -14,70 +14,101 @@ from typing import Any
 
 import fastjsonschema
 
+from adapters.ocpp.mending import Mending, Odd, SchemaViolation
+
+__all__ = ["SchemaViolation", "Schemas"]
+
 Validator = Callable[[Any], Any]
 
-_FORBIDDING = ("enum", "minItems", "additionalProperties", "maxLength", "minLength", "format", "multipleOf")
-
-
-class SchemaViolation(Exception):
-    """A payload that breaks its schema; `rule` is the JSON Schema keyword it breaks."""
-
-    def __init__(self, rule: str, text: str) -> None:
-        super().__init__(text)
-        self.rule = rule
+FOLDERS = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
+_WORDS = ("description", "javaType", "comment", "title", "$id", "$schema", "default", "multipleOf")
+"""Of no use in checking; multipleOf 0.1 is a trap: in floats 6.3 is no multiple of 0.1, and rounding is our duty."""
 
 
 class Schemas:
-    """The messages of one OCPP version: requests are named "Heartbeat", responses "HeartbeatResponse"."""
+    """The messages of one OCPP version ("1.6", "2.0.1", "2.1"); requests are named "Heartbeat", responses
+    "HeartbeatResponse"."""
 
-    def __init__(self, version: str = "v16") -> None:
+    def __init__(self, version: str = "1.6") -> None:
         spec = importlib.util.find_spec("ocpp")
         if spec is None or not spec.submodule_search_locations:
             raise ModuleNotFoundError("the ocpp package is not installed")
-        self._folder = Path(spec.submodule_search_locations[0]) / version / "schemas"
-        self._names = frozenset(path.stem for path in self._folder.glob("*.json"))
-        self._compiled: dict[tuple[str, bool], Validator] = {}
+        folder = Path(spec.submodule_search_locations[0]) / FOLDERS[version] / "schemas"
+        self.version = version
+        self._paths = {path.stem.removesuffix("Request"): path for path in folder.glob("*.json")}
+        self._schemas: dict[str, dict[str, Any]] = {}
+        self._compiled: dict[str, Validator] = {}
+        self._older: Schemas | None = None
 
-    def knows(self, name: str) -> bool:
-        """Whether the standard has a message of this name."""
-        return name in self._names
+    def names(self) -> frozenset[str]:
+        """Every request of the standard."""
+        return frozenset(filter(self.knows, self._paths))
 
-    def check(self, name: str, payload: object, *, lenient: bool = False) -> None:
-        """Raise SchemaViolation when `payload` is not a message of this name."""
+    def fields(self, action: str) -> frozenset[str]:
+        """The names of a request's fields."""
+        return frozenset(self._schema(action).get("properties", {}))
+
+    def knows(self, action: str) -> bool:
+        """Whether the standard has a request of this name."""
+        return action in self._paths and not action.endswith("Response")
+
+    def answers(self, action: str) -> bool:
+        """Whether the standard has an answer to it; OCPP 2.1 has messages that are only sent."""
+        return f"{action}Response" in self._paths
+
+    def check(self, name: str, payload: object) -> None:
+        """Raise SchemaViolation when `payload` is not what the standard says of this message."""
+        compiled = self._compiled.get(name) or self._compile(name)
         try:
-            self._validator(name, lenient)(payload)
+            compiled(payload)
         except fastjsonschema.JsonSchemaValueException as error:
-            raise SchemaViolation(str(error.rule), str(error)[:200]) from None
+            raise SchemaViolation("", str(error)[:200]) from None
 
-    def _validator(self, name: str, lenient: bool) -> Validator:
-        key = (name, lenient)
-        if key not in self._compiled:
-            schema = json.loads((self._folder / f"{name}.json").read_text("utf-8-sig"))
-            relaxed = _relaxed(schema) if lenient else _without_float_trap(schema)
-            compiled: Validator = fastjsonschema.compile(relaxed, use_default=False, use_formats=False)
-            self._compiled[key] = compiled
-        return self._compiled[key]
+    @property
+    def older(self) -> Schemas | None:
+        """The schemas of OCPP 1.6 beside those of 2.x; None for 1.6 itself."""
+        if self.version != "1.6" and self._older is None:
+            self._older = Schemas("1.6")
+        return self._older
+
+    def fits(self, action: str, payload: object) -> bool:
+        """Whether this is a request of this version as the standard has it."""
+        if not self.knows(action):
+            return False
+        try:
+            self.check(action, payload)
+        except SchemaViolation:
+            return False
+        return True
+
+    def mended(self, name: str, payload: object, odd: Odd) -> dict[str, Any]:
+        """The payload as the standard means it, each oddity told to `odd`; raises SchemaViolation."""
+        schema = self._schema(name)
+        found: dict[str, Any] = Mending(schema, odd).value(schema, payload, name)
+        return found
+
+    def _schema(self, name: str) -> dict[str, Any]:
+        if name not in self._schemas:
+            self._schemas[name] = _bare(json.loads(self._paths[name].read_text("utf-8-sig")))
+        return self._schemas[name]
+
+    def _compile(self, name: str) -> Validator:
+        # Without the words about what failed the code is a fifth as long: a first message waits milliseconds.
+        compiled: Validator = fastjsonschema.compile(
+            self._schema(name), use_default=False, use_formats=False, detailed_exceptions=False
+        )
+        self._compiled[name] = compiled
+        return compiled
 
 
-def _without_float_trap(schema: Any) -> Any:
-    """Drop multipleOf 0.1: in floats 6.3 is no multiple of 0.1, and rounding is the sender's duty."""
-    if isinstance(schema, dict):
-        return {key: _without_float_trap(value) for key, value in schema.items() if key != "multipleOf"}
-    return [_without_float_trap(item) for item in schema] if isinstance(schema, list) else schema
-
-
-def _relaxed(schema: Any, name: str = "") -> Any:
+def _bare(schema: Any, *, names: bool = False) -> Any:
+    """The schema without words; `names`: the keys are names of fields, all of which stay."""
     if isinstance(schema, list):
-        return [_relaxed(item) for item in schema]
+        return [_bare(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    relaxed = {key: value for key, value in schema.items() if key not in _FORBIDDING}
-    if relaxed.get("type") == "integer":
-        relaxed["type"] = "number"
-    if name == "value" and relaxed.get("type") == "string":
-        relaxed["type"] = ["string", "number"]
-    if isinstance(relaxed.get("properties"), dict):
-        relaxed["properties"] = {key: _relaxed(value, key) for key, value in relaxed["properties"].items()}
-    if "items" in relaxed:
-        relaxed["items"] = _relaxed(relaxed["items"])
-    return relaxed
+    return {
+        key: _bare(value, names=key in ("properties", "definitions") and not names)
+        for key, value in schema.items()
+        if names or key not in _WORDS
+    }

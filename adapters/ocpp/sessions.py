@@ -1,23 +1,29 @@
-"""The sessions of one charger: opened and closed once, committed before the charger is answered, resumed on restart."""
+"""The sessions of one charger: opened and closed once, committed before the charger is answered, resumed on restart.
+
+Whose is the energy between sessions? A charger that forgets a transaction over a reboot starts a new one where its
+register stands. What the register rose since the last sample of the forgotten one was drawn by the car that was
+plugged in then: it belongs to the forgotten session, unless that session's own late stop says otherwise.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import pairwise
 from typing import Any, TypeVar
 
+from adapters.ocpp import register
+from adapters.ocpp.register import Doubt
+from adapters.ocpp.transactions import AHEAD, ORPHAN, REMEMBERED, Transactions
 from gateway.model.session import EvSession
 from gateway.ports import Clock, SessionStore
 
-REMEMBERED = timedelta(days=35)
-"""How long a repeated StartTransaction is recognised, and how old a charger's timestamp may be."""
-AHEAD = timedelta(minutes=10)
 T = TypeVar("T")
-
-ORPHAN = "orphan: "
-"""Start of the stop reason of a session that we closed; the charger's own word may still replace it."""
+RANGES = 200
+"""Of sequence numbers kept; a charger that numbers at random leaves a gap with each."""
+__all__ = ["AHEAD", "ORPHAN", "REMEMBERED", "SessionBook"]
 
 
 class SessionBook:
@@ -27,11 +33,11 @@ class SessionBook:
         self._charger = charger
         self._store = store
         self._clock = clock
-        self._sessions: dict[int, EvSession] = {}
+        self._known = Transactions(clock)
         self._lock = asyncio.Lock()
         self._resumed = False
         self._dirty: set[int] = set()
-        self._dip: dict[int, float] = {}
+        self._doubts: dict[int, Doubt] = {}
 
     async def resume(self) -> None:
         """Read what the store knows, once; raises StoreError."""
@@ -40,56 +46,111 @@ class SessionBook:
                 return
             now = self._clock.now()
             known = await self._store.sessions(now - REMEMBERED, now + AHEAD, charger=self._charger)
-            self._sessions = {session.transaction: session for session in known}
+            for session in known:
+                self._known.put(session)
             self._resumed = True
 
     # ---- questions
 
     def open_session(self, connector: int | None = None) -> EvSession | None:
         """The latest open session, of one connector or of any."""
-        candidates = [
-            session
-            for session in self._sessions.values()
-            if session.end is None and (connector is None or session.connector == connector)
-        ]
-        return max(candidates, key=lambda session: (session.start, session.transaction), default=None)
+        return self._known.open(connector)
 
-    def meant(self, transaction: float | None, connector: int | None) -> EvSession | None:
-        """The session a message means: by its id, else (unknown or garbage id) the connector's open one."""
-        known = self._sessions.get(int(transaction)) if transaction is not None else None
-        if known is not None and (connector is None or known.connector == connector):
-            return known
-        return self.open_session(connector) or (self.open_session() if connector is None else None)
+    def meant(
+        self,
+        transaction: float | None,
+        connector: int | None,
+        time: datetime | None = None,
+        register_wh: float | None = None,
+    ) -> EvSession | None:
+        """The session a 1.6 message means: by its id, else (unknown or garbage id) the connector's open one.
+
+        `time` and `register_wh`, where the message tells them, choose between sessions: a replayed message is of the
+        session that held its time, and never of one that began later.
+        """
+        return self._known.meant(transaction, connector, time, register_wh)
+
+    def meant_by(self, their_id: str, connector: int | None) -> EvSession | None:
+        """The session a 2.x message means by the charger's own id; without an id the connector's open one.
+
+        None for an id that was never heard: its start is yet to come (see `start`).
+        """
+        return self._known.by_their_id(their_id, connector)
 
     def last_tag(self) -> str:
         """The tag of the latest session, "" when there was none."""
-        latest = max(self._sessions.values(), key=lambda session: session.transaction, default=None)
+        latest = max(self._known.of(None), key=lambda session: session.transaction, default=None)
         return latest.tag if latest else ""
+
+    def missing(self, session: EvSession) -> int:
+        """How many sequence numbers between the first and the last that were heard are missing."""
+        ranges = self._known.newest(session).seen
+        return sum(after[0] - before[1] - 1 for before, after in pairwise(ranges))
 
     # ---- changes
 
-    async def start(self, connector: int, tag: str, stamp: str, time: datetime | None, meter_wh: float) -> EvSession:
-        """Open a session, or recognise a repeated start of one; committed when it returns; raises StoreError."""
-        return await self._undivided(self._start(connector, tag, stamp, time, meter_wh))
+    async def start(
+        self,
+        connector: int,
+        tag: str,
+        stamp: str,
+        time: datetime | None,
+        meter_wh: float | None,
+        *,
+        their_id: str = "",
+        told: bool = True,
+    ) -> EvSession:
+        """Open a session, or recognise a repeated start of one; committed when it returns; raises StoreError.
+
+        `meter_wh` is None where the start tells no register. `told` is False for an update or end (2.x) whose start was
+        never heard: the session opens with what is known, and the start completes it when it comes.
+        """
+        first_wh = register.sane(meter_wh)
+        return await self._undivided(self._start(connector, tag, stamp, time, first_wh, their_id, told))
 
     async def stop(self, session: EvSession, time: datetime | None, meter_wh: float | None, reason: str) -> None:
         """Close a session (an orphan's end is corrected, a repeated stop ignored); committed; raises StoreError."""
-        await self._undivided(self._stop(session.transaction, time, meter_wh, reason))
+        await self._undivided(self._stop(session.transaction, time, register.sane(meter_wh), reason))
 
-    async def take_register(self, transaction: int, register_wh: float) -> None:
-        """The energy register as sampled now, in Wh; a sample: on the disk with the next commit, a minute at most."""
-        session = self._sessions.get(transaction)
-        if session is None or session.end is not None:
+    async def stop_before_start(self, time: datetime | None, meter_wh: float | None, reason: str) -> EvSession:
+        """Keep a 1.6 stop that fits no session until its start is replayed; committed; raises StoreError."""
+        return await self._undivided(self._keep_stop(time, register.sane(meter_wh), reason))
+
+    async def take_register(
+        self, transaction: int, register_wh: float, *, live: bool = True, time: datetime | None = None
+    ) -> None:
+        """The energy register in Wh as sampled at `time`; a sample: on the disk with the next commit, a minute at most.
+
+        One stamped before what is held completes the session and never takes back; `live` tells whether it is of now,
+        so that a stamp far in the past means a clock that was set.
+        """
+        session = self._known.get(transaction)
+        if session is None or register.sane(register_wh) is None:
             return
-        self._sessions[transaction] = self._counted(session, register_wh)
+        counted = self._counted(session, register_wh, live, self._known.told(time))
+        if counted is session:
+            return
+        self._known.put(counted)
         self._dirty.add(transaction)
         await self._undivided(self._sample(transaction))
+
+    def seen(self, session: EvSession, seq_no: int) -> bool:
+        """Note a sequence number (2.x seqNo); False for a repeat. On the disk with the next commit.
+
+        A repeat may be handled again without harm: starts, ends and registers are all taken once.
+        """
+        held = self._known.newest(session)
+        if any(low <= seq_no <= high for low, high in held.seen):
+            return False
+        self._known.put(replace(held, seen=_with_number(held.seen, seq_no)))
+        self._dirty.add(held.transaction)
+        return True
 
     async def save(self) -> None:
         """Commit what the samples said since the last time; raises StoreError."""
         await self._undivided(self._save())
 
-    # ---- inside
+    # ---- inside: one change at a time
 
     async def _undivided(self, change: Coroutine[Any, Any, T]) -> T:
         """A connection may be cancelled in mid-commit; the change itself is finished, in the store and in memory."""
@@ -99,61 +160,176 @@ class SessionBook:
         async with self._lock:
             return await change
 
-    async def _start(self, connector: int, tag: str, stamp: str, time: datetime | None, meter_wh: float) -> EvSession:
-        key = f"{self._charger}|{connector}|{tag}|{stamp}|{meter_wh:.3f}"
-        if known := next((s for s in self._sessions.values() if s.transaction_key == key), None):
-            return known
-        start, transaction = self._plausible(time), await self._store.next_transaction()
-        session = EvSession(transaction, key, self._charger, connector, tag, start, meter_wh, meter_wh)
+    async def _keep(self, session: EvSession) -> EvSession:
         await self._store.save_session(session)
-        self._sessions[transaction] = session
-        for other in [s for s in self._sessions.values() if s.end is None and s.connector == connector]:
-            if other.transaction != transaction and other.start <= start:
-                await self._stop(other.transaction, start, None, ORPHAN + "a new session started")
-        self._forget_old()
-        return session
+        # A sequence number may have been noted while the store was writing.
+        kept = replace(session, seen=self._known.newest(session).seen)
+        self._known.put(kept)
+        return kept
+
+    async def _start(
+        self,
+        connector: int,
+        tag: str,
+        stamp: str,
+        time: datetime | None,
+        meter_wh: float | None,
+        their_id: str,
+        told: bool,
+    ) -> EvSession:
+        key, at = self._key(connector, tag, stamp, meter_wh, their_id), self._known.plausible(time)
+        known = self._known.repeated(key, their_id, time) or self._known.of_early_stop(
+            connector, at, meter_wh, their_id
+        )
+        if known is not None:
+            return await self._completed(known, key, connector, tag, at, meter_wh) if told else known
+        number, first_wh = await self._store.next_transaction(), meter_wh or 0.0
+        session = EvSession(
+            number, key, self._charger, connector, tag, at, first_wh, first_wh,
+            their_id=their_id, start_told=told, meter_told=meter_wh is not None,
+        )  # fmt: skip
+        await self._keep(session)
+        await self._close_before(session)
+        self._known.forget_old()
+        return self._known.newest(session)
+
+    async def _completed(
+        self, known: EvSession, key: str, connector: int, tag: str, at: datetime, meter_wh: float | None
+    ) -> EvSession:
+        """A start that was told before changes nothing; one that comes after its updates or its end completes them."""
+        if known.start_told:
+            return known
+        session = replace(known, transaction_key=key, connector=connector)
+        begun = await self._keep(register.begun(session, at, meter_wh, tag))
+        await self._close_before(begun)
+        return self._known.newest(begun)
 
     async def _stop(self, transaction: int, time: datetime | None, meter_wh: float | None, reason: str) -> None:
-        session = self._sessions[transaction]
+        session = self._known.get(transaction)
+        if session is None:
+            return
         if session.end is not None and not session.stop_reason.startswith(ORPHAN):
             return
-        # A stop register below what was already seen is a reset or garbage: what was seen holds.
-        stop_wh = max(session.meter_last_wh, meter_wh) if meter_wh is not None else session.meter_last_wh
-        end = max(session.start, self._plausible(time))
-        closed = replace(session, end=end, meter_stop_wh=stop_wh, meter_last_wh=stop_wh, stop_reason=reason)
-        await self._store.save_session(closed)
-        self._sessions[transaction] = closed
-        self._dirty.discard(transaction)
-        self._dip.pop(transaction, None)
+        if reason.startswith(ORPHAN):
+            if session.end is None:
+                await self._orphaned(session, self._known.plausible(time), reason)
+            return
+        end = max(session.start, self._known.plausible(time))
+        if meter_wh is not None:
+            session = self._at_the_stop(session, meter_wh, end)
+        await self._closed(session, end, session.meter_last_wh, reason)
+
+    def _at_the_stop(self, session: EvSession, meter_wh: float, end: datetime) -> EvSession:
+        """A stop register below what was already seen is a reset or garbage: what was seen holds."""
+        doubt = self._doubts.get(session.transaction)
+        if not session.meter_told and session.meter_at is None:
+            return register.first(session, meter_wh, end, self._known.left_at(session))
+        return register.live(session, meter_wh, max(end, session.meter_at or end), doubt)[0]
+
+    async def _closed(self, session: EvSession, end: datetime, stop_wh: float, reason: str) -> EvSession:
+        ended = await self._keep(replace(register.closed(session, end, stop_wh), stop_reason=reason))
+        self._dirty.discard(session.transaction)
+        self._doubts.pop(session.transaction, None)
+        return ended
+
+    async def _orphaned(self, session: EvSession, at: datetime, reason: str) -> None:
+        """Close a session whose stop was not told, and every older one that the connector left open."""
+        for other in [s for s in self._known.of(session.connector) if s.end is None and s.start <= session.start]:
+            after = self._known.neighbour(other, after=True)
+            end = max(other.start, min(at, after.start) if after else at)
+            await self._closed(other, end, self._stop_by(other, after), reason)
+
+    def _stop_by(self, session: EvSession, after: EvSession | None) -> float:
+        """Where a forgotten session's register ended: at the next start when the register just went on, else as seen."""
+        held_at = session.meter_at or session.start
+        if after is None or not after.meter_told:
+            return session.meter_last_wh
+        went_on = register.follows(session.meter_last_wh, held_at, after.meter_start_wh, after.start)
+        return (
+            max(session.meter_last_wh, after.meter_start_wh) if went_on and not after.earlier else session.meter_last_wh
+        )
+
+    async def _close_before(self, session: EvSession) -> None:
+        """The session before a new one on its connector has ended; forgotten ones get the gap's energy."""
+        before = self._known.neighbour(session, after=False)
+        if before is not None and before.end is None:
+            await self._orphaned(before, session.start, ORPHAN + "a new session started")
+        elif before is not None and before.stop_reason.startswith(ORPHAN):
+            stop_wh = self._stop_by(before, session)
+            if stop_wh != before.meter_stop_wh:
+                end = min(before.end or session.start, session.start)
+                await self._closed(before, end, stop_wh, before.stop_reason)
+
+    async def _keep_stop(self, time: datetime | None, meter_wh: float | None, reason: str) -> EvSession:
+        at, stop_wh = self._known.plausible(time), meter_wh or 0.0
+        key = f"{self._charger}|stop|{at.isoformat()}|{stop_wh:.3f}"
+        known = self._known.by_key(key) or self._known.ended_with(at, stop_wh)
+        if known is not None:
+            return known
+        number = await self._store.next_transaction()
+        session = EvSession(
+            number, key, self._charger, 1, "", at, stop_wh, stop_wh, at, stop_wh, reason,
+            start_told=False, meter_told=False,
+        )  # fmt: skip
+        return await self._keep(session)
 
     async def _sample(self, transaction: int) -> None:
         # A stop that was under way is the last word.
-        if transaction in self._dirty:
-            await self._store.save_session(self._sessions[transaction], later=True)
+        session = self._known.get(transaction)
+        if session is not None and transaction in self._dirty:
+            await self._store.save_session(session, later=True)
 
     async def _save(self) -> None:
         for transaction in sorted(self._dirty):
-            await self._store.save_session(self._sessions[transaction])
+            session = self._known.get(transaction)
+            if session is not None:
+                await self._store.save_session(session)
             self._dirty.discard(transaction)
 
-    def _counted(self, session: EvSession, register_wh: float) -> EvSession:
-        if register_wh >= session.meter_last_wh:
-            self._dip.pop(session.transaction, None)
-            return replace(session, meter_last_wh=register_wh)
-        # A register that went back and stays back was reset: the energy so far is kept. One odd value is not enough.
-        dip = self._dip.get(session.transaction)
-        self._dip[session.transaction] = register_wh
-        if dip is None or register_wh < dip:
+    def _key(self, connector: int, tag: str, stamp: str, meter_wh: float | None, their_id: str) -> str:
+        if their_id:
+            return f"{self._charger}|{their_id}|{stamp}"
+        return f"{self._charger}|{connector}|{tag}|{stamp}|{meter_wh or 0.0:.3f}"
+
+    # ---- inside: register and time
+
+    def _counted(self, session: EvSession, register_wh: float, live: bool, time: datetime | None) -> EvSession:
+        held_at, now = session.meter_at, self._clock.now()
+        if session.end is not None:
+            return self._completing(session, register_wh, time)
+        at = now if time is None else max(session.start, time) if session.start_told else time
+        if live and held_at is not None and at <= held_at - register.CLOCK_SET_BACK:
+            at = now
+        if not session.meter_told and held_at is None:
+            return register.first(session, register_wh, at, self._known.left_at(session))
+        if held_at is not None and at < held_at:
+            return register.history(session, register_wh, at)
+        counted, doubt = register.live(session, register_wh, at, self._doubts.get(session.transaction))
+        if doubt is None:
+            self._doubts.pop(session.transaction, None)
+        else:
+            self._doubts[session.transaction] = doubt
+        return counted
+
+    def _completing(self, session: EvSession, register_wh: float, time: datetime | None) -> EvSession:
+        """A sample of an ended session: a forgotten one may have drawn more; a stopped one only learns when it did."""
+        end = session.end
+        if end is None or time is None or not session.start <= time <= end + AHEAD:
             return session
-        del self._dip[session.transaction]
-        return replace(session, meter_start_wh=dip - session.energy_wh, meter_last_wh=register_wh)
+        taken = register.history(session, register_wh, min(time, end))
+        if not session.stop_reason.startswith(ORPHAN):
+            return replace(session, curve=taken.curve) if taken.meter_last_wh == session.meter_last_wh else session
+        return register.closed(taken, end, max(session.meter_stop_wh or 0.0, taken.meter_last_wh))
 
-    def _plausible(self, time: datetime | None) -> datetime:
-        now = self._clock.now()
-        return time if time is not None and now - REMEMBERED < time < now + AHEAD else now
 
-    def _forget_old(self) -> None:
-        horizon = self._clock.now() - REMEMBERED
-        self._sessions = {
-            key: session for key, session in self._sessions.items() if session.end is None or session.end > horizon
-        }
+def _with_number(ranges: tuple[tuple[int, int], ...], number: int) -> tuple[tuple[int, int], ...]:
+    """Closed ranges with one more number; ranges that touch become one."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted((*ranges, (number, number))):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        else:
+            merged.append((low, high))
+    if len(merged) > RANGES:  # numbers at random: the oldest gap is given up
+        merged[:2] = [(merged[0][0], merged[1][1])]
+    return tuple(merged)

@@ -21,6 +21,12 @@ class OcppSettings(BaseModel):
     ping_interval_s: float = Field(
         20, ge=1, le=300, description="Seconds between WebSocket pings; a dead line is noticed within two of them."
     )
+    uploads_port: int | None = Field(
+        8888, ge=0, le=65535, description="TCP port where chargers upload their logs by HTTP; null takes none."
+    )
+    reconnects_per_minute: int = Field(
+        30, ge=1, le=10_000, description="Connections one charger may open per minute; an address ten times as many."
+    )
     path: str = Field(
         "/ocpp", pattern=r"^/[^?#]*$", description="Path before the charge point's identity in the URL it dials."
     )
@@ -35,11 +41,29 @@ class OcppDeviceSettings(BaseModel):
         min_length=1, max_length=48, description="Identity of the charger: the last part of the URL it dials."
     )
     password: SecretStr | None = Field(
-        None, description="Password of its Basic authentication; absent: none is asked (trusted home network only)."
+        None, description="First password of its Basic authentication; it holds until another one is rotated in."
     )
-    version: Literal["1.6"] | None = Field(
+    security_profile: Literal[0, 1, 2, 3] | None = Field(
+        None,
+        description="At least: 0 none (home network only), 1 password, 2 TLS and password, 3 TLS and its own "
+        "certificate; absent: 1 with a password, else 0.",
+    )
+    connector: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Which outlet of the charge point: connector of OCPP 1.6, EVSE of 2.x; devices may share one point.",
+    )
+    version: Literal["1.6", "2.0.1", "2.1"] | None = Field(
         None, description="Pin the OCPP version for firmware that claims more than it can; absent: what it offers."
     )
     sample_interval_s: int = Field(
         10, ge=1, le=900, description="Seconds between the meter values the charger is asked to send."
     )
+
+    @property
+    def least_profile(self) -> int:
+        """The security profile (OCPP security whitepaper, section 2) below which the charger is refused."""
+        if self.security_profile is not None:
+            return self.security_profile
+        return 1 if self.password is not None else 0

@@ -40,3 +40,8 @@ def clean(text: Any, length: int = 100) -> str:
         return ""
     kept = text[:length].encode("utf-8", "replace").decode("utf-8")
     return "".join(character for character in kept if character.isprintable()).strip()
+
+
+def blanked(name: str, value: str) -> str:
+    """The value of a configuration key or variable, or stars for a password or key."""
+    return "***" if "password" in name.lower() or "authorizationkey" in name.lower() else value

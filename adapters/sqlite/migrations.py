@@ -62,7 +62,12 @@ def _packed_days(db: Any) -> None:
     )
 
 
-STEPS: tuple[Step, ...] = (_first_tables, _sealed_rows, _packed_days)
+def _accounts_of_sessions(db: Any) -> None:
+    # What a session cost and why; of its row, so that it is kept, copied and salvaged with it.
+    db.execute("ALTER TABLE sessions ADD COLUMN account TEXT")
+
+
+STEPS: tuple[Step, ...] = (_first_tables, _sealed_rows, _packed_days, _accounts_of_sessions)
 """In order; append only, never edit one that was released."""
 
 VERSION = len(STEPS)

@@ -47,7 +47,7 @@ class Shape:
 SHAPES = (
     Shape("facts", "tt", "settings", document=1),
     Shape("counters", "ti", "counters"),
-    Shape("sessions", "nti[in]t", "charging sessions", document=4),
+    Shape("sessions", "nti[in]t[nt]?", "charging sessions", document=4),
     Shape("events", "ttit", "events", document=3),
     Shape("outbox", "ntti[in]t", "reports", document=5),
     Shape("audit", "nitttit", "audit rows"),
@@ -110,7 +110,7 @@ def save(aside: Path, connection: sqlite3.Connection) -> Saved:
 
 
 def _put(connection: sqlite3.Connection, shape: Shape, rows: list[Row], saved: Saved) -> None:
-    """Store what waits of one table, and empty it. Rows of an older version lack the seal, the last column."""
+    """Store what waits of one table, and empty it. Rows of an older version lack the last column (seal, account)."""
     verb = "INSERT OR REPLACE" if shape.replaces else "INSERT OR IGNORE"
     width = len(connection.execute(f"PRAGMA table_info({shape.table})").fetchall())
     sql = f"{verb} INTO {shape.table} VALUES ({','.join('?' * width)})"

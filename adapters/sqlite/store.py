@@ -37,7 +37,7 @@ from gateway.model.dr import DrReport, EventRecord
 from gateway.model.learned import DayShape
 from gateway.model.plan import Plan
 from gateway.model.reading import Interval, Rollup
-from gateway.model.session import EvSession
+from gateway.model.session import EvSession, SessionAccount
 
 T = TypeVar("T")
 
@@ -179,17 +179,19 @@ class SqliteStore:
     async def save_session(self, session: EvSession, *, later: bool = False) -> None:
         """Insert or replace one session, committed; `later`, for a sample of an open one, with the next commit."""
         end = None if session.end is None else r.micros(session.end)
-        values = (session.transaction, r.plain(session.charger), r.micros(session.start), end, to_json(session))
+        values = (session.transaction, r.plain(session.charger), r.micros(session.start), end)
         # An update in place; what is named in it has its index written again, so a sample names only what it changes.
         start = "" if later else " charger = excluded.charger, start = excluded.start, end = excluded.end,"
         sql = (
-            f"INSERT INTO sessions VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET{start}"
-            " document = excluded.document"
+            'INSERT INTO sessions (number, charger, start, "end", document) VALUES (?, ?, ?, ?, ?)'
+            f" ON CONFLICT (number) DO UPDATE SET{start} document = excluded.document"
         )
         if later:
-            self._later("sessions", str(session.transaction), sql, *values)
+            # Encoded only when it is written: of the samples of a minute that is the last one.
+            row = str(session.transaction)
+            self._worker.later("sessions", row, lambda c: c.execute(sql, (*values, to_json(session))))
         else:
-            await self._put(sql, *values)
+            await self._put(sql, *values, to_json(session))
 
     async def sessions(self, start: datetime, end: datetime, *, charger: str = "") -> list[EvSession]:
         """Sessions that overlap [start, end), open ones included, in order of start."""
@@ -200,6 +202,26 @@ class SqliteStore:
         since, name = r.micros(start), r.plain(charger)
         found = await self._all(sql, r.micros(end), since, since, name, name, of="sessions")
         return [from_json(EvSession, document) for (document,) in found]
+
+    async def save_account(self, account: SessionAccount) -> None:
+        """Keep what one stored session cost, with the next commit: it can be made anew."""
+        sql = "UPDATE sessions SET account = ? WHERE number = ?"
+        self._later("accounts", str(account.transaction), sql, to_json(account), account.transaction)
+
+    async def accounts(self, start: datetime, end: datetime) -> list[SessionAccount]:
+        """The accounts kept of the sessions that overlap [start, end), in order of their start."""
+        sql = (
+            "SELECT account FROM sessions WHERE start < ? AND (end IS NULL OR end > ? OR (start >= ? AND end = start))"
+            " AND account IS NOT NULL ORDER BY start, number"
+        )
+        since = r.micros(start)
+        values = (r.micros(end), since, since)
+
+        def read(c: sqlite3.Connection) -> list[SessionAccount]:
+            # Decoded in the worker: a month of slices would hold up the tick.
+            return [from_json(SessionAccount, document) for (document,) in c.execute(sql, values)]
+
+        return await self._worker.read(read, of="accounts")
 
     # Demand response ----------------------------------------------------------------------------------------------
 

@@ -1,34 +1,27 @@
-"""The configuration keys of the simulated charge point: OCPP 1.6 edition 2, section 9."""
+"""The configuration keys of the simulated charge point: OCPP 1.6 edition 2 section 9, security whitepaper 4."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-MEASURED = (
-    "Energy.Active.Import.Register",
-    "Power.Active.Import",
-    "Current.Import",
-    "Voltage",
-    "Current.Offered",
-    "SoC",
-)
-"""What this station can measure; the order is that of its answers."""
-KNOWN_ONLY = (
-    "Energy.Active.Export.Register", "Energy.Reactive.Import.Register", "Energy.Active.Import.Interval",
-    "Power.Active.Export", "Power.Offered", "Power.Factor", "Power.Reactive.Import", "Current.Export",
-    "Frequency", "Temperature", "RPM",
-)  # fmt: skip
-"""Measurands of section 7.31 it knows by name but has no sensor for: accepted, never sent."""
+from firmware_sim.ocppj import quirks
+from firmware_sim.ocppj.acceptance import MAX_PERIODS, MAX_PROFILES, stack_levels, watts_only
+from firmware_sim.ocppj.options import Options
+from firmware_sim.ocppj.sampling import KNOWN_ONLY, MEASURED
+
+PASSWORD = "AuthorizationKey"
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 16, 40
 
 
 @dataclass
 class Key:
-    """One configuration key; `reboot` keys answer RebootRequired."""
+    """One configuration key; `reboot` keys answer RebootRequired, `secret` ones are never reported."""
 
     value: str
     readonly: bool = False
     reboot: bool = False
+    secret: bool = False
 
 
 @dataclass
@@ -61,14 +54,17 @@ class Configuration:
     def report(self, names: list[str]) -> dict[str, Any]:
         """GetConfiguration's answer (section 5.8): all keys when none is named."""
         listed = names or list(self.keys)
-        known = [
-            {"key": name, "readonly": self.keys[name].readonly, "value": self.keys[name].value}
-            for name in listed
-            if name in self.keys
-        ]
+        known = [self._told(name) for name in listed if name in self.keys]
         return {"configurationKey": known, "unknownKey": [name for name in listed if name not in self.keys]}
 
+    def _told(self, name: str) -> dict[str, Any]:
+        key = self.keys[name]
+        value = {} if key.secret else {"value": key.value}
+        return {"key": name, "readonly": key.readonly, **value}
+
     def _fits(self, name: str, value: str) -> bool:
+        if name == PASSWORD:
+            return SHORTEST_PASSWORD <= len(value) <= LONGEST_PASSWORD
         if name.startswith("MeterValues"):
             allowed = MEASURED if self.strict_measurands else MEASURED + KNOWN_ONLY
             return all(item.strip() in allowed for item in value.split(",") if item.strip())
@@ -78,36 +74,44 @@ class Configuration:
         return not old.isdigit() or value.isdigit()
 
 
-def standard(meter_interval_s: float, watts_only: bool, stack_levels: int, strict_measurands: bool) -> Configuration:
+def standard(options: Options, connectors: int) -> Configuration:
     """The keys of a station as it leaves the factory."""
+    habits = options.quirks
+    units = "W" if quirks.WATTS_WORD in habits else "Power" if watts_only(habits) else "Current,Power"
     energy_and_more = ",".join(MEASURED[:5])
     keys = {
+        PASSWORD: Key("", secret=True),
         "AuthorizeRemoteTxRequests": Key("false"),
-        "ChargeProfileMaxStackLevel": Key(str(stack_levels), readonly=True),
-        "ChargingScheduleAllowedChargingRateUnit": Key("Power" if watts_only else "Current,Power", readonly=True),
-        "ChargingScheduleMaxPeriods": Key("24", readonly=True),
+        "ChargeProfileMaxStackLevel": Key(str(stack_levels(habits)), readonly=True),
+        "ChargingScheduleAllowedChargingRateUnit": Key(
+            "Current" if quirks.AMPS_ONLY in habits else units, readonly=True
+        ),
+        "ChargingScheduleMaxPeriods": Key(str(MAX_PERIODS), readonly=True),
         "ClockAlignedDataInterval": Key("0"),
         "ConnectionTimeOut": Key("120"),
-        "ConnectorPhaseRotation": Key("1.RST"),
-        "ConnectorSwitch3to1PhaseSupported": Key("false", readonly=True),
+        "ConnectorPhaseRotation": Key(",".join(f"{number}.RST" for number in range(1, connectors + 1))),
+        "ConnectorSwitch3to1PhaseSupported": Key("true" if options.switches_phases else "false", readonly=True),
+        "CpoName": Key(""),
         "GetConfigurationMaxKeys": Key("50", readonly=True),
         "HeartbeatInterval": Key("300"),
         "LocalAuthorizeOffline": Key("true"),
         "LocalPreAuthorize": Key("false"),
-        "MaxChargingProfilesInstalled": Key("10", readonly=True),
-        "MeterValueSampleInterval": Key(str(round(meter_interval_s))),
+        "MaxChargingProfilesInstalled": Key(str(MAX_PROFILES), readonly=True),
+        "MeterValueSampleInterval": Key(str(round(options.meter_interval_s))),
         "MeterValuesAlignedData": Key(energy_and_more),
         "MeterValuesSampledData": Key(energy_and_more),
-        "NumberOfConnectors": Key("1", readonly=True),
+        "NumberOfConnectors": Key(str(connectors), readonly=True),
         "ResetRetries": Key("1"),
+        "SecurityProfile": Key(str(options.address.security.profile), readonly=True),
         "StopTransactionOnEVSideDisconnect": Key("true", readonly=True),
         "StopTransactionOnInvalidId": Key("true"),
         "StopTxnAlignedData": Key(""),
         "StopTxnSampledData": Key(""),
         "SupportedFeatureProfiles": Key("Core,SmartCharging,RemoteTrigger", readonly=True),
+        "SupportedFileTransferProtocols": Key("HTTP,HTTPS", readonly=True),
         "TransactionMessageAttempts": Key("3"),
         "TransactionMessageRetryInterval": Key("5"),
         "UnlockConnectorOnEVSideDisconnect": Key("true"),
         "WebSocketPingInterval": Key("30", reboot=True),
     }
-    return Configuration(keys, strict_measurands)
+    return Configuration(keys, quirks.MEASURAND_REFUSE_LIST in habits)

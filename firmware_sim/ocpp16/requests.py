@@ -1,193 +1,209 @@
-"""What the station answers to the central system's requests: OCPP 1.6 edition 2, section 5."""
+"""What the station answers to the central system's requests: OCPP 1.6 edition 2 section 5, security whitepaper."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from firmware_sim.ocpp16 import quirks
-from firmware_sim.ocpp16.car import stamp
-from firmware_sim.ocpp16.line import Payload, Refused
-from firmware_sim.ocpp16.profiles import DEFAULT_PURPOSE, MAX_PURPOSE, TX_PURPOSE, Profile, parse
-from firmware_sim.ocpp16.station import Station
+from firmware_sim.ocpp16 import security
+from firmware_sim.ocpp16.configuration import PASSWORD
+from firmware_sim.ocpp16.profiles import matches, parse
+from firmware_sim.ocppj import quirks
+from firmware_sim.ocppj.acceptance import acceptable, fits_purpose, watts_only
+from firmware_sim.ocppj.car import stamp
+from firmware_sim.ocppj.connector import Connector, RemoteStart
+from firmware_sim.ocppj.line import Payload, Refused
 
-CONNECTORS = (0, 1)
+if TYPE_CHECKING:
+    from firmware_sim.ocpp16.station import Station16
 
 
-def answer(station: Station, action: str, payload: Payload) -> Payload:
-    """The payload of the CALLRESULT; raises Refused for a CALLERROR, KeyError, TypeError, ValueError if malformed."""
+def answer(station: Station16, action: str, payload: Payload) -> Payload:
+    """The payload of the CALLRESULT; raises Refused for a CALLERROR, Silent for no answer."""
     handler = HANDLERS.get(action)
     if handler is None:
         raise Refused("NotImplemented", f"{action} is not known here")
     return handler(station, payload)
 
 
-def set_charging_profile(station: Station, payload: Payload) -> Payload:
+def set_charging_profile(station: Station16, payload: Payload) -> Payload:
     """Section 5.16; a TxProfile outside a transaction is refused, as section 3.13.1 wants."""
-    connector = int(payload["connectorId"])
-    profile = parse(connector, payload["csChargingProfiles"], station.clock.now())
-    fits = connector in CONNECTORS and _fits_purpose(station, profile) and acceptable(station, profile)
+    profile = parse(payload["connectorId"], payload["csChargingProfiles"], station.clock.now())
+    fits = fits_purpose(station, profile) and acceptable(station, profile)
     if fits and quirks.LIE not in station.quirks:
         station.profiles.install(profile)
-        station.later(_do(station.follow_limit))
+        station.soon(station.follow_limits)
     return _status("Accepted" if fits else "Rejected")
 
 
-def acceptable(station: Station, profile: Profile) -> bool:
-    """False where this firmware's limits or quirks refuse the profile."""
-    refused = {
-        quirks.REJECT_ABSOLUTE: profile.kind == "Absolute",
-        quirks.STACK0_ONLY: profile.stack_level > 0,
-        quirks.WATTS_ONLY: profile.unit != "W",
-        quirks.NO_ZERO: any(limit == 0 for _, limit, _ in profile.periods),
-        quirks.REJECT_TX: profile.purpose == TX_PURPOSE,
-    }
-    if any(refused.get(quirk, False) for quirk in station.quirks):
-        return False
-    held = [other for other in station.profiles.profiles if other.id != profile.id]
-    return (
-        profile.stack_level <= station.config.number("ChargeProfileMaxStackLevel")
-        and len(profile.periods) <= station.config.number("ChargingScheduleMaxPeriods")
-        and len(held) < station.config.number("MaxChargingProfilesInstalled")
-    )
-
-
-def _fits_purpose(station: Station, profile: Profile) -> bool:
-    if profile.purpose == MAX_PURPOSE:
-        return profile.connector == 0
-    if profile.purpose == DEFAULT_PURPOSE:
-        return True
-    running = station.transaction
-    same = running is not None and profile.transaction_id in (None, running.id, quirks.GARBAGE_ID)
-    return same and profile.connector == 1
-
-
-def clear_charging_profile(station: Station, payload: Payload) -> Payload:
+def clear_charging_profile(station: Station16, payload: Payload) -> Payload:
     """Section 5.5."""
     if quirks.LIE in station.quirks:
         return _status("Accepted")
-    return _status("Accepted" if station.profiles.clear(payload) else "Unknown")
+    cleared = station.profiles.clear(lambda held: matches(payload, held))
+    station.soon(station.follow_limits)
+    return _status("Accepted" if cleared else "Unknown")
 
 
-def get_composite_schedule(station: Station, payload: Payload) -> Payload:
+def get_composite_schedule(station: Station16, payload: Payload) -> Payload:
     """Section 5.7: what the profiles together allow from now on."""
-    unit = payload.get("chargingRateUnit") or ("W" if quirks.WATTS_ONLY in station.quirks else "A")
-    if int(payload["connectorId"]) not in CONNECTORS or unit not in ("A", "W"):
+    number = payload["connectorId"]
+    place = station.places(number)
+    if not place:
         return _status("Rejected")
-    now, supply, duration_s = station.clock.now(), station.car.supply(), int(payload["duration"])
-    parts = station.profiles.composite(now, duration_s, station.session(), supply, station.options.max_current_a)
+    if quirks.COMPOSITE_NONSENSE in station.quirks:
+        schedule = {"duration": 8_600_000_000_000, "chargingRateUnit": "W", "chargingSchedulePeriod": [NO_PERIOD]}
+        return {"status": "Accepted", "connectorId": number, "chargingSchedule": schedule}
+    unit = payload.get("chargingRateUnit") or ("W" if watts_only(station.options.quirks) else "A")
+    now, supply, rating_a = station.clock.now(), place[0].car.supply(), station.options.max_current_a
+    parts = station.profiles.composite(
+        now, payload["duration"], station.session_of(number), supply, rating_a, place[0].number
+    )
     per_amp = 1.0 if unit == "A" else supply.voltage_v * supply.phases
-    periods = [
-        {"startPeriod": round(at_s), "limit": round(amps * per_amp, 1), "numberPhases": supply.phases}
-        for at_s, amps in parts
-    ]
     schedule = {
-        "duration": duration_s,
+        "duration": payload["duration"],
         "startSchedule": stamp(now),
         "chargingRateUnit": unit,
-        "chargingSchedulePeriod": periods,
+        "chargingSchedulePeriod": [
+            {"startPeriod": round(at_s), "limit": round(amps * per_amp, 1), "numberPhases": supply.phases}
+            for at_s, amps in parts
+        ],
     }
-    where = {"connectorId": payload["connectorId"], "scheduleStart": stamp(now)}
-    return {"status": "Accepted", **where, "chargingSchedule": schedule}
+    return {"status": "Accepted", "connectorId": number, "scheduleStart": stamp(now), "chargingSchedule": schedule}
 
 
-def change_configuration(station: Station, payload: Payload) -> Payload:
-    """Section 5.3."""
-    return _status(station.config.change(payload["key"], str(payload["value"])))
+NO_PERIOD = {"startPeriod": 0, "limit": 0.0}
 
 
-def get_configuration(station: Station, payload: Payload) -> Payload:
+def change_configuration(station: Station16, payload: Payload) -> Payload:
+    """Section 5.3; a new password counts from the next dial, which is soon."""
+    status = station.config.change(payload["key"], payload["value"])
+    if payload["key"] == PASSWORD and status == "Accepted":
+        station.security.password = payload["value"]
+        station.later(station.line.redial())
+    if payload["key"] == "HeartbeatInterval" and status == "Accepted":
+        station.heartbeat_s = float(payload["value"])
+    if payload["key"] == "MeterValuesSampledData":
+        station.measurand_changes += 1
+        if quirks.REBOOTS_ON_PROBING in station.quirks and station.measurand_changes > 1:
+            station.later(station.reboot(None))
+    return _status(status)
+
+
+def get_configuration(station: Station16, payload: Payload) -> Payload:
     """Section 5.8."""
     return station.config.report(list(payload.get("key") or []))
 
 
-def remote_start(station: Station, payload: Payload) -> Payload:
+def remote_start(station: Station16, payload: Payload) -> Payload:
     """Section 5.11: starts at once with a car, else when one is plugged within ConnectionTimeOut."""
-    tag, raw = payload["idTag"], payload.get("chargingProfile")
-    profile = parse(1, raw, station.clock.now()) if raw else None
-    busy = station.transaction is not None or not station.operative or payload.get("connectorId") not in (None, 1)
-    if busy or (profile and not acceptable(station, profile)):
+    number, raw = payload.get("connectorId"), payload.get("chargingProfile")
+    place = station.connector(number) if number else _best(station.connectors)
+    profile = parse(place.number if place else 0, raw, station.clock.now()) if raw else None
+    if place is None or place.transaction or not (station.operative and place.operative) or place.broken or place.stuck:
         return _status("Rejected")
-    station.remote_start = (tag, profile, station.clock.now())
+    if profile and not acceptable(station, profile):
+        return _status("Rejected")
+    place.remote_start = RemoteStart(payload["idTag"], station.clock.now(), profile)
     return _status("Accepted")
 
 
-def remote_stop(station: Station, payload: Payload) -> Payload:
+def _best(connectors: list[Connector]) -> Connector | None:
+    """The free connector with a car, else the first free one."""
+    free = [connector for connector in connectors if connector.transaction is None]
+    return next((connector for connector in free if connector.car.plugged), free[0] if free else None)
+
+
+def remote_stop(station: Station16, payload: Payload) -> Payload:
     """Section 5.12."""
-    running = station.transaction
-    if running is None or payload["transactionId"] not in (running.id, quirks.GARBAGE_ID):
-        return _status("Rejected")
-    station.later(_end(station, "Remote"))
-    return _status("Accepted")
+    for connector in station.connectors:
+        running = connector.transaction
+        if running and payload["transactionId"] in (running.id, quirks.GARBAGE_ID):
+            return _end(station, connector, "Remote", "Accepted")
+    return _status("Rejected")
 
 
-def change_availability(station: Station, payload: Payload) -> Payload:
+def change_availability(station: Station16, payload: Payload) -> Payload:
     """Section 5.2: Scheduled while a transaction runs."""
-    if int(payload["connectorId"]) not in CONNECTORS or payload["type"] not in ("Operative", "Inoperative"):
+    places = station.places(payload["connectorId"])
+    if quirks.AVAILABILITY_BREAKS in station.quirks:
+        station.soon(lambda: station.break_down(places))
         return _status("Rejected")
-    station.operative = payload["type"] == "Operative"
-    return _status("Scheduled" if station.transaction and not station.operative else "Accepted")
+    if not places:
+        return _status("Rejected")
+    delayed = station.set_operative(payload["connectorId"], payload["type"] == "Operative")
+    return _status("Scheduled" if delayed or quirks.AVAILABILITY_SCHEDULED in station.quirks else "Accepted")
 
 
-def reset(station: Station, payload: Payload) -> Payload:
+def reset(station: Station16, payload: Payload) -> Payload:
     """Section 5.14: the transaction is stopped, then the station restarts."""
-    if payload["type"] not in ("Hard", "Soft"):
-        return _status("Rejected")
     station.later(station.reboot(f"{payload['type']}Reset"))
     return _status("Accepted")
 
 
-def trigger_message(station: Station, payload: Payload) -> Payload:
-    """Section 5.17."""
+def trigger_message(station: Station16, payload: Payload) -> Payload:
+    """Section 5.17, and ExtendedTriggerMessage of the security whitepaper."""
+    number = payload.get("connectorId", 0)
+    places = station.places(number)
     asked: dict[str, Callable[[], None]] = {
-        "BootNotification": lambda: station.later(station.boot()),
+        "BootNotification": lambda: station.later(station.boot_again()),
         "Heartbeat": lambda: station.notice("Heartbeat", {}),
-        "MeterValues": lambda: station.send_meter_values("Trigger", "MeterValuesSampledData"),
-        "StatusNotification": station.report_status,
+        "MeterValues": lambda: _each(places, lambda place: station.tell_values(place, "Trigger")),
+        "StatusNotification": lambda: _each(places, station.tell_status) if number else station.report_status(),
         "DiagnosticsStatusNotification": lambda: station.notice("DiagnosticsStatusNotification", {"status": "Idle"}),
         "FirmwareStatusNotification": lambda: station.notice("FirmwareStatusNotification", {"status": "Idle"}),
+        "LogStatusNotification": lambda: station.notice("LogStatusNotification", {"status": "Idle"}),
+        "SignChargePointCertificate": lambda: security.sign(station),
     }
     wanted = payload["requestedMessage"]
-    if wanted not in asked:
-        return _status("NotImplemented")
-    if wanted == "BootNotification" and quirks.NO_BOOT in station.quirks:
+    if (
+        not places
+        or (wanted == "BootNotification" and quirks.NO_BOOT in station.quirks)
+        or (wanted == "MeterValues" and quirks.METER_SILENT in station.quirks)
+    ):
         return _status("Rejected")
-    station.later(_do(asked[wanted]))
+    station.soon(asked[wanted])
     return _status("Accepted")
 
 
-def unlock_connector(station: Station, payload: Payload) -> Payload:
+def unlock_connector(station: Station16, payload: Payload) -> Payload:
     """Section 5.18: an ongoing transaction is ended first."""
-    if int(payload["connectorId"]) != 1:
+    place = station.connector(payload["connectorId"])
+    if place is None:
         return _status("NotSupported")
-    station.later(_end(station, "UnlockCommand"))
-    return _status("Unlocked")
+    return _end(station, place, "UnlockCommand", "Unlocked")
+
+
+def _each(places: list[Connector], act: Callable[[Connector], None]) -> None:
+    for place in places:
+        act(place)
+
+
+def _end(station: Station16, connector: Connector, reason: str, status: str) -> Payload:
+    station.soon(lambda: station.end(connector, reason))
+    return _status(status)
 
 
 def _status(status: str) -> Payload:
     return {"status": status}
 
 
-async def _end(station: Station, reason: str) -> None:
-    station.end(reason)
-
-
-async def _do(act: Callable[[], None]) -> None:
-    await asyncio.sleep(0)
-    act()
-
-
-HANDLERS: dict[str, Callable[[Station, dict[str, Any]], Payload]] = {
+HANDLERS: dict[str, Callable[[Station16, dict[str, Any]], Payload]] = {
+    "CertificateSigned": security.certificate_signed,
     "ChangeAvailability": change_availability,
     "ChangeConfiguration": change_configuration,
     "ClearCache": lambda station, payload: _status("Accepted"),
     "ClearChargingProfile": clear_charging_profile,
     "DataTransfer": lambda station, payload: _status("UnknownVendorId"),
+    "DeleteCertificate": security.delete_certificate,
+    "ExtendedTriggerMessage": trigger_message,
     "GetCompositeSchedule": get_composite_schedule,
     "GetConfiguration": get_configuration,
-    # Section 5.9: no file name means there is nothing to upload.
-    "GetDiagnostics": lambda station, payload: {},
+    "GetDiagnostics": security.get_diagnostics,
+    "GetInstalledCertificateIds": security.installed_certificates,
+    "GetLocalListVersion": lambda station, payload: {"listVersion": -1},
+    "GetLog": security.get_log,
+    "InstallCertificate": security.install_certificate,
     "RemoteStartTransaction": remote_start,
     "RemoteStopTransaction": remote_stop,
     "Reset": reset,

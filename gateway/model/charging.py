@@ -21,6 +21,8 @@ class ChargingNeeds:
     """Bounds of the car, A per phase."""
     phases: int | None = None
     max_power_w: float | None = None
+    session_wh: float = 0.0
+    """Energy the session had delivered when the car said it, Wh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +96,5 @@ class ChargerAbout:
     security_events: tuple[TraceLine, ...] = ()
     uploads: tuple[str, ...] = ()
     """Names of the logs it uploaded to us."""
+    upload_status: str = ""
+    """How its last upload stands, in its own word; empty before the first."""

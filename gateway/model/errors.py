@@ -52,7 +52,12 @@ class DeviceError(HearthError):
 
 
 class DeviceUnreachable(DeviceError):
-    """No answer in time, or no connection; worth another try later."""
+    """No answer in time, or no connection; worth another try later.
+
+    `expected` when somebody asked for it, as a restart: nobody is alarmed.
+    """
+
+    expected = False
 
 
 class DeviceAnswerWrong(DeviceError):

@@ -1,10 +1,12 @@
-"""The owner's preferences: a dozen settings, stored, never in the site file."""
+"""The owner's preferences: understandable settings, stored, never in the site file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from enum import StrEnum
+
+EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 
 
 class ChargeMode(StrEnum):
@@ -15,6 +17,13 @@ class ChargeMode(StrEnum):
     SOLAR = "solar"
     MIN_SOLAR = "min_solar"
     SMART = "smart"
+
+
+class ChargeGoal(StrEnum):
+    """What a smart car looks for while there is time."""
+
+    CHEAPEST = "cheapest"
+    GREENEST = "greenest"
 
 
 class DrPolicy(StrEnum):
@@ -28,14 +37,58 @@ class DrPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """The car leaves at `at`, local wall time, on each of `days` (0 is Monday); targets left out are the charger's."""
+
+    at: time = time(7, 0)
+    days: tuple[int, ...] = EVERY_DAY
+    target_wh: float | None = None
+    target_soc_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """One car of the household, known by the tags it is charged with; what is None is not said of it."""
+
+    name: str
+    tags: tuple[str, ...] = ()
+    battery_wh: float = 60_000.0
+    phases: int = 3
+    """How many phases its own charger uses: 1, 2 or 3."""
+    max_current_a: float = 32.0
+    """The most it takes, A per phase."""
+    efficiency_percent: float = 90.0
+    """What of the energy at the charger's meter arrives in its battery; 87 to 94 in cars of 11 kW."""
+    target_soc_percent: float | None = None
+    mode: ChargeMode | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChargingPreference:
-    """One charger's wishes: full (or `target_wh` more) by `ready_by`, local wall time."""
+    """One charger's wishes: full (or `target_wh` more) by the next departure, local wall time."""
 
     mode: ChargeMode = ChargeMode.SMART
     ready_by: time = time(7, 0)
+    """Each day, as long as there are no `departures`."""
     target_wh: float = 20_000.0
     """Energy the session should deliver by then, Wh, when the car does not tell its state of charge."""
     target_soc_percent: float = 100.0
+    departures: tuple[Departure, ...] = ()
+    goal: ChargeGoal = ChargeGoal.CHEAPEST
+    max_price_micro_per_kwh: int | None = None
+    """A smart car waits while power costs more, unless its departure needs it; micro-units of the currency."""
+    max_co2_g_per_kwh: float | None = None
+    priority: int = 0
+    """Higher is served first where several cars compete."""
+    trust_car: bool = True
+    """Whether the departure and energy that the car itself tells (ISO 15118) come before those set here."""
+    default_vehicle: str = ""
+    """Name of the vehicle that charges here without a known tag; empty: none in particular."""
+    guest_current_a: float = 10.0
+    """What a guest's car gets, A per phase."""
+    unknown_tag_is_guest: bool = False
+    guest_session: str = ""
+    """The transaction the owner declared a guest's; any other is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +109,8 @@ class Preferences:
     """What the owner is willing to pay to avoid one kg of CO2, micro-units of the currency."""
     battery_to_car: bool = False
     """Whether the home battery may be drained into the car."""
+    vehicles: tuple[Vehicle, ...] = ()
+    """The household's cars, each with a name of its own."""
 
     def charging_of(self, charger: str) -> ChargingPreference:
         """The wishes for one charger; the defaults when none were set."""
@@ -64,3 +119,12 @@ class Preferences:
     def with_charging(self, charger: str, wish: ChargingPreference) -> Preferences:
         """The same preferences with one charger's wishes replaced."""
         return replace(self, charging={**self.charging, charger: wish})
+
+    def vehicle(self, name: str) -> Vehicle | None:
+        """The vehicle of that name, or None."""
+        return next((vehicle for vehicle in self.vehicles if vehicle.name == name), None)
+
+    def vehicle_by_tag(self, tag: str) -> Vehicle | None:
+        """The vehicle charged with a tag, or None; tags are compared without case (OCPP 1.6, 7.28 CiString)."""
+        wanted = tag.casefold()
+        return next((v for v in self.vehicles if wanted in (known.casefold() for known in v.tags)), None)

@@ -76,6 +76,15 @@ class HeatPumpSpec:
     phase: int = 1
 
 
+class Sharing(StrEnum):
+    """How cars share what the fuses leave."""
+
+    FAIR = "fair"
+    """Alike, A per phase; who cannot get the minimum waits its turn."""
+    PRIORITY = "priority"
+    """The higher priority first, then the nearer departure; equals alike."""
+
+
 Spec = BatterySpec | ChargerSpec | WaterHeaterSpec | HeatPumpSpec | None
 
 
@@ -125,6 +134,8 @@ class Site:
     co2_g_per_kwh: float = 300.0
     """Carbon intensity of grid energy used when no source tells better."""
     circuits: tuple[Circuit, ...] = ()
+    """The branches below the main fuse, a tree by `parent`."""
+    sharing: Sharing = Sharing.FAIR
 
     def of_role(self, *roles: Role) -> tuple[Device, ...]:
         """The devices with one of these roles, in the order of the site file."""
@@ -133,3 +144,16 @@ class Site:
     def device(self, device_id: str) -> Device | None:
         """The device with this id, or None."""
         return next((device for device in self.devices if device.id == device_id), None)
+
+    def circuit(self, circuit_id: str) -> Circuit | None:
+        """The circuit with this id, or None."""
+        return next((circuit for circuit in self.circuits if circuit.id == circuit_id), None)
+
+    def above(self, circuit_id: str) -> tuple[Circuit, ...]:
+        """The circuit and all above it up to, not with, the main fuse; a loop of parents ends where it closes."""
+        path: list[Circuit] = []
+        circuit = self.circuit(circuit_id)
+        while circuit is not None and circuit not in path:
+            path.append(circuit)
+            circuit = self.circuit(circuit.parent)
+        return tuple(path)

@@ -23,7 +23,9 @@ from gateway.ports import Clock, FactStore, Store
 from gateway.runtime.demand_response import DemandResponse
 from gateway.runtime.edits import Edits
 from gateway.runtime.energy import EnergyDay, EnergyHistory
+from gateway.runtime.installer import Installer
 from gateway.runtime.learn import Learn
+from gateway.runtime.ledger import Ledger
 from gateway.runtime.live import Changes
 from gateway.runtime.meters import Intake
 from gateway.runtime.notices import Notices
@@ -54,11 +56,12 @@ class Home:
     price_at: Callable[[Tariff, datetime], Rate]
     shapes: Callable[[], dict[str, tuple[float, ...]]]
     task_errors: Callable[[], dict[str, str]]
+    installer: Installer
     simulated: bool = False
-    unknown_stations: Callable[[], list[str]] = field(default=list)
     notes: Callable[[str], DeviceNotes] = lambda device: DeviceNotes()
     energy: EnergyHistory = field(init=False)
     edits: Edits = field(init=False)
+    ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
         self.energy = EnergyHistory(self.site, self.clock, self.store)

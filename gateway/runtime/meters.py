@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from gateway.model.errors import DeviceError
+from gateway.model.errors import DeviceError, DeviceUnreachable
 from gateway.model.reading import Quality
 from gateway.model.site import Role, Site
 from gateway.ports import Clock, Meter, Paced
@@ -73,6 +73,8 @@ class MeterLoop:
         """Note a failure; tell about it once, when it has lasted (a connection may still be opening)."""
         state, now = self.intake.state, self.clock.monotonic()
         state.silent[self.meter.id] = error.reason
+        if isinstance(error, DeviceUnreachable) and error.expected:
+            return
         if self.failing_since is None:
             self.failing_since = now
         if self.told or now - self.failing_since < TELL_AFTER_S * self.clock.speed:

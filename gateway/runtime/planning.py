@@ -36,6 +36,8 @@ class PlanLoop:
     _based_on: PlanRequest | None = None
     _cause: str = "start"
     _surprised_since: float | None = None
+    _cars: frozenset[object] | None = None
+    """What the plan knows of the cars, as of the last snapshot."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="plan"))
 
@@ -84,7 +86,11 @@ class PlanLoop:
         return block, micro, co2_g
 
     def watch(self, snapshot: Snapshot) -> None:
-        """Ask for a new plan when the house has drawn far from the plan for two minutes."""
+        """Ask for a new plan when a car said something new, or the house drew far from the plan for two minutes."""
+        cars = cars_known(snapshot)
+        if self._cars is not None and cars != self._cars:
+            self.cause("car")
+        self._cars = cars
         if not surprise(snapshot, self.plan):
             self._surprised_since = None
             return
@@ -116,6 +122,15 @@ class PlanLoop:
         finally:
             wake.cancel()
             pause.cancel()
+
+
+def cars_known(snapshot: Snapshot) -> frozenset[object]:
+    """What a plan depends on of each car and does not follow from the meter: session, tag, needs, phases, charge."""
+    return frozenset(
+        (status.id, status.transaction, status.tag, status.needs, status.soc_percent is None)
+        + (() if status.switches_phases else (status.phases_in_use,))
+        for status in snapshot.chargers.values()
+    )
 
 
 def surprise(snapshot: Snapshot, plan: Plan | None, threshold_w: float = 1500.0) -> bool:

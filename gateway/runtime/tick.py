@@ -10,20 +10,22 @@ from dataclasses import dataclass, field
 
 from gateway.core.control.dispatch import ControlMemory, Decision, decide
 from gateway.core.control.timing import ControlTiming
-from gateway.core.control.verification import honours
 from gateway.core.metering.freeze import Wishes
 from gateway.model.audit import AuditRow
 from gateway.model.authority import Authority
-from gateway.model.errors import CommandRefused, DeviceError, StoreError
+from gateway.model.errors import DeviceError, StoreError
 from gateway.model.setpoint import Setpoint, SetpointKind
-from gateway.model.snapshot import ChargerStatus, Snapshot
+from gateway.model.snapshot import Snapshot
 from gateway.ports import Actuator, AuditStore, Clock, EvCharger
 from gateway.runtime.live import HomeState
 from gateway.runtime.notices import Notices
 from gateway.runtime.process import age_s
+from gateway.runtime.sent import Sent
+from gateway.runtime.verify import Verification
 
 log = logging.getLogger(__name__)
 
+SAFETY = (Authority.ELECTRICAL_SAFETY, Authority.BINDING_LIMIT)
 RETRY_S = 1.0
 TELL_AFTER_S = 3.0
 """A command that fails is told of after so long (real s)."""
@@ -31,35 +33,6 @@ PACE_LEARNED_S = 45.0
 """By then the pace of a main meter that speaks every 10 s is known; until then its pauses alarm nobody."""
 RELEASE_S = 3.0
 """An orderly end takes at most this long (real s), a third of it for commands under way."""
-
-
-@dataclass(slots=True)
-class Sent:
-    """How one device stands with its commands."""
-
-    accepted: Setpoint | None = None
-    accepted_at: float = 0.0
-    """Monotonic home s at which the present value was first accepted."""
-    sent_at: float = -math.inf
-    """Monotonic home s at which the newest accepted command went out: its life counts from here."""
-    wanted: Setpoint | None = None
-    task: asyncio.Task[None] | None = None
-    failing: str = ""
-    """Why the last command was not accepted; empty when it was."""
-    failing_since: float = 0.0
-    told: str = ""
-    """The reason a person was told."""
-    retry_at: float = 0.0
-    rung_at: float = -math.inf
-    confirmed_at: float = -1.0
-    """`accepted_at` of the wish that was last seen working."""
-
-    def in_force(self, now: float, life_s: float) -> Setpoint | None:
-        """The accepted setpoint until its end; after that the device stands at its own safe value.
-
-        By the monotonic clock: a step of the system's time neither ends a command nor keeps a dead one.
-        """
-        return self.accepted if now - self.sent_at < life_s else None
 
 
 @dataclass(slots=True)
@@ -78,15 +51,25 @@ class Tick:
     last: Snapshot | None = None
     setpoints: dict[str, Setpoint] = field(default_factory=dict)
     sent: dict[str, Sent] = field(default_factory=dict)
-    disobeying: set[str] = field(default_factory=set)
     first_after_s: float | None = None
     """Real seconds from the start of the process to the first tick."""
     count: int = 0
+    verification: Verification = field(init=False)
     _begun: float | None = None
     """Monotonic home s of the first tick without a meter."""
     _memory: ControlMemory = field(default_factory=ControlMemory)
     _papers: set[asyncio.Task[None]] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.verification = Verification(
+            self.state.site, self.chargers, self.timing, self.clock, self.notices, self._row, self._name
+        )
+
+    @property
+    def disobeying(self) -> set[str]:
+        """Chargers that were seen not to honour their limit."""
+        return self.verification.disobeying
 
     @property
     def period_s(self) -> float:
@@ -124,7 +107,7 @@ class Tick:
         """One tick: snapshot -> decide -> send; sending goes on in the background, one task per device."""
         now, life_s = self.clock.monotonic(), self.timing.command_life_s
         accepted = {id_: held for id_, sent in self.sent.items() if (held := sent.in_force(now, life_s)) is not None}
-        snapshot = self.state.freeze(self.wishes(), accepted, frozenset(self.disobeying))
+        snapshot = self.state.freeze(self.wishes(), accepted, frozenset(self.verification.disobeying))
         decision = decide(self.state.site, snapshot, self._memory, self.timing, now)
         self._memory = decision.memory
         self.last, self.setpoints = snapshot, {s.device: s for s in decision.setpoints}
@@ -132,9 +115,10 @@ class Tick:
         if self.first_after_s is None:
             self.first_after_s = age_s()
             log.info("first tick %.2f s after the start of the process", self.first_after_s)
+        # First: a device whose commands fail one after the other would leave no moment for another way.
+        self.verification.look(snapshot, self.sent, now)
         for setpoint in decision.setpoints:
             self._send(setpoint, now)
-        self._verify(snapshot, now)
         self._alarm(decision, snapshot, now)
         self.on_tick(snapshot)
 
@@ -142,11 +126,27 @@ class Tick:
         if setpoint.device not in self.chargers and setpoint.device not in self.actuators:
             return
         sent = self.sent.setdefault(setpoint.device, Sent())
-        sent.wanted = setpoint
-        if sent.task is not None or (sent.failing and now < sent.retry_at):
-            return
-        if self._due(sent, setpoint, now):
+        sent.want(setpoint, now)
+        if sent.task is not None:
+            self._overtake(sent, sent.task, setpoint, now)
+        elif self._due(sent, setpoint, now) and not (sent.failing and now < sent.retry_at):
+            sent.sending, sent.begun = setpoint, now
             sent.task = asyncio.create_task(self._apply(sent, setpoint), name=f"command {setpoint.device}")
+
+    def _overtake(self, sent: Sent, task: asyncio.Task[None], setpoint: Setpoint, now: float) -> None:
+        """A wish for safety waits at most a tick behind a lesser one that waits for its device.
+
+        Behind another one for safety it waits: a device that is slow to answer would never get to the end of any.
+        """
+        sending = sent.sending
+        if sending is None or setpoint.authority not in SAFETY or sending.authority in SAFETY:
+            return
+        another = not setpoint.same_wish(sending)
+        lower = setpoint.kind is not SetpointKind.CURRENT or setpoint.value < sending.value
+        if another and lower and now - sent.begun >= 0.9 * self.period_s:
+            sent.sending = None
+            task.add_done_callback(lambda _: self.hurry())
+            task.cancel()
 
     def _due(self, sent: Sent, setpoint: Setpoint, now: float) -> bool:
         """Whether a command must go out: the wish changed, or the last one is at half of its life."""
@@ -168,7 +168,7 @@ class Tick:
         else:
             await self._accepted(sent, setpoint, sent_at)
         finally:
-            sent.task = None
+            sent.task = sent.sending = None
 
     async def _accepted(self, sent: Sent, setpoint: Setpoint, sent_at: float) -> None:
         before = sent.in_force(self.clock.monotonic(), self.timing.command_life_s)
@@ -208,53 +208,6 @@ class Tick:
         log.warning("%s", error)
         words = f"{self._name(setpoint.device)} did not take a command: {reason}. {error.remedy}".strip()
         await self.notices.raise_(f"command {setpoint.device}", "warning", words)
-
-    def _verify(self, snapshot: Snapshot, now: float) -> None:
-        for device, charger in self.chargers.items():
-            sent = self.sent.get(device)
-            held = snapshot.commanded.get(device)
-            if sent is None or held is None:
-                continue
-            verdict = honours(snapshot.chargers[device], held, now - sent.accepted_at, self.timing)
-            if verdict is True:
-                self._confirm(sent, held, snapshot.chargers[device])
-                self.disobeying.discard(device)
-                self.notices.later_end(f"disobeys {device}")
-            elif verdict is False:
-                self.disobeying.add(device)
-                if sent.task is None and now - sent.rung_at > 2 * self.timing.verify_s:
-                    sent.rung_at = now
-                    sent.task = asyncio.create_task(self._escalate(sent, charger), name=f"escalate {device}")
-
-    def _confirm(self, sent: Sent, held: Setpoint, status: ChargerStatus) -> None:
-        """The chain's next link, once per changed wish: the limit was seen working in measured current."""
-        if sent.confirmed_at == sent.accepted_at:
-            return
-        sent.confirmed_at = sent.accepted_at
-        amps = max((a for a in status.current_a if a is not None), default=0.0)
-        words = f"{amps:.1f} A measured under the limit of {held.value:.1f} A"
-        self._row(AuditRow(self.clock.now(), "confirmed", held.device, words, held.authority, held.source))
-
-    async def _escalate(self, sent: Sent, charger: EvCharger) -> None:
-        name = self._name(charger.id)
-        try:
-            rung = await charger.next_rung()
-            words = f"{name} accepted a limit but did not honour it; trying another way: {rung}."
-            if sent.wanted is not None:
-                wanted = sent.wanted
-                sent_at = self.clock.monotonic()
-                await charger.apply(wanted)
-                sent.accepted, sent.sent_at, sent.accepted_at = wanted, sent_at, self.clock.monotonic()
-        except CommandRefused as error:
-            words = f"{name} does not honour its limit and no other way is left: {error.reason}."
-        except DeviceError as error:
-            words = f"{name} does not honour its limit and cannot be told another way now: {error.reason}."
-        finally:
-            sent.task = None
-        known = self.notices.open.get(f"disobeys {charger.id}")
-        if known is None or known.text != words:
-            log.warning("%s", words)
-        await self.notices.raise_(f"disobeys {charger.id}", "warning", words)
 
     def _alarm(self, decision: Decision, snapshot: Snapshot, now: float) -> None:
         causes = {cause for cause, _ in decision.alarms}

@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import datetime, time, timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.model.audit import AuditRow
 from gateway.model.errors import WishRefused
-from gateway.model.preferences import ChargeMode, ChargingPreference, DrPolicy, Preferences
+from gateway.model.preferences import Preferences
 from gateway.model.setpoint import Override
 from gateway.model.site import Role, Site
 from gateway.ports import Clock, Store
+from gateway.runtime.wish_check import check
+from gateway.runtime.wish_documents import preferences_document, preferences_from
 
 log = logging.getLogger(__name__)
 
 PREFERENCES = "preferences"
 OVERRIDES = "overrides"
-CONSENTS = {"binding", "voluntary", "none"}
 CONTROLLED = (Role.EV_CHARGER, Role.WATER_HEATER, Role.HEAT_PUMP, Role.BATTERY, Role.HYBRID_INVERTER)
 
 
@@ -55,7 +56,7 @@ class OwnerWishes:
 
     async def set_preferences(self, preferences: Preferences, who: str) -> None:
         """Keep new preferences; raises WishRefused with the reason when they cannot be."""
-        _check(preferences, self.site)
+        check(preferences, self.site)
         async with self._turn:
             await self.store.put(PREFERENCES, preferences_document(preferences))
             self.preferences = preferences
@@ -88,65 +89,6 @@ class OwnerWishes:
         self._count += 1
         name = f"{device}-{now:%Y%m%dT%H%M%S}-{self._count}"
         return Override(name, device, action, now, now + timedelta(minutes=minutes), who, event)
-
-
-def preferences_document(preferences: Preferences) -> dict[str, Any]:
-    """Preferences as a JSON document."""
-    document = asdict(preferences)
-    document["dr_policy"] = preferences.dr_policy.value
-    document["vacation_until"] = preferences.vacation_until.isoformat() if preferences.vacation_until else None
-    document["charging"] = {
-        charger: {
-            "mode": wish.mode.value,
-            "ready_by": wish.ready_by.isoformat("minutes"),
-            "target_wh": wish.target_wh,
-            "target_soc_percent": wish.target_soc_percent,
-        }
-        for charger, wish in preferences.charging.items()
-    }
-    return document
-
-
-def preferences_from(document: dict[str, Any]) -> Preferences:
-    """Preferences from their document; what a later version added or removed is left at its default."""
-    known = {f.name for f in fields(Preferences)}
-    values = {key: value for key, value in document.items() if key in known}
-    values["dr_policy"] = DrPolicy(values.get("dr_policy", DrPolicy.JOIN))
-    if values.get("vacation_until"):
-        values["vacation_until"] = datetime.fromisoformat(values["vacation_until"])
-    values["charging"] = {
-        charger: ChargingPreference(
-            ChargeMode(wish["mode"]),
-            time.fromisoformat(wish["ready_by"]),
-            float(wish["target_wh"]),
-            float(wish.get("target_soc_percent", 100.0)),
-        )
-        for charger, wish in values.get("charging", {}).items()
-    }
-    return replace(Preferences(), **values)
-
-
-def _check(preferences: Preferences, site: Site) -> None:
-    if not 5 <= preferences.comfort_low_c <= preferences.comfort_high_c <= 30:
-        raise WishRefused("The comfort band must lie between 5 and 30 °C, lower end first.")
-    if not 0 <= preferences.battery_reserve_percent <= 100:
-        raise WishRefused("The battery reserve is a percentage between 0 and 100.")
-    if not 30 <= preferences.water_min_c <= 70:
-        raise WishRefused("The least water temperature lies between 30 and 70 °C.")
-    if preferences.vacation_until is not None and preferences.vacation_until.tzinfo is None:
-        raise WishRefused("The end of the vacation needs its time zone.")
-    if preferences.carbon_weight_micro_per_kg < 0:
-        raise WishRefused("What avoiding CO2 is worth cannot be negative.")
-    if unknown := set(preferences.consents.values()) - CONSENTS:
-        raise WishRefused(f"'{sorted(unknown)[0]}' is not a consent; use binding, voluntary or none.")
-    chargers = {device.id for device in site.of_role(Role.EV_CHARGER)}
-    for charger, wish in preferences.charging.items():
-        if charger not in chargers:
-            raise WishRefused(f"There is no charger '{charger}'.")
-        if not 0 <= wish.target_wh <= 200_000:
-            raise WishRefused("The charging target lies between 0 and 200 kWh.")
-        if not 0 <= wish.target_soc_percent <= 100:
-            raise WishRefused("The state of charge to reach is a percentage between 0 and 100.")
 
 
 def _override_document(override: Override) -> dict[str, Any]:

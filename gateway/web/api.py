@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -32,13 +30,12 @@ from gateway.web.wire import (
     OptIn,
     OverrideIn,
     PlanOut,
-    PreferencesModel,
     ReadingsOut,
     RollupOut,
     SaidOut,
-    SessionOut,
     StateOut,
 )
+from gateway.web.wire_preferences import PreferencesModel
 
 Time = Annotated[Instant | None, Query(description="Aware ISO 8601 time, e.g. 2026-11-21T18:00:00Z.")]
 READINGS_SPAN = timedelta(days=7)
@@ -91,27 +88,6 @@ def _add_history(router: APIRouter, home: HomeView) -> None:
         rows = await home.rollups(device, quantity.value, since, until)
         found = [RollupOut.model_validate(row) for row in rows]
         return ReadingsOut(device=device, quantity=quantity.value, unit=quantity.unit, rollups=found)
-
-    @router.get("/sessions")
-    async def sessions(start: Time = None, end: Time = None) -> list[SessionOut]:
-        """Charging sessions that overlap [start, end), the last 30 days when not said."""
-        since, until = span_of(home, start, end, timedelta(days=30), LONG_SPAN)
-        return [SessionOut.model_validate(row) for row in await home.sessions(since, until)]
-
-    @router.get("/sessions.csv", response_class=Response)
-    async def sessions_csv(start: Time = None, end: Time = None) -> Response:
-        """The same as a table, energies in Wh, times in UTC."""
-        since, until = span_of(home, start, end, timedelta(days=400), LONG_SPAN)
-        text = io.StringIO()
-        table = csv.writer(text)
-        table.writerow(["transaction", "charger", "start", "end", "energy_wh", "stop_reason"])
-        for row in await home.sessions(since, until):
-            ended = row.end.isoformat() if row.end else ""
-            # A leading apostrophe keeps a spreadsheet from running what a charger sent as a formula.
-            stop = f"'{row.stop_reason}" if row.stop_reason[:1] in ("=", "+", "-", "@") else row.stop_reason
-            table.writerow([row.transaction, row.charger, row.start.isoformat(), ended, f"{row.energy_wh:.0f}", stop])
-        name = "attachment; filename=charging-sessions.csv"
-        return Response(text.getvalue(), media_type="text/csv", headers={"content-disposition": name})
 
     @router.get("/audit")
     async def audit(start: Time = None, end: Time = None) -> list[AuditOut]:

@@ -9,6 +9,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from gateway.web.api import api_routes
+from gateway.web.chargers import charger_routes
 from gateway.web.forms import form_routes
 from gateway.web.guard import Guard
 from gateway.web.history import history_routes
@@ -16,6 +17,7 @@ from gateway.web.login import Login
 from gateway.web.ops import ops_routes
 from gateway.web.pages import STATIC, Pages, page_routes
 from gateway.web.problems import add_problem_handlers
+from gateway.web.sessions import session_routes
 from gateway.web.settings import WebSettings
 from gateway.web.stream import Streams
 from gateway.web.view import HomeView
@@ -52,6 +54,8 @@ def create_app(home: HomeView, *, settings: WebSettings) -> FastAPI:
     app.include_router(ops_routes(home))
     app.include_router(page_routes(home, pages, streams))
     app.include_router(form_routes(home, pages, login))
+    app.include_router(charger_routes(home, pages))
+    app.include_router(session_routes(home, pages))
     app.mount("/static", KeptFiles(directory=STATIC), "static")
     app.add_middleware(GZipMiddleware, minimum_size=700, compresslevel=6)
     # Added last, so it stands first: nothing is reached without passing it.

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime
 
-from gateway.model.authority import Authority
 from gateway.model.dr import EventPhase, EventRecord, OptState
-from gateway.model.plan import IntentKind
-from gateway.model.session import EvSession
-from gateway.model.setpoint import Override
-from gateway.model.site import Device, Role
-from gateway.model.snapshot import ChargePhase, ChargerStatus
+from gateway.model.site import Role
 from gateway.runtime.words import local_time
 from gateway.web.dr import asks, event_time, is_information, is_understood
 from gateway.web.picture import FLOWS_FROM_W, device_figure
-from gateway.web.state import charger_status, device_out
+from gateway.web.state import device_out
 from gateway.web.view import HomeView
 from gateway.web.wire import DeviceOut
-from gateway.web.words import ROLE_WORDS, age, co2, countdown, money, saving, span, watt_hours, watts
+from gateway.web.words import ROLE_WORDS, age, co2, countdown, money, saving, span, watt_hours
 
 CONTROLLED = (Role.EV_CHARGER, Role.WATER_HEATER, Role.HEAT_PUMP)
 EXTRA = (("soc_percent", "charged"), ("temperature_c", ""), ("target_temperature_c", "target"))
@@ -114,151 +109,6 @@ def change_card(home: HomeView) -> ChangeCard | None:
         change.refuse,
         words.get(change.refuse, "Refuse"),
         int(min(1440, max(1, minutes))),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The signature card: the car waits; until when, why, what it saves, and Override."""
-
-    title: str
-    why: str
-    saves: str
-    ready: str
-    event: str
-    minutes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChargerCard:
-    """One charge point for the owner."""
-
-    id: str
-    name: str
-    status: str
-    why: str
-    phase: str
-    plugged: bool
-    power: str
-    session: str
-    soc: str
-    limit: str
-    mode: str
-    ready_by: str
-    target_kwh: str
-    waiting: Waiting | None
-    overridden: str
-
-
-def charger_card(home: HomeView, device: Device) -> ChargerCard:
-    """What one charger does, why, and what may be wished of it."""
-    status = charger_status(home.snapshot(), device.id)
-    setpoint = home.setpoints().get(device.id)
-    wish = home.preferences().charging_of(device.id)
-    running = _override(home, device)
-    plugged = status is not None and status.phase in (ChargePhase.PLUGGED, ChargePhase.CHARGING)
-    zone, now = home.site.timezone, home.clock.now()
-    return ChargerCard(
-        device.id,
-        device.name,
-        _status(home, device, status),
-        setpoint.reason if setpoint and plugged else "",
-        status.phase.value if status else "offline",
-        plugged,
-        watts(status.power_w if status else None),
-        watt_hours(status.session_wh) if status and plugged else "–",
-        f"{status.soc_percent:.0f} %" if status and status.soc_percent is not None else "–",
-        f"{setpoint.value:.0f} A" if setpoint else "–",
-        wish.mode.value,
-        f"{wish.ready_by:%H:%M}",
-        f"{wish.target_wh / 1000:g}",
-        _waiting(home, device, status),
-        f"Your override ({running.action}) holds until {local_time(running.end, now, zone)}." if running else "",
-    )
-
-
-def _status(home: HomeView, device: Device, status: ChargerStatus | None) -> str:
-    if status is None or not status.connected:
-        return "The charger is not connected to Hearth. It keeps its own safe limit until it comes back."
-    if status.phase is ChargePhase.FAULTED:
-        return "The charger reports a fault. Look at its display, then unplug and plug in again."
-    if status.phase is ChargePhase.AVAILABLE:
-        return "No car is plugged in."
-    now, zone = home.clock.now(), home.site.timezone
-    plan = home.plan()
-    block, later = (plan.block(device.id, now), plan.next_block(device.id, now)) if plan else (None, None)
-    if status.phase is ChargePhase.CHARGING and (status.power_w or 0) > 100:
-        if block is not None:
-            left = countdown((block.end - now).total_seconds()).removeprefix("in ")
-            return f"Charging with {watts(status.power_w)}, planned for another {left}."
-        return f"Charging with {watts(status.power_w)}."
-    if later is not None:
-        at = local_time(later.start, now, zone)
-        return f"Plugged in and waiting; charging starts at {at}, {countdown((later.start - now).total_seconds())}."
-    return "Plugged in, taking no power."
-
-
-def _waiting(home: HomeView, device: Device, status: ChargerStatus | None) -> Waiting | None:
-    setpoint, plan, now = home.setpoints().get(device.id), home.plan(), home.clock.now()
-    if status is None or status.phase is not ChargePhase.PLUGGED or setpoint is None or setpoint.value > 0:
-        return None
-    if setpoint.authority is Authority.OWNER_OVERRIDE:
-        return None
-    block, later = (plan.block(device.id, now), plan.next_block(device.id, now)) if plan else (None, None)
-    start = later.start if later else setpoint.until
-    known = block is not None and block.kind is IntentKind.HOLD
-    micro, grams = (block.alternative_cost_micro, block.alternative_co2_g) if block and known else (None, None)
-    saves = saving(micro, grams, home.site.currency)
-    wish = home.preferences().charging_of(device.id)
-    at = local_time(start, now, home.site.timezone)
-    event = setpoint.source if any(r.event.id == setpoint.source for r in home.event_records()) else ""
-    return Waiting(
-        f"Paused until {at}",
-        setpoint.reason,
-        f"Waiting {saves}." if saves else "",
-        f"Still planned to be ready by {wish.ready_by:%H:%M}.",
-        event,
-        _minutes_until_ready(home, wish.ready_by),
-    )
-
-
-def _minutes_until_ready(home: HomeView, ready_by: time) -> int:
-    """From now to the departure, at most four hours: an override should not outlive the evening."""
-    now = home.clock.now().astimezone(home.site.timezone)
-    ready = datetime.combine(now.date(), ready_by, home.site.timezone)
-    ready = ready if ready > now else ready + timedelta(days=1)
-    return int(min(240, max(1, (ready - now).total_seconds() // 60)))
-
-
-def _override(home: HomeView, device: Device) -> Override | None:
-    snapshot = home.snapshot()
-    overrides = snapshot.overrides if snapshot else ()
-    return next((o for o in overrides if o.device == device.id and o.end > home.clock.now()), None)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """One charging session."""
-
-    charger: str
-    when: str
-    energy: str
-    lasted: str
-    stop: str
-
-
-def session_row(home: HomeView, session: EvSession) -> SessionRow:
-    """A row of the ledger in local time."""
-    now, zone = home.clock.now(), home.site.timezone
-    device = home.site.device(session.charger)
-    started = session.start.astimezone(zone)
-    lasted = int(((session.end or now) - session.start).total_seconds() // 60)
-    return SessionRow(
-        device.name if device else session.charger,
-        f"{started:%a %d %b %H:%M}",
-        watt_hours(session.energy_wh),
-        f"{lasted // 60} h {lasted % 60:02d} min" if lasted >= 60 else f"{lasted} min",
-        session.stop_reason if session.end else "under way",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
@@ -11,14 +10,15 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 
 from gateway.model.errors import WishRefused
+from gateway.web.charging_forms import charging_routes
+from gateway.web.form_fields import fields_of, refusal_words
 from gateway.web.guard import COOKIE
 from gateway.web.login import LASTS, Login
-from gateway.web.pages import PAGES, Pages
+from gateway.web.pages import Pages
 from gateway.web.view import HomeView
-from gateway.web.wire import ChargingModel, OptIn, OverrideIn, PreferencesModel
+from gateway.web.wire import OptIn, OverrideIn
 from gateway.web.wire_energy import EditIn, UndoIn
-
-BACK = {path for path, _ in PAGES} | {"/preferences", "/devices"}
+from gateway.web.wire_preferences import PreferencesModel
 
 
 def form_routes(home: HomeView, pages: Pages, login: Login) -> APIRouter:
@@ -28,74 +28,37 @@ def form_routes(home: HomeView, pages: Pages, login: Login) -> APIRouter:
     _add_edits(router, home, pages)
     _add_preferences(router, home, pages)
     _add_login(router, pages, login)
+    router.include_router(charging_routes(home, pages))
     return router
 
 
 def _add_wishes(router: APIRouter, home: HomeView, pages: Pages) -> None:
     @router.post("/do/override")
     async def override(request: Request) -> Response:
-        fields, back = await _fields(request)
+        fields, back = await fields_of(request)
         try:
             wish = OverrideIn.model_validate(fields)
             who = request.state.who
             pages.say(request, await home.override(wish.device, wish.action, wish.minutes, who, wish.event))
         except (WishRefused, ValidationError) as refused:
-            pages.say(request, _words(refused), refused=True)
+            pages.say(request, refusal_words(refused), refused=True)
         return RedirectResponse(back, 303)
 
     @router.post("/do/opt")
     async def opt(request: Request) -> Response:
-        fields, back = await _fields(request)
+        fields, back = await fields_of(request)
         try:
             wish = OptIn(choice=fields.get("choice", ""))  # type: ignore[arg-type]
             pages.say(request, await home.opt(fields.get("event", ""), wish.choice, request.state.who))
         except (WishRefused, ValidationError) as refused:
-            pages.say(request, _words(refused), refused=True)
+            pages.say(request, refusal_words(refused), refused=True)
         return RedirectResponse(back, 303)
-
-    @router.post("/do/charging")
-    async def charging(request: Request) -> Response:
-        fields, _ = await _fields(request)
-        charger = fields.pop("charger", "")
-        try:
-            pages.say(request, await _set_charging(home, charger, fields, request.state.who))
-        except (WishRefused, ValidationError, ValueError) as refused:
-            pages.say(request, _words(refused), refused=True)
-        return RedirectResponse("/charging", 303)
-
-
-async def _set_charging(home: HomeView, charger: str, fields: dict[str, str], who: str) -> str:
-    """Change only what the form sent; returns what will happen."""
-    device = home.site.device(charger)
-    if device is None:
-        raise WishRefused("There is no such charger. Reload the page.")
-    wish: dict[str, Any] = ChargingModel.model_validate(home.preferences().charging_of(charger)).model_dump()
-    wish |= {key: fields[key] for key in ("mode", "ready_by") if key in fields}
-    if "target_kwh" in fields:
-        wish["target_wh"] = float(fields["target_kwh"].replace(",", ".")) * 1000
-    checked = ChargingModel.model_validate(wish)
-    whole = PreferencesModel.model_validate(home.preferences())
-    whole.charging[charger] = checked
-    await home.set_preferences(whole.to_model(), who)
-    goal = f"{checked.target_wh / 1000:g} kWh by {checked.ready_by:%H:%M}"
-    return f"{device.name}: {pages_mode(checked.mode.value)}, {goal}. The plan is being made anew."
-
-
-def pages_mode(mode: str) -> str:
-    """What a charge mode means, in a few words."""
-    return {
-        "off": "charging is off",
-        "now": "charges at once, as fast as it may",
-        "solar": "charges from surplus sun only",
-        "min_solar": "charges slowly, faster with surplus sun",
-        "smart": "charges when it is cheapest and cleanest",
-    }[mode]
 
 
 def _add_edits(router: APIRouter, home: HomeView, pages: Pages) -> None:
     @router.post("/do/correct")
     async def correct(request: Request) -> Response:
-        fields, _ = await _fields(request)
+        fields, _ = await fields_of(request)
         try:
             wish = EditIn.model_validate({key: value for key, value in _energies(fields).items() if value})
             evenly, who = wish.spread == "evenly", request.state.who
@@ -105,17 +68,17 @@ def _add_edits(router: APIRouter, home: HomeView, pages: Pages) -> None:
             )  # fmt: skip
             pages.say(request, said)
         except (WishRefused, ValidationError) as refused:
-            pages.say(request, _words(refused), refused=True)
+            pages.say(request, refusal_words(refused), refused=True)
         return RedirectResponse(_day_page(home, fields), 303)
 
     @router.post("/do/undo")
     async def undo(request: Request) -> Response:
-        fields, _ = await _fields(request)
+        fields, _ = await fields_of(request)
         try:
             wish = UndoIn.model_validate(fields)
             pages.say(request, await home.undo_edits(wish.device, wish.start, wish.end, request.state.who))
         except (WishRefused, ValidationError) as refused:
-            pages.say(request, _words(refused), refused=True)
+            pages.say(request, refusal_words(refused), refused=True)
         return RedirectResponse(_day_page(home, fields), 303)
 
 
@@ -150,13 +113,13 @@ def _add_preferences(router: APIRouter, home: HomeView, pages: Pages) -> None:
 
     @router.post("/preferences")
     async def set_preferences(request: Request) -> Response:
-        fields, _ = await _fields(request)
+        fields, _ = await fields_of(request)
         try:
             wish = _preferences_from(home, fields)
             await home.set_preferences(wish.to_model(), request.state.who)
         except (WishRefused, ValidationError, ValueError) as refused:
             # What was typed stays in the form.
-            return show(request, _shown(home) | fields, _words(refused))
+            return show(request, _shown(home) | fields, refusal_words(refused))
         pages.say(request, "Kept. The plan is being made anew.")
         return RedirectResponse("/preferences", 303)
 
@@ -203,7 +166,7 @@ def _add_login(router: APIRouter, pages: Pages, login: Login) -> None:
 
     @router.post("/login")
     async def log_in(request: Request) -> Response:
-        fields, _ = await _fields(request)
+        fields, _ = await fields_of(request)
         address = request.client.host if request.client else ""
         code, password = fields.get("code", ""), fields.get("password", "")
         try:
@@ -222,21 +185,3 @@ def _add_login(router: APIRouter, pages: Pages, login: Login) -> None:
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(COOKIE)
         return answer
-
-
-async def _fields(request: Request) -> tuple[dict[str, str], str]:
-    """The form's texts, and the page to go back to (only ever one of ours)."""
-    async with request.form(max_files=0, max_fields=60) as form:
-        fields = {key: value.strip() for key, value in form.items() if isinstance(value, str)}
-    back = fields.pop("back", "/")
-    return fields, back if back in BACK else "/"
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        where = " ".join(str(part) for part in first["loc"]).replace("_", " ")
-        return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}. Mend it and send again."
-    if isinstance(error, WishRefused):
-        return str(error)
-    return "A figure or a date could not be read. Write it like 20.5 or 2026-12-24."

@@ -14,7 +14,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.model.dr import EventPhase
 from gateway.model.errors import WishRefused
-from gateway.model.site import Role
 from gateway.runtime.edits import editable
 from gateway.runtime.energy import device_name
 from gateway.runtime.words import local_time
@@ -214,15 +213,6 @@ async def _energy_values(home: HomeView, wish: energy.Asked) -> dict[str, Any]:
 
 
 def _add_rest(router: APIRouter, home: HomeView, pages: Pages) -> None:
-    @router.get("/charging")
-    async def charging(request: Request) -> HTMLResponse:
-        now = home.clock.now()
-        sessions = await home.sessions(now - timedelta(days=60), now + timedelta(days=1))
-        found = [cards.charger_card(home, device) for device in home.site.of_role(Role.EV_CHARGER)]
-        headline = found[0].status if found else "No charger is set up in this home."
-        rows = [cards.session_row(home, session) for session in reversed(sessions[-30:])]
-        return pages.page(request, "charging.html", headline=headline, chargers=found, sessions=rows)
-
     @router.get("/events")
     async def events(request: Request) -> HTMLResponse:
         found = cards.event_cards(home)

@@ -7,6 +7,7 @@ from gateway.model.quantity import Quantity
 from gateway.model.setpoint import Setpoint
 from gateway.model.site import Device, Role
 from gateway.model.snapshot import ChargerStatus, DeviceState, Snapshot
+from gateway.runtime.car_words import car_facts
 from gateway.web.view import HomeView
 from gateway.web.wire import ChargerOut, DeviceOut, NextChangeOut, RuleCountOut, SetpointOut, StateOut, ValueOut
 
@@ -89,6 +90,7 @@ def charger_out(home: HomeView, device: Device) -> ChargerOut:
     snapshot, wish = home.snapshot(), home.preferences().charging_of(device.id)
     status = charger_status(snapshot, device.id)
     setpoint = home.setpoints().get(device.id)
+    car = car_facts(home.site, home.preferences(), device, status, home.clock.now())
     return ChargerOut(
         id=device.id,
         name=device.name,
@@ -110,6 +112,10 @@ def charger_out(home: HomeView, device: Device) -> ChargerOut:
         ready_by=wish.ready_by,
         target_wh=wish.target_wh,
         reason=setpoint.reason if setpoint else "",
+        vehicle=car.vehicle,
+        guest=car.guest,
+        departure=car.leaves,
+        needed_wh=car.need_wh,
     )
 
 

@@ -19,7 +19,17 @@ from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Rate, Tariff
 from gateway.ports import Clock, FactStore
 from gateway.runtime.energy import EnergyDay
+from gateway.runtime.installer import Installer
+from gateway.runtime.ledger import LedgerRow
 from gateway.runtime.shown import DeviceNotes, Health, NextChange
+
+
+class SessionLedger(Protocol):
+    """The sessions with their accounts; gateway/runtime/ledger.py is it."""
+
+    async def rows(self, start: datetime, end: datetime) -> Sequence[LedgerRow]:
+        """Those that overlap [start, end), in order of start."""
+        ...
 
 
 class HomeView(Protocol):
@@ -37,6 +47,16 @@ class HomeView(Protocol):
     @property
     def tick_s(self) -> float:
         """Length of a tick, s of home time."""
+        ...
+
+    @property
+    def ledger(self) -> SessionLedger:
+        """The sessions with their accounts."""
+        ...
+
+    @property
+    def installer(self) -> Installer:
+        """What the installer does with chargers."""
         ...
 
     @property

@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from gateway.model.preferences import ChargeMode, ChargingPreference, DrPolicy, Preferences
-
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -188,7 +186,11 @@ class PlanOut(Out):
 
 
 class ChargerOut(Out):
-    """What is known of one charge point; currents in A per phase."""
+    """What is known of one charge point; currents in A per phase.
+
+    `vehicle` is the name of the household's car that stands there; it needs `needed_wh` at the charger by `departure`,
+    which may be its own word.
+    """
 
     id: str
     name: str
@@ -210,6 +212,10 @@ class ChargerOut(Out):
     ready_by: time
     target_wh: float
     reason: str
+    vehicle: str = ""
+    guest: bool = False
+    departure: datetime | None = None
+    needed_wh: float | None = None
 
 
 class DrSignalOut(Out):
@@ -278,16 +284,6 @@ class ForecastsOut(Out):
     solar: ForecastOut | None
 
 
-class SessionOut(Out):
-    transaction: int
-    charger: str
-    connector: int
-    start: datetime
-    end: datetime | None
-    energy_wh: float
-    stop_reason: str
-
-
 class NotificationOut(Out):
     time: datetime
     cause: str
@@ -322,37 +318,3 @@ class OverrideIn(In):
 
 class OptIn(In):
     choice: Literal["join", "skip"]
-
-
-class ChargingModel(In):
-    """One charger's wishes; `ready_by` is local wall time, `target_wh` energy of the session in Wh."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, from_attributes=True)
-
-    mode: ChargeMode = ChargeMode.SMART
-    ready_by: time = time(7, 0)
-    target_wh: float = Field(20_000, ge=0, le=200_000)
-    target_soc_percent: float = Field(100, ge=0, le=100)
-
-
-class PreferencesModel(In):
-    """The owner's preferences, whole; PUT replaces them all."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, from_attributes=True)
-
-    charging: dict[Name, ChargingModel] = Field(default_factory=dict, max_length=20)
-    battery_reserve_percent: float = Field(10, ge=0, le=100)
-    comfort_low_c: float = Field(19.5, ge=5, le=30)
-    comfort_high_c: float = Field(22, ge=5, le=30)
-    water_min_c: float = Field(45, ge=30, le=70)
-    dr_policy: DrPolicy = DrPolicy.JOIN
-    consents: dict[Name, Literal["binding", "voluntary", "none"]] = Field(default_factory=dict, max_length=100)
-    vacation_until: AwareDatetime | None = None
-    carbon_weight_micro_per_kg: int = Field(0, ge=0, le=10_000_000)
-    battery_to_car: bool = False
-
-    def to_model(self) -> Preferences:
-        """The same as the home's noun."""
-        values = {name: getattr(self, name) for name in type(self).model_fields if name not in ("charging", "consents")}
-        charging = {charger: ChargingPreference(**dict(wish)) for charger, wish in self.charging.items()}
-        return Preferences(charging=charging, consents=dict(self.consents), **values)

@@ -11,9 +11,9 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from adapters.ocpp.connector import Connector
 from adapters.ocpp.csms import Csms
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
-from adapters.ocpp.station import Station
 from gateway.model.authority import Authority
 from gateway.model.session import EvSession
 from gateway.model.setpoint import Setpoint, SetpointKind
@@ -79,8 +79,10 @@ class Home:
             "csms", OcppSettings(**options), clock, sessions, facts, lambda who, what: self.changes.append((who, what))
         )
 
-    def charger(self, identity: str = "CP1", spec: ChargerSpec | None = None, **settings: Any) -> Station:
-        device = Device(identity.lower(), identity, Role.EV_CHARGER, spec or ChargerSpec())
+    def charger(
+        self, identity: str = "CP1", spec: ChargerSpec | None = None, device_id: str = "", **settings: Any
+    ) -> Connector:
+        device = Device(device_id or identity.lower(), identity, Role.EV_CHARGER, spec or ChargerSpec())
         return self.csms.charger(device, OcppDeviceSettings(charge_point_id=identity, **settings))
 
     @asynccontextmanager
@@ -105,6 +107,7 @@ class Peer:
         self.socket = socket
         self.clock = clock
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.unknown: tuple[str, ...] = ()
         self.rules: dict[str, Callable[[dict[str, Any]], Answer]] = {
             "GetConfiguration": lambda _: {"configurationKey": [], "unknownKey": []},
         }
@@ -117,6 +120,9 @@ class Peer:
             frame = json.loads(text)
             if frame[0] == 2:
                 self.calls.append((frame[2], frame[3]))
+                if frame[2] in self.unknown:
+                    await self.socket.send(json.dumps([4, frame[1], "NotImplemented", "", {}]))
+                    continue
                 answer = self.rules.get(frame[2], lambda _: {"status": "Accepted"})(frame[3])
                 if answer is not None:
                     await self.socket.send(json.dumps([3, frame[1], answer]))
@@ -176,9 +182,11 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(where: Home, identity: str = "CP1", **options: Any) -> AsyncIterator[Peer]:
+async def peer(
+    where: Home, identity: str = "CP1", subprotocols: tuple[str, ...] = ("ocpp1.6",), **options: Any
+) -> AsyncIterator[Peer]:
     address = f"ws://127.0.0.1:{where.csms.port}/ocpp/{identity}"
-    async with connect(address, subprotocols=["ocpp1.6"], compression=None, **options) as socket:  # type: ignore[list-item]
+    async with connect(address, subprotocols=list(subprotocols), compression=None, **options) as socket:  # type: ignore[arg-type]
         client = Peer(socket, where.clock)
         try:
             yield client

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from adapters.ocpp import dispatch
-from adapters.ocpp.v16.profiles import Rung, allowed_current, encoded_limit, ladder
+from adapters.ocpp import rpc
+from adapters.ocpp.rungs import Rung, allowed_current, encoded_limit, ladder
+from adapters.ocpp.v16.profiles import Profiles16
 from gateway.model.errors import CommandRefused, DeviceUnreachable
 from gateway.model.site import ChargerSpec
 from tests.adapters.ocpp_fakes import Home, Peer, current, home, peer, until
@@ -33,6 +34,10 @@ def _limit(profile: Profile) -> float:
     return value
 
 
+def _drawing(amps: float) -> list[dict[str, str]]:
+    return [{"measurand": "Current.Import", "phase": f"L{n}", "value": f"{amps}", "unit": "A"} for n in (1, 2, 3)]
+
+
 def _end(place: Home) -> Any:
     return place.clock.now() + timedelta(minutes=2)
 
@@ -51,7 +56,7 @@ def test_watts_are_amperes_times_phases_times_voltage() -> None:
 
 
 def test_the_ladder_tries_transaction_profiles_and_the_top_stack_first() -> None:
-    rungs = ladder(8, ("A", "W"))
+    rungs = ladder(8, ("A", "W"), Profiles16.purposes)
     assert rungs[:2] == [Rung("TxProfile", "Absolute", 8, "A"), Rung("TxProfile", "Relative", 8, "A")]
     assert {rung.unit for rung in rungs[:10]} == {"A"}
 
@@ -86,6 +91,11 @@ async def test_a_quirky_charger_ends_at_the_wanted_current(
         before = len(charger.limits())
         await station.apply(current(8, _end(place)))
         assert len(charger.limits()) == before + 1
+        # Seen working, not just accepted.
+        await place.clock.advance(8)
+        await charger.meter({"measurand": "Current.Offered", "value": "8.0", "unit": "A"}, *_drawing(8.0))
+        await station.apply(current(8, _end(place)))
+        assert station.limiter.seen_working
     # The way that worked is known for the make, also after a restart of the gateway.
     after = Home(place.clock, place.sessions, place.facts)
     station = after.charger()
@@ -112,7 +122,11 @@ async def test_zero_refused_becomes_a_remote_stop_and_a_later_wish_starts_it_aga
         await charger.stop(transaction, 2000)
         await charger.status("Finishing")
         await station.apply(current(10, _end(place)))
-        assert ("RemoteStartTransaction", {"idTag": "MINE", "connectorId": 1}) in charger.calls
+        action, start = charger.calls[-1]
+        assert (action, start["idTag"], start["connectorId"]) == ("RemoteStartTransaction", "MINE", 1)
+        inside = start["chargingProfile"]
+        assert (inside["chargingProfilePurpose"], _limit(inside)) == ("TxProfile", 10.0)
+        assert "transactionId" not in inside
 
 
 async def test_zero_and_remote_stop_refused_becomes_a_change_of_availability() -> None:
@@ -124,7 +138,7 @@ async def test_zero_and_remote_stop_refused_becomes_a_change_of_availability() -
         charger.rules["ChangeAvailability"] = lambda _: {"status": "Scheduled"}
         await charger.start()
         await station.apply(current(0, _end(place)))
-        assert charger.calls[-1] == ("ChangeAvailability", {"connectorId": 0, "type": "Inoperative"})
+        assert ("ChangeAvailability", {"connectorId": 1, "type": "Inoperative"}) in charger.calls
 
 
 async def test_a_charger_that_refuses_everything_says_so() -> None:
@@ -138,7 +152,7 @@ async def test_a_charger_that_refuses_everything_says_so() -> None:
 
 
 async def test_a_kind_that_is_never_answered_is_skipped_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(dispatch.TIMEOUTS_S, "SetChargingProfile", 0.05)
+    monkeypatch.setitem(rpc.TIMEOUTS_S, "SetChargingProfile", 0.05)
     place = home()
     station = place.charger()
     async with place.serving(), peer(place) as charger:
@@ -202,14 +216,19 @@ async def test_a_limit_not_honoured_escalates_to_a_stop_and_at_last_says_so() ->
     async with place.serving(), peer(place) as charger:
         await charger.start()
         await station.apply(current(10, _end(place)))
-        names = [await station.next_rung() for _ in range(6)]
-        assert [name.split(",")[0] for name in names[:4]] == [
+        names = [await station.next_rung() for _ in range(9)]
+        assert [name.split(",")[0] for name in names] == [
+            "the same again",
             "TxProfile Relative",
             "TxDefaultProfile Absolute",
             "TxDefaultProfile Relative",
             "ChargePointMaxProfile Absolute",
+            "TxProfile Absolute",
+            "TxProfile Relative",
+            "RemoteStop",
+            "ChangeAvailability",
         ]
-        assert names[4:] == ["RemoteStop", "ChangeAvailability"]
+        assert names[5].endswith("W")
         assert "RemoteStopTransaction" in [action for action, _ in charger.calls]
         with pytest.raises(CommandRefused):
             await station.next_rung()
@@ -223,8 +242,8 @@ async def test_a_default_profile_is_not_left_in_the_shade_of_an_older_transactio
         await charger.start()
         await station.apply(current(16, _end(place)))
         await station.apply(current(0, _end(place)))
+        assert (await station.next_rung()).startswith("the same again")
         assert (await station.next_rung()).startswith("TxProfile")
-        assert not [1 for action, _ in charger.calls if action == "ClearChargingProfile"]
         assert (await station.next_rung()).startswith("TxDefaultProfile")
         actions = [(action, payload) for action, payload in charger.calls if "ChargingProfile" in action]
         assert actions[-1] == ("ClearChargingProfile", {"id": 3})

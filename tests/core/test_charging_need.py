@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.core.control.charging import needed_wh
+from gateway.core.control.car import needed_wh
 from gateway.model.preferences import ChargingPreference
 from gateway.model.site import ChargerSpec
 from tests.core.homes import car

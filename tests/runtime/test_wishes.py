@@ -11,8 +11,17 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from gateway.model.errors import StoreError, WishRefused
-from gateway.model.preferences import ChargeMode, ChargingPreference, DrPolicy, Preferences
-from gateway.runtime.wishes import OVERRIDES, PREFERENCES, OwnerWishes, preferences_document, preferences_from
+from gateway.model.preferences import (
+    ChargeGoal,
+    ChargeMode,
+    ChargingPreference,
+    Departure,
+    DrPolicy,
+    Preferences,
+    Vehicle,
+)
+from gateway.runtime.wish_documents import preferences_document, preferences_from
+from gateway.runtime.wishes import OVERRIDES, PREFERENCES, OwnerWishes
 from tests.core.homes import SITE
 from tests.fakes import FakeClock, FakeStore
 
@@ -29,6 +38,25 @@ FULL = Preferences(
     carbon_weight_micro_per_kg=100_000,
     battery_to_car=True,
 )
+RICH = replace(
+    FULL,
+    charging={
+        "car": ChargingPreference(
+            ChargeMode.SMART, time(6, 30), 12_000.0, 80.0,
+            departures=(Departure(time(6, 30), (0, 1, 2, 3, 4)), Departure(time(10), (5,), 8_000.0, 60.0)),
+            goal=ChargeGoal.GREENEST, max_price_micro_per_kwh=250_000, max_co2_g_per_kwh=300.0, priority=3,
+            trust_car=False, default_vehicle="Zoe", guest_current_a=8.0, unknown_tag_is_guest=True, guest_session="41",
+        )
+    },
+    vehicles=(Vehicle("Zoe", ("04A1B2",), 52_000.0, 1, 32.0, 88.0, 80.0, ChargeMode.SOLAR), Vehicle("Van")),
+)  # fmt: skip
+LAST_VERSION = {
+    "charging": {"car": {"mode": "solar", "ready_by": "06:30", "target_wh": 12000.0, "target_soc_percent": 80.0}},
+    "battery_reserve_percent": 25.0, "comfort_low_c": 18.0, "comfort_high_c": 23.5, "water_min_c": 50.0,
+    "dr_policy": "ask", "consents": {"dimming": "binding"}, "vacation_until": "2026-12-01T00:00:00+00:00",
+    "carbon_weight_micro_per_kg": 100000, "battery_to_car": True,
+}  # fmt: skip
+"""As the version before departures and vehicles stored it."""
 
 
 class Desk:
@@ -73,13 +101,14 @@ async def _set(desk: Desk, preferences: Preferences) -> None:
     await desk.wishes.set_preferences(preferences, "Ada")
 
 
-async def test_wishes_survive_a_restart() -> None:
+@pytest.mark.parametrize("wished", [FULL, RICH], ids=["the basic ones", "departures, cars, limits, a guest"])
+async def test_wishes_survive_a_restart(wished: Preferences) -> None:
     before = Desk()
-    await _set(before, FULL)
+    await _set(before, wished)
     made = await before.wishes.override("tank", "pause", 90, "Ada", "event-1")
     after = Desk(before.store)
     await after.wishes.resume()
-    assert after.wishes.preferences == FULL and after.wishes.active() == (made,)
+    assert after.wishes.preferences == wished and after.wishes.active() == (made,)
 
 
 async def test_an_override_that_ended_during_a_restart_is_over() -> None:
@@ -151,7 +180,11 @@ async def test_an_override_is_refused_in_words(device: str, action: str, minutes
     assert not desk.store.documents and not desk.woken
 
 
-def _charging(**values: float) -> Callable[[Preferences], Preferences]:
+def _vehicles(*vehicles: Vehicle) -> Callable[[Preferences], Preferences]:
+    return lambda p: replace(p, vehicles=vehicles)
+
+
+def _charging(**values: object) -> Callable[[Preferences], Preferences]:
     return lambda p: p.with_charging("car", replace(ChargingPreference(), **values))  # type: ignore[arg-type]
 
 
@@ -168,6 +201,22 @@ def _charging(**values: float) -> Callable[[Preferences], Preferences]:
         (lambda p: p.with_charging("bike", ChargingPreference()), "no charger 'bike'"),
         (_charging(target_wh=-1.0), "target"),
         (_charging(target_soc_percent=120.0), "percentage"),
+        (_charging(departures=(Departure(days=()),)), "at least one day"),
+        (_charging(departures=(Departure(days=(7,)),)), "at least one day"),
+        (_charging(departures=(Departure(target_wh=1e9),)), "target"),
+        (_charging(departures=(Departure(),) * 15), "At most 14 departures"),
+        (_charging(max_price_micro_per_kwh=99_000_000), "highest price"),
+        (_charging(max_co2_g_per_kwh=-1.0), "most CO2"),
+        (_charging(priority=11), "priority"),
+        (_charging(guest_current_a=2.0), "guest's current"),
+        (_charging(default_vehicle="Zoe"), "no vehicle 'Zoe'"),
+        (_vehicles(Vehicle("Zoe"), Vehicle("Zoe")), "two vehicles 'Zoe'"),
+        (_vehicles(Vehicle("Zoe", ("A1",)), Vehicle("Van", ("a1",))), "tag 'a1' belongs to two vehicles"),
+        (_vehicles(Vehicle(" ")), "needs a name"),
+        (_vehicles(Vehicle("Zoe", battery_wh=5.0)), "Zoe: the battery"),
+        (_vehicles(Vehicle("Zoe", phases=4)), "Zoe: a car charges on 1, 2 or 3 phases"),
+        (_vehicles(Vehicle("Zoe", max_current_a=3.0)), "Zoe: the most current"),
+        (_vehicles(Vehicle("Zoe", efficiency_percent=20.0)), "Zoe: the efficiency"),
     ],
 )
 async def test_preferences_are_refused_in_words(change: Callable[[Preferences], Preferences], words: str) -> None:
@@ -178,8 +227,13 @@ async def test_preferences_are_refused_in_words(change: Callable[[Preferences], 
 
 
 def test_preferences_are_the_same_after_their_journey_through_json() -> None:
-    for preferences in (Preferences(), FULL):
+    for preferences in (Preferences(), FULL, RICH):
         assert preferences_from(json.loads(json.dumps(preferences_document(preferences)))) == preferences
+
+
+def test_what_the_last_version_stored_opens_with_every_wish_and_the_new_ones_at_their_defaults() -> None:
+    assert preferences_from(LAST_VERSION) == FULL
+    assert preferences_from(LAST_VERSION).charging_of("car").departures == ()
 
 
 def test_preferences_of_another_version_keep_what_is_known() -> None:

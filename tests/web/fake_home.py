@@ -36,6 +36,8 @@ from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snap
 from gateway.model.tariff import Rate, Tariff
 from gateway.runtime.edits import Edits
 from gateway.runtime.energy import EnergyHistory, series_of
+from gateway.runtime.installer import Installer
+from gateway.runtime.ledger import LedgerRow
 from gateway.runtime.shown import DeviceNotes, Health
 from tests.fakes import FakeClock, FakeStore
 
@@ -200,6 +202,16 @@ def typical() -> dict[str, tuple[float, ...]]:
 
 
 @dataclass
+class FakeLedger:
+    """The home's sessions, not yet accounted."""
+
+    home: FakeHome
+
+    async def rows(self, start: datetime, end: datetime) -> list[LedgerRow]:
+        return [LedgerRow(session, None) for session in await self.home.sessions(start, end)]
+
+
+@dataclass
 class FakeHome:
     """The rich home; `empty()` is the same before the first tick."""
 
@@ -225,6 +237,8 @@ class FakeHome:
         """Interval data of the day up to now; the rest of the past is empty."""
         self.edits = Edits(self.site, self.clock, self.store, lambda: None, asyncio.Lock())
         self.energy = EnergyHistory(self.site, self.clock, self.store)
+        self.installer = Installer([], self.clock, self.store)
+        self.ledger = FakeLedger(self)
         if not self.blank:
             self.keep(interval for name in series_of(self.site) for interval in self.day_of(name))
 

@@ -2,54 +2,69 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
+from gateway.core.control.car import CarWish, car_of
+from gateway.core.control.sun import SolarMemory, share_sun, surplus
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.plan import Block, IntentKind
-from gateway.model.preferences import ChargeMode, ChargingPreference
+from gateway.model.preferences import ChargeMode
 from gateway.model.setpoint import Limit, LimitKind, Override
-from gateway.model.site import ChargerSpec, Device, Site
+from gateway.model.site import Device, Site
 from gateway.model.snapshot import ChargerStatus, Snapshot
 
-ONBOARD_EFFICIENCY = 0.9
-"""What of the energy at the charger's meter arrives in a car's battery; 0.87 to 0.94 in cars of 11 kW."""
-SOLAR_START_S = 60.0
-"""Sun must have been enough this long before a car starts on it."""
+__all__ = ["SolarMemory", "charging_wish", "share_sun", "surplus", "urgency"]
+
+SPARE = 1.1
+"""A car is given so much more time than it needs at full power."""
+EARLY_S = 300.0
+"""... and begins so long before the last moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class SolarMemory:
-    """Smoothed surplus of the last minute, W, and when it was last updated (monotonic home s)."""
-
-    surplus_w: float
-    at: float
-
-
-def charging_wish(site: Site, snapshot: Snapshot, device: Device, surplus_w: float) -> Wish:
+def charging_wish(site: Site, snapshot: Snapshot, device: Device, surplus_w: float, phases: int = 0) -> Wish:
     """The current one charger should be set to before the guard has its say, A per phase.
 
-    Tried from the lowest authority to the highest, each bending what is below it: charge mode and plan (7), joined
-    events (6), departure (5), override (4), binding limits (2).
+    `surplus_w` is the sun this charger may take (`SolarMemory.share_w`); `phases` on how many it will charge, 0 for
+    as many as the car has. Tried from the lowest authority to the highest, each bending what is below it: charge mode
+    and plan (7), joined events (6), departure (5), override (4), binding limits (2).
     """
-    spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
-    status = snapshot.chargers.get(device.id)
-    wish = _mode_wish(site, snapshot, device, spec, surplus_w)
-    off = snapshot.preferences.charging_of(device.id).mode is ChargeMode.OFF
+    car = car_of(snapshot, device, site)
+    volts = (min(phases, len(car.phases)) or len(car.phases)) * site.nominal_voltage_v
+    wish = _mode_wish(snapshot, device, car, surplus_w / volts, volts, site)
+    off = car.mode is ChargeMode.OFF
     caps = [limit for limit in snapshot.limits if _binds(limit, device.id)]
     for limit in caps:
         if limit.authority is Authority.DEMAND_RESPONSE:
-            wish = _limited(wish, limit, _amps(limit.value, spec, site), off)
-    wish = _departure(wish, snapshot, device, spec, status, site)
-    wish = _override(wish, snapshot.overrides, device.id, spec)
+            wish = _limited(wish, limit, limit.value / volts, off)
+    wish = _departure(wish, snapshot, device, car, site)
+    wish = _override(wish, snapshot.overrides, device.id, car)
     for limit in caps:
         if limit.authority is not Authority.DEMAND_RESPONSE:
-            wish = _limited(wish, limit, _amps(limit.value, spec, site), off)
+            wish = _limited(wish, limit, limit.value / volts, off)
     return wish
+
+
+def urgency(snapshot: Snapshot, device: Device, site: Site) -> float:
+    """How much of the time left the car needs at full power: 0 has all the time, 1 must charge at its most now."""
+    car = car_of(snapshot, device, site)
+    status = snapshot.chargers.get(device.id)
+    if status is None or not status.transaction or car.mode in (ChargeMode.OFF, ChargeMode.SOLAR):
+        return 0.0
+    return max(_share_of_time(car, goal.need_wh, goal.ready, snapshot.now, site) for goal in car.goals)
+
+
+def _share_of_time(car: CarWish, need_wh: float, ready: datetime, now: datetime, site: Site) -> float:
+    must_s, left_s = _full_power_s(car, need_wh, site), (ready - now).total_seconds()
+    if must_s < 60:
+        return 0.0
+    return 1.0 if left_s <= EARLY_S else min(1.0, must_s / (left_s - EARLY_S))
+
+
+def _full_power_s(car: CarWish, need_wh: float, site: Site) -> float:
+    full_w = car.max_a * len(car.phases) * site.nominal_voltage_v
+    return need_wh / full_w * 3600 * SPARE if full_w > 0 else 0.0
 
 
 def _limited(wish: Wish, limit: Limit, amps: float, off: bool) -> Wish:
@@ -60,92 +75,60 @@ def _limited(wish: Wish, limit: Limit, amps: float, off: bool) -> Wish:
     return wish.limited(amps, limit.authority, wish.reason if planned else limit.reason, limit.source)
 
 
-def next_departure(now: datetime, wish: ChargingPreference, zone: ZoneInfo) -> datetime:
-    """The next local occurrence of `ready_by` after `now`, aware UTC-comparable."""
-    local = now.astimezone(zone)
-    ready = local.replace(hour=wish.ready_by.hour, minute=wish.ready_by.minute, second=0, microsecond=0)
-    return ready if ready > local else ready + timedelta(days=1)
-
-
-def needed_wh(status: ChargerStatus, wish: ChargingPreference, spec: ChargerSpec) -> float:
-    """Energy the car still needs, Wh at the charger: from its state of charge when known, else target minus session."""
-    if status.soc_percent is not None:
-        return max(0.0, (wish.target_soc_percent - status.soc_percent) / 100 * spec.ev_battery_wh / ONBOARD_EFFICIENCY)
-    return max(0.0, wish.target_wh - status.session_wh)
-
-
-def surplus(snapshot: Snapshot, memory: SolarMemory | None, mono: float) -> SolarMemory:
-    """What the cars could take without importing, W (negative: none), smoothed over a minute.
-
-    Surplus = what the cars and the battery take now minus what is imported: cars come before the home battery.
-    """
-    grid = snapshot.grid_w()
-    if grid is None:
-        return memory or SolarMemory(0.0, mono)
-    cars = sum(status.power_w or 0.0 for status in snapshot.chargers.values())
-    free = cars - grid + (snapshot.battery_w() or 0.0)
-    if memory is None:
-        return SolarMemory(free, mono)
-    weight = 1 - math.exp(-max(0.0, mono - memory.at) / SOLAR_START_S)
-    return SolarMemory(memory.surplus_w + weight * (free - memory.surplus_w), mono)
-
-
-def _mode_wish(site: Site, snapshot: Snapshot, device: Device, spec: ChargerSpec, surplus_w: float) -> Wish:
-    mode = snapshot.preferences.charging_of(device.id).mode
-    solar = _amps(max(0.0, surplus_w), spec, site)
-    solar = solar if solar >= spec.min_current_a else 0.0
-    if mode is ChargeMode.OFF:
+def _mode_wish(snapshot: Snapshot, device: Device, car: CarWish, sun_a: float, volts: float, site: Site) -> Wish:
+    sun = min(car.max_a, sun_a) if sun_a >= car.min_a - 1e-6 else 0.0
+    if car.mode is ChargeMode.OFF:
         return Wish(0.0, Authority.PLAN, "Charging is switched off.")
-    if mode is ChargeMode.NOW:
-        return Wish(spec.max_current_a, Authority.PLAN, "You asked to charge now.")
-    if mode is ChargeMode.SOLAR:
-        words = "Charging on surplus sun." if solar else "Waiting for enough surplus sun."
-        return Wish(solar, Authority.PLAN, words)
-    if mode is ChargeMode.MIN_SOLAR:
-        return Wish(
-            max(spec.min_current_a, solar), Authority.PLAN, "Charging at the minimum, and more when the sun allows."
-        )
+    if car.guest:
+        words = f"A guest's car charges at once, with at most {car.max_a:g} A."
+        return Wish(car.max_a, Authority.PLAN, words)
+    if car.mode is ChargeMode.NOW:
+        return Wish(car.max_a, Authority.PLAN, "You asked to charge now.")
+    if car.mode in (ChargeMode.SOLAR, ChargeMode.MIN_SOLAR):
+        return _solar_wish(car, snapshot.chargers.get(device.id), sun)
     block = snapshot.plan.block(device.id, snapshot.now) if snapshot.plan else None
-    return _plan_wish(block, solar, spec, site)
+    return _plan_wish(block, sun, car, volts)
 
 
-def _plan_wish(block: Block | None, solar: float, spec: ChargerSpec, site: Site) -> Wish:
+def _solar_wish(car: CarWish, status: ChargerStatus | None, sun_a: float) -> Wish:
+    if status is not None and status.soc_percent is not None and max(goal.need_wh for goal in car.goals) <= 0:
+        return Wish(0.0, Authority.PLAN, "The car is as full as you asked.")
+    if car.mode is ChargeMode.MIN_SOLAR:
+        words = "Charging at the minimum, and more when the sun allows."
+        return Wish(max(car.min_a, sun_a), Authority.PLAN, words)
+    words = "Charging on surplus sun." if sun_a else "Waiting for enough surplus sun."
+    return Wish(sun_a, Authority.PLAN, words)
+
+
+def _plan_wish(block: Block | None, sun_a: float, car: CarWish, volts: float) -> Wish:
     if block is None:
-        return Wish(
-            spec.min_current_a, Authority.DEFAULT, "There is no plan for it now, so the car charges at its minimum."
-        )
+        return Wish(car.min_a, Authority.DEFAULT, "There is no plan for it now, so the car charges at its minimum.")
     if block.kind is IntentKind.SURPLUS_ONLY:
-        return Wish(solar, Authority.PLAN, block.reason)
+        return Wish(sun_a, Authority.PLAN, block.reason)
     if block.kind in (IntentKind.CHARGE_AT, IntentKind.RUN):
-        amps = min(spec.max_current_a, max(spec.min_current_a, _amps(block.power_w, spec, site)))
-        return Wish(max(amps, solar), Authority.PLAN, block.reason)
+        amps = min(car.max_a, max(car.min_a, block.power_w / volts))
+        return Wish(max(amps, sun_a), Authority.PLAN, block.reason)
     return Wish(0.0, Authority.PLAN, block.reason)
 
 
-def _departure(
-    wish: Wish, snapshot: Snapshot, device: Device, spec: ChargerSpec, status: ChargerStatus | None, site: Site
-) -> Wish:
+def _departure(wish: Wish, snapshot: Snapshot, device: Device, car: CarWish, site: Site) -> Wish:
     """The owner's floor: once the remaining time is only just enough at full power, the car charges."""
-    preference = snapshot.preferences.charging_of(device.id)
-    if status is None or not status.transaction or preference.mode in (ChargeMode.OFF, ChargeMode.SOLAR):
+    status = snapshot.chargers.get(device.id)
+    if status is None or not status.transaction or car.mode in (ChargeMode.OFF, ChargeMode.SOLAR):
         return wish
-    left_s = (next_departure(snapshot.now, preference, site.timezone) - snapshot.now).total_seconds()
-    full_w = spec.max_current_a * len(spec.phases) * site.nominal_voltage_v
-    must_s = needed_wh(status, preference, spec) / full_w * 3600 * 1.1
-    if must_s < 60 or must_s < left_s - 300:
+    late = next((g for g in car.goals if _share_of_time(car, g.need_wh, g.ready, snapshot.now, site) >= 1), None)
+    if late is None:
         return wish
-    words = f"Charging now, or the car would not be ready by {preference.ready_by:%H:%M}."
-    return wish.raised(spec.max_current_a, Authority.OWNER_FLOOR, words)
+    words = f"Charging now, or the car would not be ready by {late.ready.astimezone(site.timezone):%H:%M}."
+    return wish.raised(car.max_a, Authority.OWNER_FLOOR, words)
 
 
-def _override(wish: Wish, overrides: Iterable[Override], device: str, spec: ChargerSpec) -> Wish:
+def _override(wish: Wish, overrides: Iterable[Override], device: str, car: CarWish) -> Wish:
     for override in overrides:
         if override.device != device:
             continue
         if override.action == "run":
-            return wish.replaced(
-                Wish(spec.max_current_a, Authority.OWNER_OVERRIDE, "You asked to charge now.", override.id)
-            )
+            return wish.replaced(Wish(car.max_a, Authority.OWNER_OVERRIDE, "You asked to charge now.", override.id))
         if override.action == "pause":
             return wish.replaced(Wish(0.0, Authority.OWNER_OVERRIDE, "You paused charging.", override.id))
     return wish
@@ -153,7 +136,3 @@ def _override(wish: Wish, overrides: Iterable[Override], device: str, spec: Char
 
 def _binds(limit: Limit, device: str) -> bool:
     return limit.kind is LimitKind.DEVICE_POWER and limit.device in ("", device)
-
-
-def _amps(power_w: float, spec: ChargerSpec, site: Site) -> float:
-    return power_w / (len(spec.phases) * site.nominal_voltage_v)

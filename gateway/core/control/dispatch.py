@@ -1,6 +1,6 @@
 """The tick's decision: from one Snapshot to the whole wish, one setpoint per device.
 
-    Snapshot -> guard (fuse, silent meter, import limit) -> wishes by authority -> setpoints
+    Snapshot -> guard (fuses, silent meters, limits) -> wishes by authority -> sharing -> setpoints
 
 A pure function: the same snapshot and memory give the same setpoints, so that a restart at any instant is harmless.
 """
@@ -12,11 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from gateway.core.control.charging import SolarMemory, charging_wish, surplus
-from gateway.core.control.guard import Guarded, Room, guard
+from gateway.core.control import phase_switching, turns
+from gateway.core.control.charging import SolarMemory, charging_wish, share_sun
+from gateway.core.control.circuits import Lane
+from gateway.core.control.draws import in_force, spec_of
+from gateway.core.control.guard import Guarded, Starting, guard
 from gateway.core.control.heating import tank_wish, thermostat_wish
+from gateway.core.control.phase_switching import PhaseRun
+from gateway.core.control.sharing import Claim, Shares, share
 from gateway.core.control.storage import battery_wish
 from gateway.core.control.timing import ControlTiming
+from gateway.core.control.turns import Turn
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.setpoint import Setpoint, SetpointKind
@@ -41,6 +47,16 @@ class ControlMemory:
     solar: SolarMemory | None = None
     heating: Mapping[str, float] = field(default_factory=dict)
     """Since when each tank is wished on."""
+    turns: Mapping[str, Turn] = field(default_factory=dict)
+    phases: Mapping[str, PhaseRun] = field(default_factory=dict)
+    sampled_a: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """What the main meter showed when each charger last told what it draws, A per phase."""
+    at: float = -math.inf
+    """When the last tick was (monotonic home s)."""
+    accepted: Mapping[str, Setpoint | None] = field(default_factory=dict)
+    """What each charger had accepted by then."""
+    most_a: Mapping[str, float] = field(default_factory=dict)
+    """The most each car may have been drawing then, A per phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,45 +68,89 @@ class Decision:
     alarms: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """All that the decisions of one tick share."""
+
+    site: Site
+    snapshot: Snapshot
+    guarded: Guarded
+    memory: ControlMemory
+    solar: SolarMemory
+    timing: ControlTiming
+    mono: float
+
+    def now_a(self, device: Device) -> float:
+        """The limit it stands at: before our first command, its own safe default."""
+        before = self.snapshot.commanded.get(device.id)
+        return before.value if before is not None else spec_of(device).safe_current_a
+
+    def rests(self, device: Device) -> bool:
+        """Whether it was stopped for lack of room less than a minute ago."""
+        return self.mono - self.memory.paused_at.get(device.id, -math.inf) < self.timing.resume_pause_s
+
+    def may_raise(self, device: Device, wish: Wish) -> bool:
+        """Raises need fresh data and some patience; the owner's own word needs no patience."""
+        meter, now_a = self.snapshot.main_meter(), self.now_a(device)
+        age_s = meter.age_s if meter is not None else None
+        stale = age_s is None or age_s > self.timing.raise_age_s
+        # What a car may draw when nothing is known is no raise into the unknown, once nothing is known for long.
+        lasting = not self.guarded.meter_ok and (age_s is None or age_s > self.timing.resume_pause_s)
+        recent = self.mono - self.memory.changed_at.get(device.id, -math.inf) < self.timing.raise_pause_s
+        hasty = recent and now_a > 0 and wish.authority is not Authority.OWNER_OVERRIDE
+        return (lasting or not stale) and not hasty and not self.rests(device)
+
+
 def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: ControlTiming, monotonic: float) -> Decision:
     """The whole wish for one tick; `monotonic` in s of home time."""
-    guarded = guard(site, snapshot, timing, memory.changed_at, memory.drawn_a, memory.meter_a, monotonic)
-    solar = surplus(snapshot, memory.solar, monotonic)
-    changed, drawn, paused = dict(memory.changed_at), dict(memory.drawn_a), dict(memory.paused_at)
-    seen = dict(memory.meter_a)
-    setpoints: list[Setpoint] = []
+    memory = _noticed(site, snapshot, memory)
     heating = _heating(site, snapshot, memory, monotonic)
-    guarded = _reserve(site, guarded, heating, timing, monotonic)
+    starting = _starting(site, heating, timing, monotonic)
+    told = {name: run.phases for name, run in memory.phases.items()}
+    guarded = guard(
+        site, snapshot, timing, memory.changed_at, memory.drawn_a, memory.meter_a, monotonic, starting, told,
+        memory.sampled_a, monotonic - memory.at,
+    )  # fmt: skip
+    solar = share_sun(site, snapshot, memory.solar, monotonic)
+    now = _Moment(site, snapshot, guarded, memory, solar, timing, monotonic)
+    chargers = site.of_role(Role.EV_CHARGER)
+    runs = {c.id: run for c in chargers if (run := _phase_run(now, c)) is not None}
+    wishes = {c.id: _wish(now, c, runs.get(c.id)) for c in chargers}
+    claims = {c.id: _claim(now, c, wishes[c.id]) for c in chargers}
+    shares = share([claims[c.id] for c in chargers if guarded.draws[c.id].heard], guarded.lanes)
+    setpoints = [_setpoint(now, c, wishes[c.id], claims[c.id], shares, runs.get(c.id)) for c in chargers]
+    granted = {setpoint.device: setpoint.value for setpoint in setpoints}
+    after = _remember(now, chargers, setpoints, shares)
+    setpoints += _others(site, snapshot, guarded, granted, timing)
+    after = replace(after, solar=solar, heating=heating, phases=runs, sampled_a=guarded.sampled, at=monotonic)
+    return Decision(tuple(setpoints), after, guarded.alarms)
+
+
+def _noticed(site: Site, snapshot: Snapshot, memory: ControlMemory) -> ControlMemory:
+    """The memory with the limits that were accepted since the last tick: each may have changed right after it.
+
+    A command that was refused or lost changes nothing: the charger stands where it stood.
+    """
+    changed, drawn, shown = dict(memory.changed_at), dict(memory.drawn_a), dict(memory.meter_a)
     for device in site.of_role(Role.EV_CHARGER):
-        room = guarded.room(device)
-        setpoint = _charger(site, snapshot, device, room, solar.surplus_w, memory, timing, monotonic)
-        before = snapshot.commanded.get(device.id)
-        if not setpoint.same_wish(before):
-            changed[device.id] = monotonic
-            drawn[device.id] = _most_drawn(guarded, device, before)
-            seen[device.id] = guarded.current_a
-        stopped = setpoint.value == 0 and (before is None or before.value > 0)
-        by_limit = room.binding and setpoint.authority is Authority.BINDING_LIMIT
-        if stopped and (by_limit or setpoint.authority is Authority.ELECTRICAL_SAFETY):
-            # Only the stop itself: a rest that counted anew at every tick would never end.
-            paused[device.id] = monotonic
-        guarded = guarded.spent(device, setpoint.value)
-        setpoints.append(setpoint)
-    setpoints += _others(site, snapshot, guarded, timing)
-    return Decision(
-        tuple(setpoints),
-        ControlMemory(changed_at=changed, drawn_a=drawn, meter_a=seen, paused_at=paused, solar=solar, heating=heating),
-        guarded.alarms,
-    )
+        if device.id not in memory.accepted:
+            continue
+        now, before = snapshot.commanded.get(device.id), memory.accepted[device.id]
+        if now is not None and not now.same_wish(before):
+            changed[device.id] = memory.at
+            drawn[device.id] = memory.most_a[device.id]
+            shown[device.id] = memory.sampled_a.get("", ())
+    return replace(memory, changed_at=changed, drawn_a=drawn, meter_a=shown)
 
 
-def _reserve(site: Site, guarded: Guarded, heating: Mapping[str, float], timing: ControlTiming, now: float) -> Guarded:
-    """Room for the tanks just switched on: a car and a tank that start together share the fuse."""
+def _starting(site: Site, heating: Mapping[str, float], timing: ControlTiming, now: float) -> list[Starting]:
+    """The tanks just switched on: a car and a tank that start together share the fuse."""
+    found = []
     for device in site.of_role(Role.WATER_HEATER):
         fresh = now - heating.get(device.id, -math.inf) < timing.raise_pause_s
         if fresh and isinstance(device.spec, WaterHeaterSpec):
-            guarded = guarded.reserved(device.spec.phase, device.spec.power_w)
-    return guarded
+            found.append(Starting(device.circuit, device.spec.phase, device.spec.power_w))
+    return found
 
 
 def _heating(site: Site, snapshot: Snapshot, memory: ControlMemory, now: float) -> dict[str, float]:
@@ -99,65 +159,121 @@ def _heating(site: Site, snapshot: Snapshot, memory: ControlMemory, now: float) 
     return {tank: memory.heating.get(tank, now if memory.solar is not None else -math.inf) for tank in wished}
 
 
-def _most_drawn(guarded: Guarded, device: Device, before: Setpoint | None) -> float:
-    known = guarded.draws.get(device.id)
-    if known is not None:
-        return known.most
-    spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
-    return before.value if before is not None else spec.max_current_a
+def _phase_run(now: _Moment, device: Device) -> PhaseRun | None:
+    """On how many phases a charger that can switch charges from now on; None for all others."""
+    spec, status = spec_of(device), now.snapshot.chargers.get(device.id)
+    if status is None or not phase_switching.can_switch(spec, status):
+        return now.memory.phases.get(device.id)
+    commanded = now.snapshot.commanded.get(device.id)
+    run = now.memory.phases.get(device.id) or phase_switching.found(commanded, status)
+    run = phase_switching.seen(run, status, now.timing, now.mono)
+    if not turns.plugged(status):
+        return replace(run, wanted_since=None)
+    told = {name: setpoint.value for name, setpoint in now.snapshot.commanded.items()}
+    gets = {}
+    for phases in (3, 1):
+        wish = charging_wish(now.site, now.snapshot, device, now.solar.share_w(device.id), phases)
+        room = now.guarded.room_a(device, spec.phases[:phases], told)
+        gets[phases] = min(wish.value, max(room, now.now_a(device) if run.phases == phases else 0.0))
+    want = phase_switching.wanted(run, gets[3], gets[1], spec)
+    today = now.snapshot.now.astimezone(now.site.timezone).date()
+    return phase_switching.step(run, want, now.timing, now.mono, today)
 
 
-def _charger(
-    site: Site,
-    snapshot: Snapshot,
-    device: Device,
-    room: Room,
-    surplus_w: float,
-    memory: ControlMemory,
-    timing: ControlTiming,
-    monotonic: float,
-) -> Setpoint:
-    spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
-    wish = charging_wish(site, snapshot, device, surplus_w)
-    before = snapshot.commanded.get(device.id)
-    # Before our first command the charger stands at its own safe default.
-    current = before.value if before is not None else spec.safe_current_a
-    wish = _by_room(wish, current, room, memory, device.id, timing, monotonic, snapshot, spec)
-    amps = _step(wish.value, spec)
-    if before is not None and current < amps < current + CURRENT_STEP_A and current >= spec.min_current_a:
-        amps = current
-    until = snapshot.now + timedelta(seconds=timing.command_life_s)
-    return Setpoint(device.id, SetpointKind.CURRENT, amps, until, wish.authority, wish.reason, source=wish.source)
+def _wish(now: _Moment, device: Device, run: PhaseRun | None) -> Wish:
+    """What the charger should be set to before the fuses have their say."""
+    phases = 0 if run is None else 1 if run.one_phase_car else run.phases
+    wish = charging_wish(now.site, now.snapshot, device, now.solar.share_w(device.id), phases)
+    if run is not None and phase_switching.switching(run, now.timing, now.mono):
+        words = f"Going over to {'one phase' if run.phases == 1 else 'three phases'}."
+        return wish.capped(0.0, Authority.ELECTRICAL_SAFETY, words)
+    return wish
 
 
-def _by_room(
-    wish: Wish,
-    current: float,
-    room: Room,
-    memory: ControlMemory,
-    device: str,
-    timing: ControlTiming,
-    monotonic: float,
-    snapshot: Snapshot,
-    spec: ChargerSpec,
-) -> Wish:
-    """What the guard leaves of a wish: reductions at once, raises only with room, fresh data and some patience."""
-    authority = Authority.BINDING_LIMIT if room.binding else Authority.ELECTRICAL_SAFETY
-    reason = f"Held back: {room.reason}." if room.reason else "Held back by the guard."
-    if current > room.high:
-        return wish.capped(room.high, authority, reason)
-    most = max(current, room.low)
-    if wish.value > current:
-        meter = snapshot.main_meter()
-        stale = meter is None or meter.age_s is None or meter.age_s > timing.raise_age_s
-        recent = monotonic - memory.changed_at.get(device, -math.inf) < timing.raise_pause_s and current > 0
-        rest = monotonic - memory.paused_at.get(device, -math.inf) < timing.resume_pause_s
-        # A safe current on a silent meter is not a raise: it is what the device may draw when nothing is known.
-        if ((stale or recent or rest) and wish.authority is not Authority.OWNER_OVERRIDE) or stale or rest:
-            most = current
-        if current == 0 and most < spec.min_current_a:
-            most = 0.0
-    return wish.capped(most, authority, reason)
+def _claim(now: _Moment, device: Device, wish: Wish) -> Claim:
+    spec, now_a = spec_of(device), now.now_a(device)
+    most = min(wish.value, spec.max_current_a)
+    if device.id in now.guarded.held_safe or not now.guarded.meter_ok:
+        most = min(most, spec.safe_current_a)
+    if now_a == 0 and now.rests(device):
+        most = 0.0  # nobody is lowered for one that may not begin yet
+    status, turn = now.snapshot.chargers.get(device.id), now.memory.turns.get(device.id)
+    idle = turns.idleness(status, now_a, turn, now.timing, now.mono)
+    rank, level = turns.order_of(now.site, now.snapshot, device, idle, turn, now.timing, now.mono)
+    return Claim(
+        device.id, most, now_a, in_force(now.snapshot, device), spec.min_current_a, rank, level,
+        now.may_raise(device, wish), now.guarded.counted_a(device),
+    )  # fmt: skip
+
+
+def _setpoint(now: _Moment, device: Device, wish: Wish, claim: Claim, shares: Shares, run: PhaseRun | None) -> Setpoint:
+    """One charger's command: its share of the room, told with whose authority and why."""
+    spec, before = spec_of(device), now.snapshot.commanded.get(device.id)
+    lane = shares.stopped.get(device.id)
+    share_a = shares.amps[device.id] if device.id in shares.amps else _unheard(now, device, claim)
+    authority = Authority.BINDING_LIMIT if lane is not None and lane.binding else Authority.ELECTRICAL_SAFETY
+    bent = wish.capped(share_a, authority, _why(now, device, lane, shares))
+    amps = _step(bent.value, spec)
+    if before is not None and claim.now_a < amps < claim.now_a + CURRENT_STEP_A and claim.now_a >= spec.min_current_a:
+        amps = claim.now_a
+    until = now.snapshot.now + timedelta(seconds=now.timing.command_life_s)
+    phases = run.phases if run is not None and run.told else 0
+    return Setpoint(
+        device.id, SetpointKind.CURRENT, amps, until, bent.authority, bent.reason, source=bent.source, phases=phases
+    )
+
+
+def _unheard(now: _Moment, device: Device, claim: Claim) -> float:
+    """The limit for a charger that does not hear it: it waits for it when it comes back."""
+    if not now.guarded.meter_ok:
+        return min(claim.wish_a, claim.now_a)
+    left = [
+        now.guarded.left(lane, {})
+        for lane in now.guarded.lanes
+        if lane.circuit == "" and (lane.phase is None or lane.phase in spec_of(device).phases)
+    ]
+    room = min(left, default=math.inf)
+    return min(claim.wish_a, claim.now_a + room if room < 0 else max(claim.now_a, room))
+
+
+def _why(now: _Moment, device: Device, lane: Lane | None, shares: Shares) -> str:
+    if not now.guarded.meter_ok and lane is not None and device.id not in shares.seated:
+        return f"Waits: the main meter is silent, and beside other loads {lane.name} holds no more cars."
+    if not now.guarded.meter_ok:
+        return "Held back: the main meter is silent, so the car gets its safe current only."
+    if device.id in now.guarded.held_safe:
+        return "Held back: the meter of its circuit is silent, so the car gets its safe current only."
+    if lane is None:
+        return "Held back by the guard."
+    if lane.binding:
+        return f"Held back: {lane.reason}."
+    others = [name for name in lane.weights if name != device.id and shares.amps.get(name, 0.0) > 0]
+    if not others:
+        return f"Held back: {lane.reason}."
+    if device.id not in shares.seated:
+        return f"Waits its turn: {lane.name} does not hold one more car now."
+    return f"Held back: {lane.name} is shared by {len(others) + 1} cars."
+
+
+def _remember(now: _Moment, chargers: tuple[Device, ...], setpoints: list[Setpoint], shares: Shares) -> ControlMemory:
+    """The memory of what was changed at this tick, and of whose turn it is."""
+    paused = dict(now.memory.paused_at)
+    wants, seated = dict[str, bool](), dict[str, bool]()
+    for device, setpoint in zip(chargers, setpoints, strict=True):
+        before = now.snapshot.commanded.get(device.id)
+        lane = shares.stopped.get(device.id)
+        held = lane is not None or not now.guarded.meter_ok
+        present = turns.plugged(now.snapshot.chargers.get(device.id))
+        if setpoint.value == 0 and (before is None or before.value > 0) and held and present:
+            # Only the stop itself: a rest that counted anew at every tick would never end.
+            paused[device.id] = now.mono
+        wants[device.id] = present and (setpoint.value > 0 or lane is not None or now.rests(device))
+        seated[device.id] = setpoint.value > 0
+    return replace(
+        now.memory, paused_at=paused, turns=turns.next_turns(now.memory.turns, wants, seated, now.mono),
+        accepted={c.id: now.snapshot.commanded.get(c.id) for c in chargers},
+        most_a={name: drawn.most for name, drawn in now.guarded.draws.items()},
+    )  # fmt: skip
 
 
 def _step(amps: float, spec: ChargerSpec) -> float:
@@ -166,12 +282,15 @@ def _step(amps: float, spec: ChargerSpec) -> float:
     return value if value >= spec.min_current_a else 0.0
 
 
-def _others(site: Site, snapshot: Snapshot, guarded: Guarded, timing: ControlTiming) -> list[Setpoint]:
+def _others(
+    site: Site, snapshot: Snapshot, guarded: Guarded, granted: Mapping[str, float], timing: ControlTiming
+) -> list[Setpoint]:
     until = snapshot.now + timedelta(seconds=timing.command_life_s)
     result: list[Setpoint] = []
     for device in site.devices:
         if device.role in (Role.BATTERY, Role.HYBRID_INVERTER) and isinstance(device.spec, BatterySpec):
-            wish = _still(battery_wish(snapshot, device, guarded.battery_room_w()), snapshot.commanded.get(device.id))
+            room_w = guarded.battery_room_w(device, granted)
+            wish = _still(battery_wish(snapshot, device, room_w), snapshot.commanded.get(device.id))
             kind = SetpointKind.BATTERY_BAND
         elif device.role is Role.WATER_HEATER:
             wish, kind = tank_wish(snapshot, device), SetpointKind.SWITCH

@@ -27,6 +27,13 @@ class ControlTiming:
     verify_s: float = 15.0
     """A limit not seen working after max(this, two sampling intervals) is not honoured."""
 
+    turn_s: float = 900.0
+    """A car keeps its seat so long before it gives way to one that waits."""
+    idle_s: float = 60.0
+    """A car that may charge and draws nothing for so long gives way to those that draw."""
+    phase_dwell_s: float = 120.0
+    """Between two changes of the number of phases, and so long the change must be wanted."""
+
     @classmethod
     def at_speed(cls, speed: float) -> ControlTiming:
         """The times for a home whose clock runs `speed` times faster than the world's."""
@@ -42,4 +49,7 @@ class ControlTiming:
             resume_pause_s=max(real.resume_pause_s, 0.5 * speed),
             command_life_s=max(real.command_life_s, 6 * speed),
             verify_s=max(real.verify_s, 2 * speed),
+            turn_s=max(real.turn_s, 5 * speed),
+            idle_s=max(real.idle_s, speed),
+            phase_dwell_s=max(real.phase_dwell_s, 2 * speed),
         )

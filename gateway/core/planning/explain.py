@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
+from gateway.core.planning.explain_car import CHEAPER, CarStory, clock, limit_of, local
 from gateway.core.planning.fallback import thermostat
-from gateway.core.planning.home import Battery, Car, Heat, Home
+from gateway.core.planning.home import Battery, Heat, Home
 from gateway.core.planning.rounding import runs
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.slots import Array
 from gateway.model.plan import Block, IntentKind
-from gateway.model.preferences import ChargeMode
 from gateway.model.setpoint import Limit, LimitKind
 
 NOTHING_W = 50.0
-CHEAPER = 0.97
-"""A price below this share of another is worth a word."""
 SHORT_H = 0.25
 """Battery intents shorter than this join what was before: fewer writes to the inverter."""
 ALTERNATIVES = {
@@ -47,8 +44,9 @@ class Story:
     def blocks(self) -> tuple[Block, ...]:
         """All blocks, by device in the order of the site, then by time."""
         found: list[Block] = []
-        for car in self.home.cars:
-            found += self._merged(car.device.id, "car", self._car_kinds(car), partial(self._car, car))
+        for car in sorted(self.home.cars, key=lambda car: self.home.request.site.devices.index(car.device)):
+            story = CarStory(self.home, self.schedule, car)
+            found += self._merged(car.device.id, "car", story.kinds(), story.why)
         for battery in self.home.batteries:
             kinds = self._battery_kinds(battery)
             found += self._merged(battery.device.id, "battery", kinds, partial(self._battery, battery))
@@ -84,98 +82,6 @@ class Story:
             )
         return blocks
 
-    # --- cars
-
-    def _car_kinds(self, car: Car) -> list[IntentKind]:
-        power = self.schedule.power_w[car.device.id]
-        last = int(np.flatnonzero(power > 0).max(initial=-1))
-        solar = car.mode is ChargeMode.SOLAR
-        kinds = []
-        for index, watts in enumerate(power):
-            if watts > 0:
-                kinds.append(IntentKind.SURPLUS_ONLY if solar else IntentKind.CHARGE_AT)
-            elif solar and car.need_wh > 0 and car.window[index]:
-                kinds.append(IntentKind.SURPLUS_ONLY)
-            elif index < last or (car.need_wh > 100 and car.window[index] and last < 0):
-                kinds.append(IntentKind.HOLD)
-            else:
-                kinds.append(IntentKind.IDLE)
-        return kinds
-
-    def _car(self, car: Car, kind: IntentKind, a: int, b: int) -> str:
-        name, power = car.device.name, self.schedule.power_w[car.device.id]
-        if not car.plugged:
-            return "No car is plugged in."
-        if car.mode is ChargeMode.OFF:
-            return "Charging is switched off."
-        if kind is IntentKind.IDLE:
-            if not car.window[a] and car.need_wh > 100 and not power.any():
-                return f"The {_lower(name)} is expected to leave at {car_time(self.home, car)}."
-            done = car.need_wh <= 100 or power.any()
-            return f"The {_lower(name)} has what it needs." if done else self._cannot(car)
-        if kind is IntentKind.SURPLUS_ONLY:
-            return f"The {_lower(name)} charges on surplus sun only, as you asked."
-        if kind is IntentKind.CHARGE_AT:
-            return self._charging(car, a, b)
-        later = np.flatnonzero(power[b:] > 0)
-        if not len(later):
-            return self._cannot(car)
-        start = b + int(later[0])
-        why = self._waiting(car, a, b, start)
-        return f"The {_lower(name)} waits until {self._clock(start)} {why}; {self._full(car)}."
-
-    def _waiting(self, car: Car, a: int, b: int, start: int) -> str:
-        limit = self._limit(car.device.id, (LimitKind.DEVICE_POWER,), a, b)
-        price, power = self.home.buy_cost, self.schedule.power_w[car.device.id]
-        charging = power > 0
-        charging[:start] = False
-        hours = self.home.slots.hours
-        here = float(price[a:b] @ hours[a:b] / hours[a:b].sum())
-        there = float(price[charging] @ hours[charging] / hours[charging].sum())
-        causes = []
-        if car.mode is ChargeMode.SMART and there < CHEAPER * here:
-            causes.append("because power is cheaper then")
-        elif (
-            car.mode is ChargeMode.SMART
-            and self.home.base_w[start] < 0
-            and power[start] <= -self.home.base_w[start] * 1.5
-        ):
-            causes.append("because the sun will charge it then")
-        if limit is not None:
-            span = f"from {self._local(limit.start)} to {self._local(limit.end)}"
-            causes.append(("and " if causes else "because ") + f"the utility asks to save power {span}")
-        return " ".join(causes) or "because there is time enough"
-
-    def _charging(self, car: Car, a: int, b: int) -> str:
-        name, until = _lower(car.device.name), self._clock(b)
-        if car.run[a]:
-            return f"You asked to charge now; {self._full(car)}."
-        if car.mode is ChargeMode.NOW:
-            return f"The {name} charges because you chose to charge at once; {self._full(car)}."
-        if car.mode is ChargeMode.MIN_SOLAR:
-            return f"The {name} charges at its minimum, and more when the sun allows; {self._full(car)}."
-        power, price = self.schedule.power_w[car.device.id][a:b], self.home.buy_cost
-        if float(power.sum()) <= 1.2 * float(np.maximum(0.0, -self.home.base_w[a:b]).sum()):
-            return f"The {name} charges on the sun until {until}; {self._full(car)}."
-        if (car.soft_w[a:b] < power).any():
-            return f"The {name} charges in spite of the event, or it would not be ready by {car_time(self.home, car)}."
-        before = price[car.window & (car.cap_w > 0)]
-        if len(before) and float(price[a:b].mean()) < CHEAPER * float(before.max()):
-            cheap = float(price[a:b].max()) <= float(before.min()) * 1.02
-            words = "power is cheapest then" if cheap else "power is dearer at other times"
-            return f"The {name} charges until {until} because {words}; {self._full(car)}."
-        return f"The {name} charges until {until}, as no later time is cheaper; {self._full(car)}."
-
-    def _full(self, car: Car) -> str:
-        hours, power = self.home.slots.hours, self.schedule.power_w[car.device.id]
-        short = car.need_wh - float(power @ hours)
-        if short > 100:
-            return f"it will lack {short / 1000:.1f} kWh at {car_time(self.home, car)}"
-        return f"it will be full by {car_time(self.home, car)}"
-
-    def _cannot(self, car: Car) -> str:
-        return f"The {_lower(car.device.name)} cannot charge: a limit leaves less than its minimum."
-
     # --- battery
 
     def _battery_kinds(self, battery: Battery) -> list[IntentKind]:
@@ -205,19 +111,21 @@ class Story:
         return result
 
     def _battery(self, battery: Battery, kind: IntentKind, a: int, b: int) -> str:
-        price, until = self.home.buy_cost, self._clock(b)
+        price, until = self.home.buy_cost, clock(self.home, b)
         kinds = (LimitKind.BATTERY_SETPOINT, LimitKind.BATTERY_DISCHARGE)
-        limit = self._limit(battery.device.id, kinds, a, a + 1)
+        limit = limit_of(self.home, battery.device.id, kinds, a, a + 1)
         if limit is not None and kind in (IntentKind.CHARGE_AT, IntentKind.DISCHARGE_AT):
             return limit.reason
         dear = int(b + np.argmax(price[b:])) if b < len(price) else b
         if kind is IntentKind.CHARGE_AT:
-            return f"The battery charges from the grid until {until} because power is dearer at {self._clock(dear)}."
+            return (
+                f"The battery charges from the grid until {until} because power is dearer at {clock(self.home, dear)}."
+            )
         if kind is IntentKind.DISCHARGE_AT:
             return f"The battery feeds the grid until {until} because power pays well now."
         if kind is IntentKind.HOLD:
             if dear < len(price) and price[dear] > price[a] / CHEAPER:
-                return f"The battery keeps its energy for {self._clock(dear)}, when power is dearer."
+                return f"The battery keeps its energy for {clock(self.home, dear)}, when power is dearer."
             return f"The battery keeps its energy until {until}."
         if self.home.base_w[a:b].mean() < 0:
             return "The battery stores surplus sun and feeds the house."
@@ -239,18 +147,20 @@ class Story:
 
     def _heat(self, heat: Heat, kind: IntentKind, a: int, b: int) -> str:
         room = heat not in self.home.tanks
-        what, price, until = ("room" if room else "water"), self.home.buy_cost, self._clock(b)
+        what, price, until = ("room" if room else "water"), self.home.buy_cost, clock(self.home, b)
         kinds = (LimitKind.TANK_SHED, LimitKind.TEMPERATURE_OFFSET, LimitKind.DEVICE_POWER)
         if kind is IntentKind.RUN:
             event = self._coming(heat.device.id, kinds, b)
             if event is not None:
-                return f"The {what} is heated before the event at {self._local(event.start)}, so that it stays warm."
+                return (
+                    f"The {what} is heated before the event at {local(self.home, event.start)}, so that it stays warm."
+                )
             if float(self.home.base_w[a:b].mean()) < -0.5 * heat.power_w:
                 return f"The {what} is heated until {until} with surplus sun."
             if b < len(price) and float(price[b : b + 24].max()) > float(price[a:b].mean()) / CHEAPER:
                 return f"The {what} is heated until {until} because power is dearer later."
             return f"The {what} is heated until {until} to stay in its band."
-        limit = self._limit(heat.device.id, kinds, a, a + 1)
+        limit = limit_of(self.home, heat.device.id, kinds, a, a + 1)
         if limit is not None:
             return limit.reason
         if b < len(price) and float(price[b]) < CHEAPER * float(price[a]):
@@ -259,14 +169,6 @@ class Story:
 
     # --- words
 
-    def _limit(self, device: str, kinds: tuple[LimitKind, ...], a: int, b: int) -> Limit | None:
-        start, end = self.home.slots.start(a), self.home.slots.start(b)
-        fitting = (
-            x for x in self.home.request.limits
-            if x.kind in kinds and x.device in ("", device) and x.start < end and x.end > start
-        )  # fmt: skip
-        return next(fitting, None)
-
     def _coming(self, device: str, kinds: tuple[LimitKind, ...], b: int) -> Limit | None:
         at = self.home.slots.start(b)
         fitting = (
@@ -274,21 +176,6 @@ class Story:
             if x.kind in kinds and x.device in ("", device) and 0 <= (x.start - at).total_seconds() <= 3 * 3600
         )  # fmt: skip
         return next(fitting, None)
-
-    def _clock(self, index: int) -> str:
-        return self._local(self.home.slots.start(index))
-
-    def _local(self, when: datetime) -> str:
-        """Local time; with the day when it is not within a day from now."""
-        zone, now = self.home.request.site.timezone, self.home.request.now
-        local = when.astimezone(zone)
-        far = (when - now).total_seconds() >= 86_400
-        return f"{local:%A %H:%M}" if far else f"{local:%H:%M}"
-
-
-def car_time(home: Home, car: Car) -> str:
-    """The car's departure as local time."""
-    return f"{car.ready.astimezone(home.request.site.timezone):%H:%M}"
 
 
 def thermostat_at_low(heat: Heat) -> tuple[Array, Array]:
@@ -305,7 +192,3 @@ def _battery_kind(flow: float, grid: float, empty: bool, full: bool) -> IntentKi
     if abs(grid) <= NOTHING_W or (empty and grid > 0) or (full and grid < 0):
         return IntentKind.ZERO_GRID
     return IntentKind.HOLD
-
-
-def _lower(name: str) -> str:
-    return name[:1].lower() + name[1:] if name[1:2].islower() else name

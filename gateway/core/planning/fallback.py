@@ -8,7 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core.planning.home import Battery, Car, Heat, Home
+from gateway.core.planning.cars import BARGAIN, Car
+from gateway.core.planning.home import Battery, Heat, Home
+from gateway.core.planning.rooms import Rooms
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.slots import Array
 from gateway.model.preferences import ChargeMode
@@ -20,10 +22,12 @@ def rules(home: Home, *, plain: bool = False) -> Schedule:
     power: dict[str, Array] = {}
     state: dict[str, Array] = {}
     relaxed: list[str] = []
+    rooms = Rooms(home.rooms)
     for car in home.cars:
-        power[car.device.id] = charging(home, car, left, plain=plain)
+        power[car.device.id] = charging(home, car, rooms.left_w(car, left), plain=plain)
+        rooms.take(car, power[car.device.id])
         left = np.maximum(0.0, left - power[car.device.id])
-        relaxed += missed(home, car, power[car.device.id])
+        relaxed += [*missed(home, car, power[car.device.id]), *over_limit(home, car, power[car.device.id])]
     for heat in (*home.tanks, *home.pumps):
         power[heat.device.id], state[heat.device.id] = thermostat(heat, left, plain=plain)
         left = np.maximum(0.0, left - power[heat.device.id])
@@ -46,7 +50,7 @@ def charging(home: Home, car: Car, left: Array, *, plain: bool = False) -> Array
         return np.zeros(home.slots.count)
     if plain:
         return fill(home, car, cap, np.arange(home.slots.count))
-    kind = np.minimum(cap, np.where(car.run, np.inf, car.soft_w))
+    kind = np.minimum(cap, car.kind_w)
     kind = np.where(kind >= car.min_w, kind, 0.0)
     sun = np.minimum(kind, np.maximum(0.0, -home.base_w))
     if car.mode is ChargeMode.SOLAR and not car.run.any():
@@ -55,14 +59,29 @@ def charging(home: Home, car: Car, left: Array, *, plain: bool = False) -> Array
         kind = np.where(kind > 0, np.maximum(sun, np.minimum(kind, car.min_w)), 0.0)
     order = np.arange(home.slots.count)
     if car.mode is ChargeMode.SMART:
-        order = np.lexsort((order, np.where(car.run, 0.0, home.buy_cost), ~car.run))
-    first = fill(home, car, kind, order)
-    short = car.need_wh - float(first @ home.slots.hours)
-    if short <= 1:
-        return first
-    # The departure is the owner's floor: it stands above a joined event.
-    rest = fill(home, car, np.where(first > 0, 0.0, cap), order, short)
-    return first + rest
+        order = np.lexsort((order, np.where(car.run, 0.0, home.buy_cost + car.dirt), ~car.run))
+    if car.open_end and car.mode is ChargeMode.SMART:
+        cheap = (home.buy_cost + car.dirt < bargain(home, car)) | car.run
+        return fill(home, car, np.where(cheap | (sun >= car.min_w), kind, 0.0), order)
+    return _by_stages(home, car, kind, cap, order)
+
+
+def _by_stages(home: Home, car: Car, kind: Array, cap: Array, order: NDArray[np.intp]) -> Array:
+    """Each departure in turn: first what events and limits leave, then, as the owner's floor, the rest."""
+    power = np.zeros(home.slots.count)
+    hours = home.slots.hours
+    for stage in car.stages:
+        for most in (kind, cap):
+            short = stage.need_wh - float(power @ hours)
+            if short > 1:
+                free = np.where(stage.window & (power <= 0), most, 0.0)
+                power = power + fill(home, car, free, order, short)
+    return power
+
+
+def bargain(home: Home, car: Car) -> float:
+    """What a Wh may cost a car that need not be ready within the plan, micro-units."""
+    return float(np.quantile(home.buy_cost + car.dirt, BARGAIN))
 
 
 def fill(home: Home, car: Car, cap: Array, order: NDArray[np.intp], need_wh: float | None = None) -> Array:
@@ -80,12 +99,39 @@ def fill(home: Home, car: Car, cap: Array, order: NDArray[np.intp], need_wh: flo
 
 
 def missed(home: Home, car: Car, power: Array) -> list[str]:
-    """A sentence when the car will lack more than 0.1 kWh at its departure."""
-    short = car.need_wh - float(power[car.window] @ home.slots.hours[car.window])
-    if short <= 100 or not car.plugged or car.mode in (ChargeMode.SOLAR, ChargeMode.OFF):
+    """A sentence for each departure at which the car will lack more than 0.1 kWh."""
+    if not car.plugged or car.open_end or car.mode in (ChargeMode.SOLAR, ChargeMode.OFF):
+        return []
+    words = []
+    for stage in car.stages:
+        short = stage.need_wh - float(power[stage.window] @ home.slots.hours[stage.window])
+        if short > 100:
+            at = stage.ready.astimezone(home.request.site.timezone)
+            words.append(f"{car.device.name} will lack {short / 1000:.1f} kWh at {at:%H:%M}.")
+    return words
+
+
+def over_limit(home: Home, car: Car, power: Array) -> list[str]:
+    """A sentence when the departure makes the car charge above the owner's limit of price or CO2."""
+    over = float(np.where(power > car.thrift_w + 1, power, 0.0)[~car.run] @ home.slots.hours[~car.run])
+    if over <= 100:
         return []
     at = car.ready.astimezone(home.request.site.timezone)
-    return [f"{car.device.name} will lack {short / 1000:.1f} kWh at {at:%H:%M}."]
+    return [
+        f"{car.device.name} charges {over / 1000:.1f} kWh above your limit of {thrift_words(home, car)}, "
+        f"or it would not be ready by {at:%H:%M}."
+    ]
+
+
+def thrift_words(home: Home, car: Car) -> str:
+    """The owner's limits as words: "0.25 EUR or 300 g CO2 per kWh"."""
+    wish = car.wish.preference
+    words = []
+    if wish.max_price_micro_per_kwh is not None:
+        words.append(f"{wish.max_price_micro_per_kwh / 1e6:.2f} {home.request.site.currency}")
+    if wish.max_co2_g_per_kwh is not None:
+        words.append(f"{wish.max_co2_g_per_kwh:.0f} g CO2")
+    return f"{' or '.join(words)} per kWh"
 
 
 def thermostat(heat: Heat, left: Array, *, plain: bool) -> tuple[Array, Array]:

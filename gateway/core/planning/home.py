@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gateway.core.control.charging import needed_wh, next_departure
+from gateway.core.control.car import car_wish
+from gateway.core.planning.cars import Car, Surroundings, make_car
+from gateway.core.planning.limits import Mask, caps, is_joined, limits_of, overridden
 from gateway.core.planning.request import PlanRequest
-from gateway.core.planning.slots import Array, Slots, make_slots, sample, slot_carbon, slot_prices, to_instant
-from gateway.model.authority import Authority
-from gateway.model.preferences import ChargeMode
+from gateway.core.planning.rooms import Room, make_rooms
+from gateway.core.planning.slots import Array, Slots, make_slots, sample, slot_carbon, slot_prices
 from gateway.model.quantity import Quantity
-from gateway.model.setpoint import Limit, LimitKind
-from gateway.model.site import BatterySpec, ChargerSpec, Device, HeatPumpSpec, Role, WaterHeaterSpec
-from gateway.model.snapshot import ChargePhase, ChargerStatus
-
-Mask = NDArray[np.bool_]
+from gateway.model.setpoint import LimitKind
+from gateway.model.site import BatterySpec, Device, HeatPumpSpec, Role, WaterHeaterSpec
 
 LOAD_W = 300.0
 """The house's load when there is no forecast at all, W."""
@@ -34,25 +29,6 @@ AROUND_C = 20.0
 GAINS_W = 300.0
 """People and appliances warm a home by about this much, W of heat; without it a plan heats too much."""
 VACATION_C = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Car:
-    """One charger with its car: W, Wh; `cap_w` is hard, `soft_w` what joined events leave."""
-
-    device: Device
-    mode: ChargeMode
-    plugged: bool
-    running: bool
-    min_w: float
-    max_w: float
-    need_wh: float
-    ready: datetime
-    window: Mask
-    cap_w: Array
-    soft_w: Array
-    run: Mask
-    """Slots in which the owner said: charge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +92,8 @@ class Home:
     batteries: tuple[Battery, ...]
     tanks: tuple[Heat, ...]
     pumps: tuple[Heat, ...]
+    rooms: tuple[Room, ...] = ()
+    """What the cars share beside the connection."""
     extra: dict[str, Array] = field(default_factory=dict)
     """What-if only: device id -> a price in micro-units per Wh on its consumption."""
 
@@ -137,8 +115,13 @@ class Home:
 
 def make_home(request: PlanRequest) -> Home:
     """Freeze a request into arrays."""
-    departures = [_departure(request, device) for device in request.site.of_role(Role.EV_CHARGER)]
-    slots = make_slots(request, departures)
+    wishes = {
+        device.id: car_wish(
+            request.site, request.preferences, device, request.snapshot.chargers.get(device.id), request.now
+        )
+        for device in request.site.of_role(Role.EV_CHARGER)
+    }
+    slots = make_slots(request, [goal.ready for wish in wishes.values() for goal in wish.goals])
     buy, sell = slot_prices(request, slots)
     house = np.maximum(0.0, sample(request.load, slots, LOAD_W))
     measured = request.snapshot.house_w()
@@ -152,12 +135,15 @@ def make_home(request: PlanRequest) -> Home:
         _site_export(request, slots), (), (), (), (),
     )  # fmt: skip
     site = request.site
-    return Home(
-        request, slots, house, pv, buy, sell, home.carbon, hard, soft, home.export_w,
-        cars=tuple(
-            _car(home, d, ready) for d, ready in zip(site.of_role(Role.EV_CHARGER), departures, strict=True)
-            if _is_connected(request, d)
-        ),
+    around = Surroundings(request, slots, home.base_w, home.headroom_w, buy, home.carbon)
+    chargers = [device for device in site.of_role(Role.EV_CHARGER) if _is_connected(request, device)]
+    # Who comes first is served first by the rules.
+    chargers.sort(key=lambda device: -wishes[device.id].preference.priority)
+    cars = tuple(make_car(around, device, wishes[device.id]) for device in chargers)
+    return replace(
+        home,
+        cars=cars,
+        rooms=make_rooms(site, cars, home.base_w),
         batteries=tuple(
             _battery(home, d, d.spec) for d in site.devices
             if isinstance(d.spec, BatterySpec) and d.spec.capacity_wh > 0 and _charge(request, d) is not None
@@ -186,23 +172,6 @@ def _charge(request: PlanRequest, device: Device) -> float | None:
     state = request.snapshot.devices.get(device.id)
     soc = state.get(Quantity.SOC) if state and state.online else None
     return None if soc is None or not math.isfinite(soc) else min(100.0, max(0.0, soc))
-
-
-def is_joined(limit: Limit) -> bool:
-    """Whether the owner's floors hold against this limit."""
-    return limit.authority >= Authority.DEMAND_RESPONSE
-
-
-def limits_of(request: PlanRequest, kind: LimitKind, device: str = "") -> Iterable[Limit]:
-    """The limits of a kind that bind a device; overrides of the owner set joined ones aside."""
-    for limit in request.limits:
-        if limit.kind is kind and math.isfinite(limit.value) and limit.device in ("", device):
-            yield limit
-
-
-def _departure(request: PlanRequest, device: Device) -> datetime:
-    wish = request.preferences.charging_of(device.id)
-    return to_instant(next_departure(request.now, wish, request.site.timezone))
 
 
 def _limited_sun(request: PlanRequest, slots: Slots, pv: Array) -> Array:
@@ -238,66 +207,13 @@ def _site_export(request: PlanRequest, slots: Slots) -> Array:
     return result
 
 
-def _override(home: Home, device: str, action: str) -> Mask:
-    held = np.zeros(home.slots.count, dtype=bool)
-    for override in home.request.snapshot.overrides:
-        if override.device == device and override.action == action:
-            held |= home.slots.touched(override.start, override.end)
-    return held
-
-
-def _caps(home: Home, device: str, most: float) -> tuple[Array, Array]:
-    """Hard and soft cap of a device's consumption, W."""
-    run, pause = _override(home, device, "run"), _override(home, device, "pause")
-    hard, soft = np.full(home.slots.count, most), np.full(home.slots.count, math.inf)
-    for limit in limits_of(home.request, LimitKind.DEVICE_POWER, device):
-        series = soft if is_joined(limit) else hard
-        held = home.slots.touched(limit.start, limit.end)
-        series[held] = np.minimum(series[held], max(0.0, limit.value))
-    soft[run] = math.inf
-    hard[pause] = 0.0
-    return hard, soft
-
-
-def _car(home: Home, device: Device, ready: datetime) -> Car:
-    spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
-    request, wish = home.request, home.request.preferences.charging_of(device.id)
-    status = request.snapshot.chargers.get(device.id)
-    running = status is not None and status.phase is ChargePhase.CHARGING
-    plugged = running or (status is not None and status.phase is ChargePhase.PLUGGED)
-    per_amp = len(spec.phases) * request.site.nominal_voltage_v
-    low, high = spec.min_current_a * per_amp, spec.max_current_a * per_amp
-    high = max(low, _taken(status, high, per_amp)) if spec.max_current_a >= spec.min_current_a else 0.0
-    hard, soft = _caps(home, device.id, high)
-    fuse = len(spec.phases) * (
-        request.site.main_fuse_a * request.site.nominal_voltage_v - np.maximum(0.0, home.base_w) / request.site.phases
-    )
-    hard = np.minimum(hard, np.minimum(fuse, home.headroom_w))
-    need = needed_wh(status, wish, spec) if status is not None and plugged else 0.0
-    need = need if math.isfinite(need) else 0.0
-    off = wish.mode is ChargeMode.OFF
-    return Car(
-        device, wish.mode, plugged, running, low, high, 0.0 if off else min(need, 300_000.0), ready,
-        home.slots.before(ready), np.where(hard >= low, hard, 0.0), np.where(soft >= low, soft, 0.0),
-        _override(home, device.id, "run"),
-    )  # fmt: skip
-
-
-def _taken(status: ChargerStatus | None, high: float, per_amp: float) -> float:
-    """What this car really takes at most, W: a car that draws clearly less than it is offered cannot do more."""
-    if status is None or status.phase is not ChargePhase.CHARGING or not status.power_w or not status.offered_a:
-        return high
-    offered = min(high, status.offered_a * per_amp)
-    return status.power_w if 500 < status.power_w < 0.7 * offered else high
-
-
 def _battery(home: Home, device: Device, spec: BatterySpec) -> Battery:
     request, count = home.request, home.slots.count
     soc = _charge(request, device) or 0.0
     floor = min(100.0, max(spec.min_soc_percent, request.preferences.battery_reserve_percent, 0.0))
     full = max(min(spec.max_soc_percent, 100.0), floor)
-    charge, _ = _caps(home, device.id, max(0.0, spec.max_charge_w))
-    discharge = np.where(_override(home, device.id, "pause"), 0.0, max(0.0, spec.max_discharge_w))
+    charge, _ = caps(home.request, home.slots, device.id, max(0.0, spec.max_charge_w))
+    discharge = np.where(overridden(home.request, home.slots, device.id, "pause"), 0.0, max(0.0, spec.max_discharge_w))
     only_sun, export = np.full(count, not spec.grid_charge), np.full(count, spec.grid_export)
     reward = np.zeros(count)
     for limit in limits_of(request, LimitKind.BATTERY_DISCHARGE, device.id):
@@ -321,7 +237,7 @@ def _battery(home: Home, device: Device, spec: BatterySpec) -> Battery:
 def _heat_price(home: Home, device: str, kinds: tuple[LimitKind, ...], cap: Array, price: float) -> tuple[Array, Array]:
     """Cap and extra price of heating under sheds and overrides: binding ones stop it, joined ones make it dear."""
     extra = np.zeros(home.slots.count)
-    hard, soft = _caps(home, device, float(cap.max(initial=0.0)))
+    hard, soft = caps(home.request, home.slots, device, float(cap.max(initial=0.0)))
     cap, extra = np.minimum(cap, hard), np.where(soft < 1, price, extra)
     for kind in kinds:
         for limit in limits_of(home.request, kind, device):
@@ -332,7 +248,7 @@ def _heat_price(home: Home, device: str, kinds: tuple[LimitKind, ...], cap: Arra
                 cap = np.where(held, 0.0, cap)
             elif (kind is LimitKind.TANK_SHED and limit.value >= 1) or limit.value < 0:
                 extra = np.where(held, price, extra)
-    return cap, np.where(_override(home, device, "run"), -price, extra)
+    return cap, np.where(overridden(home.request, home.slots, device, "run"), -price, extra)
 
 
 def _reading(home: Home, device: str, quantity: Quantity, low: float, high: float) -> float | None:

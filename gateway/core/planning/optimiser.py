@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gateway.core.planning.fallback import charging, missed
-from gateway.core.planning.home import Battery, Car, Heat, Home, Mask
+from gateway.core.planning.cars import Car
+from gateway.core.planning.fallback import bargain, charging, missed, over_limit
+from gateway.core.planning.home import Battery, Heat, Home
+from gateway.core.planning.limits import Mask
 from gateway.core.planning.lp import Index, LinearProgram
+from gateway.core.planning.rooms import Rooms
 from gateway.core.planning.rounding import car_slots, relay
 from gateway.core.planning.schedule import Schedule, stored_value
 from gateway.core.planning.slots import Array
@@ -25,8 +28,14 @@ EARLY = 0.02
 WEAR = 0.5
 """Micro-units per Wh through the battery, so that it does not move for nothing."""
 OVER_LIMIT = 100_000.0
+OVER_ROOM = 50_000.0
+"""The fuses are the guard's; a plan that cannot be carried out is only useless."""
 MISSED_DEPARTURE = 10_000.0
+PRIORITY = 0.04
+"""A step of priority makes a car's missed departure so much dearer than another's."""
 JOINED_EVENT = 2_000.0
+THRIFT = 1_500.0
+"""The owner's limits of price and CO2."""
 CURTAIL = 1_000.0
 """All micro-units per Wh."""
 BELOW_RESERVE = 100.0
@@ -67,11 +76,12 @@ def optimise(home: Home) -> Schedule | None:
 
 def _by_rule(home: Home) -> dict[str, Array]:
     """Cars whose mode leaves nothing to choose."""
-    left, result = home.headroom_w.copy(), {}
+    left, rooms, result = home.headroom_w.copy(), Rooms(home.rooms), {}
     for car in home.cars:
         if car.mode is not ChargeMode.SMART or car.run.any() or car.need_wh <= 0:
-            result[car.device.id] = charging(home, car, left)
-            left = np.maximum(0.0, left - result[car.device.id])
+            power = result[car.device.id] = charging(home, car, rooms.left_w(car, left))
+            rooms.take(car, power)
+            left = np.maximum(0.0, left - power)
     return result
 
 
@@ -94,6 +104,7 @@ def build(home: Home, fixed: dict[str, Array]) -> Model:
     for car in home.cars:
         if car.device.id not in fixed:
             _add_car(model, car)
+    _add_rooms(model, fixed)
     for heat, penalty in [*((t, TANK_K_H) for t in home.tanks), *((p, ROOM_K_H) for p in home.pumps)]:
         _add_heat(model, heat, penalty)
     for battery in home.batteries:
@@ -119,16 +130,39 @@ def _add_car(model: Model, car: Car) -> None:
     home, lp = model.home, model.lp
     count, hours = home.slots.count, home.slots.hours
     cap = np.where(car.window, car.cap_w, 0.0)
-    power = lp.columns(count, 0.0, cap, _early(home, car.device.id))
+    power = lp.columns(count, 0.0, cap, _early(home, car.device.id) + car.dirt * hours)
     model.power[car.device.id] = power
-    if np.isfinite(car.soft_w).any():
-        over = lp.columns(count, 0.0, np.inf, JOINED_EVENT * hours)
-        lp.rows(-np.inf, car.soft_w, (power, 1.0), (over, -1.0))
-    short = lp.columns(1, 0.0, np.inf, MISSED_DEPARTURE)
+    for most, penalty in ((car.soft_w, JOINED_EVENT), (car.thrift_w, THRIFT)):
+        if np.isfinite(most).any():
+            over = lp.columns(count, 0.0, np.inf, penalty * hours)
+            lp.rows(-np.inf, most, (power, 1.0), (over, -1.0))
+    missed_cost = bargain(home, car) if car.open_end else MISSED_DEPARTURE * (1 + PRIORITY * car.priority)
     # A slot may be longer than the car needs at its minimum: what it would take too much costs a little.
-    extra = lp.columns(1, 0.0, car.min_w * float(hours.max()), 5.0)
-    lp.total(car.need_wh, (power, hours), (short, 1.0), (extra, -1.0))
-    model.surplus[car.device.id] = extra
+    most_extra = car.min_w * float(hours.max())
+    for stage in car.stages:
+        short = lp.columns(1, 0.0, np.inf, missed_cost)
+        inside = np.flatnonzero(stage.window)
+        if stage is car.stages[-1]:
+            extra = lp.columns(1, 0.0, most_extra, 5.0)
+            lp.total(stage.need_wh, (power[inside], hours[inside]), (short, 1.0), (extra, -1.0))
+            model.surplus[car.device.id] = extra
+        else:
+            beyond = lp.columns(1, 0.0, np.inf, 0.0)
+            lp.total(stage.need_wh, (power[inside], hours[inside]), (short, 1.0), (beyond, -1.0))
+
+
+def _add_rooms(model: Model, fixed: dict[str, Array]) -> None:
+    """What cars share: a phase of the fuse, a circuit."""
+    home, lp = model.home, model.lp
+    for room in home.rooms:
+        free = [(model.power[name], share) for name, share in room.shares.items() if name in model.power]
+        if not free:
+            continue
+        used = sum(
+            (share * fixed[name] for name, share in room.shares.items() if name in fixed), np.zeros(len(room.room_w))
+        )
+        over = lp.columns(home.slots.count, 0.0, np.inf, OVER_ROOM * home.slots.hours)
+        lp.rows(-np.inf, np.maximum(0.0, room.room_w - used), *free, (over, -1.0))
 
 
 def _add_heat(model: Model, heat: Heat, penalty: float) -> None:
@@ -191,13 +225,20 @@ def _round(model: Model, first: Array, fixed: dict[str, Array]) -> None:
     home = model.home
     left = np.maximum(0.0, home.import_w - home.base_w - sum(fixed.values(), np.zeros(home.slots.count)))
     driving = np.zeros(home.slots.count, dtype=bool)
+    rooms = Rooms(home.rooms)
+    for car in home.cars:
+        if car.device.id in fixed:
+            rooms.take(car, fixed[car.device.id])
     for car in home.cars:
         if car.device.id not in fixed:
-            on = car_slots(home, car, first[model.power[car.device.id]], left)
-            cap = np.minimum(car.cap_w, left)
+            room = rooms.left_w(car, left)
+            contested = _contested(model, first, car, room)
+            on = car_slots(home, car, first[model.power[car.device.id]], room, contested)
+            cap = np.minimum(car.cap_w, room)
             low = np.where(on, car.min_w, 0.0)
             model.lp.bound(model.power[car.device.id], low, np.where(on, cap, 0.0))
             left = np.maximum(0.0, left - low)
+            rooms.take(car, low)
             driving |= on
     for tank in home.tanks:
         power = relay(home, tank, first[model.power[tank.device.id]], left)
@@ -205,6 +246,16 @@ def _round(model: Model, first: Array, fixed: dict[str, Array]) -> None:
         left = np.maximum(0.0, left - power)
     for battery in home.batteries:
         _one_way(model, battery, first, driving)
+
+
+def _contested(model: Model, first: Array, car: Car, room: Array) -> Mask:
+    """Slots that another car of the relaxation uses too, and in which there is no room for both minima."""
+    result = np.zeros(len(room), dtype=bool)
+    for other in model.home.cars:
+        if other is not car and other.device.id in model.power:
+            used = first[model.power[other.device.id]] > 1
+            result |= used & (room < car.min_w + other.min_w)
+    return result
 
 
 def _one_way(model: Model, battery: Battery, first: Array, driving: Mask) -> None:
@@ -230,6 +281,7 @@ def _schedule(model: Model, x: Array) -> Schedule:
         power[name] = _clean(x[model.charge[name]] - x[model.discharge[name]])
     state = {name: x[index] for name, index in model.state.items()}
     relaxed = [words for car in home.cars for words in missed(home, car, power[car.device.id])]
+    relaxed += [words for car in home.cars for words in over_limit(home, car, power[car.device.id])]
     relaxed += _uncomfortable(model, state)
     if x[model.over].max(initial=0.0) > 1:
         relaxed.append("The house alone draws more than the limit of its connection.")

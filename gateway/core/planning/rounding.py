@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from gateway.core.planning.cars import Car
 from gateway.core.planning.fallback import step
-from gateway.core.planning.home import Car, Heat, Home, Mask
+from gateway.core.planning.home import Heat, Home
+from gateway.core.planning.limits import Mask
 from gateway.core.planning.slots import Array
 
 GAP_H = 0.5
@@ -17,8 +19,11 @@ NEAR_H = 24.0
 """Slots further ahead stay fractional: they are planned again many times before they come."""
 
 
-def car_slots(home: Home, car: Car, power: Array, left: Array) -> Mask:
-    """The slots in which a car charges: those the relaxation uses, made whole, with enough room for its energy."""
+def car_slots(home: Home, car: Car, power: Array, left: Array, contested: Mask) -> Mask:
+    """The slots in which a car charges: those the relaxation uses, made whole, with enough room for its energy.
+
+    Of the `contested` ones, in which there is no room for a second car, it keeps no more than it needs.
+    """
     hours = home.slots.hours
     cap = np.minimum(car.cap_w, left)
     able = car.window & (cap >= car.min_w)
@@ -26,11 +31,28 @@ def car_slots(home: Home, car: Car, power: Array, left: Array) -> Mask:
     energy = float(power @ hours)
     if energy <= 1:
         return np.zeros_like(on)
+    kind = car.kind_w >= car.min_w
     on = _without_islands(home, on, cap, energy)
-    on = _without_gaps(home, on, able & (car.soft_w >= car.min_w))
-    cost = home.buy_cost + np.where(car.soft_w < car.min_w, 1e4, 0.0)
-    on = _enough(home, on, able, cap, energy, cost)
+    on = _without_gaps(home, on, able & kind)
+    cost = home.buy_cost + car.dirt + np.where(kind, 0.0, 1e4)
+    wanted = [(able & s.window, min(float(power[s.window] @ hours[s.window]), s.need_wh)) for s in car.stages]
+    wanted.append((able, energy))
+    for window, need in wanted:
+        on = _enough(home, on, window, cap, need, cost)
+    on = _yielding(home, on, contested, cap, wanted, cost)
     return _not_too_much(home, on, car, energy, cost)
+
+
+def _yielding(home: Home, on: Mask, contested: Mask, cap: Array, wanted: list[tuple[Mask, float]], cost: Array) -> Mask:
+    """Contested slots given up, the dearest and latest first, while the rest still holds the energy at full power."""
+    hours, result = home.slots.hours, on.copy()
+    open_to_others = np.flatnonzero(on & contested)
+    for index in open_to_others[np.lexsort((-open_to_others, -cost[open_to_others]))]:
+        rest = result.copy()
+        rest[index] = False
+        if all(float(cap[rest & window] @ hours[rest & window]) >= need for window, need in wanted):
+            result = rest
+    return result
 
 
 def _without_gaps(home: Home, on: Mask, able: Mask) -> Mask:
@@ -55,9 +77,10 @@ def _without_islands(home: Home, on: Mask, cap: Array, energy: float) -> Mask:
 
 
 def _enough(home: Home, on: Mask, able: Mask, cap: Array, energy: float, cost: Array) -> Mask:
+    """Slots added, the cheapest first, until those of `able` hold the energy."""
     result = on.copy()
     hours = home.slots.hours
-    while float(cap[result] @ hours[result]) < energy - 1:
+    while float(cap[result & able] @ hours[result & able]) < energy - 1:
         free = np.flatnonzero(able & ~result)
         if not len(free):
             break

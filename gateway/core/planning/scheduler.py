@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from gateway.core.planning.cars import Car
 from gateway.core.planning.explain import Story
 from gateway.core.planning.fallback import rules
-from gateway.core.planning.home import Battery, Car, Heat, Home, Mask, make_home
+from gateway.core.planning.home import Battery, Heat, Home, make_home
+from gateway.core.planning.limits import Mask
 from gateway.core.planning.optimiser import optimise
 from gateway.core.planning.request import PlanRequest
 from gateway.core.planning.schedule import Schedule, bill_micro, carbon_g, stored_micro

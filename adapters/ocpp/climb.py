@@ -1,0 +1,131 @@
+"""The ladder and where a limiter stands on it: refused, unanswered, without effect or not honoured leads on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from adapters.ocpp.rungs import LAST_RESORTS, Rung
+
+MOST_UNHONOURED = 7
+"""After so many profiles that were accepted and not honoured, the charger is stopped."""
+REFUSED_REST_S = 60.0
+"""A charger that refused every way is asked for all of them no sooner again, s of home time."""
+
+
+class Climb:
+    """One connector's way up the ladder."""
+
+    def __init__(self, rungs: Sequence[Rung]) -> None:
+        self.rungs = list(rungs)
+        self.rung = self.rungs[0]
+        """The way in use."""
+        self.took = False
+        """Whether the charger accepted that way before."""
+        self._unhonoured: list[Rung] = []
+        self._idle: list[Rung] = []
+        """Accepted in this session, without effect; the last one named twice: no other has any."""
+        self._silent = 0
+        """Requests in a row that were not answered."""
+        self._refused_at = -math.inf
+        """When every way was refused (monotonic home s)."""
+
+    @property
+    def is_contained(self) -> bool:
+        """Whether no profile helped, and the charger may charge freely or not at all."""
+        return self.rung in LAST_RESORTS
+
+    @property
+    def units(self) -> list[str]:
+        """The units of the ladder, in the order of trying."""
+        return list(dict.fromkeys([rung.unit for rung in self.rungs]))
+
+    def begin(self, rungs: Sequence[Rung], known: Rung | None, took: bool) -> bool:
+        """Another ladder, `known` first; whether the way in use is another now. A new connection is no new car."""
+        self.rungs = list(rungs)
+        if self.is_contained:
+            return False
+        self._unhonoured.clear()
+        if known == self.rung and self.took:
+            return False
+        self.go_to(known or self.rungs[0], took=took)
+        return True
+
+    def new_session(self) -> None:
+        """What had no effect may have one now."""
+        self._idle.clear()
+
+    def new_car(self) -> None:
+        """Every way is worth a try again."""
+        self._unhonoured.clear()
+        self.go_to(self.rungs[0], took=False)
+
+    def go_to(self, rung: Rung, *, took: bool) -> None:
+        """Use this way from now on."""
+        self.rung, self.took, self._silent, self._refused_at = rung, took, 0, -math.inf
+
+    # ---- one attempt
+
+    def to_try(self, wish_a: float, in_session: bool, now: float) -> list[Rung]:
+        """The rung in use, then the others; a rung that is known to work and refuses 0 A is not asked elsewhere."""
+        passed = (self.rung, *self._unhonoured, *self._idle)
+        spared = (self.took and wish_a == 0) or now - self._refused_at < REFUSED_REST_S
+        others = [] if spared else [rung for rung in self.rungs if rung not in passed]
+        # Accepted without effect is better than refused.
+        rungs = dict.fromkeys([self.rung, *others, *self._idle[:1]])
+        return [rung for rung in rungs if in_session or not rung.is_transactional]
+
+    def accepted(self, rung: Rung) -> bool:
+        """The charger said yes; whether the way is another than before, or the first."""
+        another = rung != self.rung or not self.took
+        self.go_to(rung, took=True)
+        if rung in self._idle:
+            self._idle.append(rung)
+        return another
+
+    def unanswered(self, rung: Rung) -> None:
+        """Some chargers do not answer a kind of profile at all: the next attempt begins with the next rung."""
+        self._silent += 1
+        if rung in self.rungs and (not self.took or self._silent > 1):
+            self.rung = self.rungs[(self.rungs.index(rung) + 1) % len(self.rungs)]
+
+    def all_refused(self, now: float) -> None:
+        """No way is left that the charger accepts; the first is asked for again at each wish, all after a rest."""
+        rested = now - self._refused_at >= REFUSED_REST_S
+        before = self._refused_at
+        self.go_to(self.rungs[0], took=False)
+        self._refused_at = now if rested else before
+
+    # ---- accepted, but
+
+    def is_idle(self) -> bool:
+        """Whether the way in use is known to have no effect, like all others."""
+        return self._idle[-1:] == [self.rung]
+
+    def without_effect(self) -> None:
+        """A raise showed none: another way, once each; when none has any, it is the car that takes no more."""
+        self._idle.append(self.rung)
+        passed = (*self._idle, *self._unhonoured)
+        left = [rung for rung in self._after(self.rung) if rung not in passed]
+        if left:
+            self.go_to(left[0], took=False)
+        else:
+            self.go_to(self._idle[0], took=True)
+            self._idle.append(self.rung)
+
+    def not_honoured(self, used: Rung, resorts: Sequence[Rung]) -> Rung | None:
+        """The next way after this one: its like in unit and stack, other units and stacks, stopping; None: the last."""
+        refused = self._refused_at > -math.inf
+        self._unhonoured.append(used)
+        left = list(resorts)
+        if used not in LAST_RESORTS and len(self._unhonoured) < MOST_UNHONOURED and not refused:
+            left = [*self._after(used), *resorts]
+        following = next((rung for rung in left if rung not in self._unhonoured), None)
+        if following is not None:
+            self.go_to(following, took=False)
+        return following
+
+    def _after(self, used: Rung) -> list[Rung]:
+        """The ways like this one in unit and stack, then a transaction profile of each other."""
+        alike = [rung for rung in self.rungs if (rung.unit, rung.stack) == (used.unit, used.stack)]
+        return [*alike, *[rung for rung in self.rungs if rung.is_transactional and rung.kind == "Absolute"]]

@@ -1,0 +1,108 @@
+"""What a message means for a connector, whatever version told it: status, start, samples, end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from adapters.ocpp.connector import Connector
+from adapters.ocpp.samples import Sample
+from adapters.ocpp.sessions import ORPHAN
+from gateway.model.quantity import Quantity
+from gateway.model.session import EvSession
+from gateway.model.snapshot import ChargePhase
+
+DRAWING_W = 100.0
+_WITH_CAR = (ChargePhase.PLUGGED, ChargePhase.CHARGING)
+
+
+def rebooted(connector: Connector) -> None:
+    """The charger started anew: profiles may be lost, and a car that goes on charging needs its limit at once."""
+    connector.live.reboot()
+    connector.limiter.reboot()
+    connector.wish_is_due = connector.book.open_session() is not None
+
+
+async def take_status(
+    connector: Connector, phase: ChargePhase, time: datetime | None, error: str = "", *, orphaned: bool = False
+) -> None:
+    """A status of the connector; `orphaned`: it ends a session whose end was never told; raises StoreError."""
+    before = connector.live.phase
+    if not connector.live.take_status(phase, time):
+        return
+    connector.live.error = error
+    if orphaned:
+        await _close_orphan(connector, time)
+    tell_plug(connector, before)
+    connector.rest()
+
+
+async def _close_orphan(connector: Connector, time: datetime | None) -> None:
+    """Nothing is plugged in, so the connector's session is over."""
+    session = connector.book.open_session()
+    if session is not None and (time is None or time >= session.start):
+        await connector.book.stop(session, time, None, ORPHAN + "the connector became available")
+        connector.needs = None
+        connector.changed("session")
+
+
+def tell_plug(connector: Connector, before: ChargePhase | None) -> None:
+    """Tell when a car came or went since `before`."""
+    was, is_now = before in _WITH_CAR, connector.live.phase in _WITH_CAR
+    if was != is_now:
+        connector.changed("plugged" if is_now else "unplugged")
+    if was and not is_now:
+        connector.needs = None
+
+
+def began(connector: Connector) -> None:
+    """A new session is open: limits are told anew once the charger has our answer."""
+    before = connector.live.phase
+    connector.limiter.new_session()
+    if before is not ChargePhase.CHARGING:
+        connector.live.assume(ChargePhase.PLUGGED)
+    connector.wish_is_due = True
+    tell_plug(connector, before)
+    connector.changed("session")
+
+
+async def end(
+    connector: Connector, session: EvSession, time: datetime | None, register_wh: float | None, reason: str
+) -> None:
+    """The charger ended a session; raises StoreError."""
+    was_current = is_current(connector, session)
+    await connector.book.stop(session, time, register_wh, reason)
+    if was_current:
+        connector.needs = None
+    if connector.live.phase is ChargePhase.CHARGING and connector.book.open_session() is None:
+        connector.live.assume(ChargePhase.PLUGGED)
+    connector.changed("session")
+    connector.rest()
+
+
+def is_current(connector: Connector, session: EvSession) -> bool:
+    """Whether this session is the connector's open one."""
+    current = connector.book.open_session()
+    return current is not None and current.transaction == session.transaction
+
+
+async def take_samples(connector: Connector, samples: Iterable[Sample], transaction: int | None) -> None:
+    """Live samples become readings; registers, live or replayed, count for the session; raises StoreError."""
+    for sample in samples:
+        live = connector.live.take_sample(sample)
+        if live:
+            connector.measured(live)
+        register = sample.values.get(Quantity.ENERGY_IMPORT)
+        if transaction is not None and register is not None:
+            await connector.book.take_register(transaction, register, live=bool(live), time=sample.time)
+
+
+def infer_charging(connector: Connector, *, whenever: bool = False) -> None:
+    """A gateway that restarted in mid-session may learn of the charging by its power only.
+
+    `whenever`: so it is with a charger that never says when it charges.
+    """
+    power, phase = connector.live.value(Quantity.POWER), connector.live.phase
+    unsaid = phase is None or (whenever and phase in _WITH_CAR)
+    if unsaid and power is not None and connector.book.open_session() is not None:
+        connector.live.assume(ChargePhase.CHARGING if power > DRAWING_W else ChargePhase.PLUGGED)

@@ -1,0 +1,357 @@
+"""Limits on a charger of any OCPP version: a ladder of ways, climbed until one is accepted, and seen to be honoured.
+
+In a transaction the wish is a profile that ends; below it lies the safe TxDefaultProfile, so that a dead gateway
+leaves a safe charger. Before a transaction nothing flows: the safe default is enough unless the wish is lower still.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from adapters.ocpp.climb import Climb
+from adapters.ocpp.defaults import Defaults
+from adapters.ocpp.dispatch import CallFailed, NoAnswer
+from adapters.ocpp.facts import ChargerFacts
+from adapters.ocpp.live import LiveState
+from adapters.ocpp.pace import Held, InForce, end_of, lasts, pace_of, paced, written
+from adapters.ocpp.pausing import START_AFTER_S, Pauser
+from adapters.ocpp.phase_change import PhaseChange
+from adapters.ocpp.proof import Proof
+from adapters.ocpp.rungs import (
+    CHANGE_AVAILABILITY,
+    CLEAR_OTHERS,
+    LAST_RESORTS,
+    REMOTE_STOP,
+    TAG_LENGTH,
+    TELL_LESS,
+    Profiles,
+    Rung,
+    allowed_current,
+    ladder,
+)
+from adapters.ocpp.sessions import SessionBook
+from adapters.ocpp.target import Call, Target
+from gateway.model.errors import CommandRefused
+from gateway.model.session import EvSession
+from gateway.model.site import ChargerSpec
+from gateway.model.snapshot import ChargePhase
+from gateway.ports import Clock
+
+log = logging.getLogger(__name__)
+
+ANONYMOUS_TAG = "hearth"
+
+
+class Limiter:
+    """Limits one connector; `call` asks its charger and raises CallFailed, `profiles` is what its version says."""
+
+    def __init__(
+        self,
+        device: str,
+        spec: ChargerSpec,
+        live: LiveState,
+        book: SessionBook,
+        facts: ChargerFacts,
+        clock: Clock,
+        call: Call,
+        profiles: Profiles,
+        connector: int = 1,
+    ) -> None:
+        self._target = Target(device, spec, live, book, facts, clock, call, profiles, connector)
+        self._defaults = Defaults(self._target)
+        self._proof = Proof(self._target)
+        self._phases = PhaseChange(self._target)
+        self._pauser = Pauser(device, facts, self._target.accepted, self._target.patience_s(START_AFTER_S, 4.0))
+        self._climb = Climb(ladder(0, ("A", "W"), profiles.purposes, connector))
+        self._cleared = False
+        self._held: Held | None = None
+        """What the charger holds for this transaction; None while that is not known."""
+        self._limit: InForce | None = None
+        self._raise_waits = False
+        self._placed: dict[str, Rung] = {}
+        """By purpose, the transaction and station profiles of ours that the charger holds."""
+
+    # ---- what is in force
+
+    @property
+    def rung(self) -> Rung:
+        """The way of limiting in use."""
+        return self._climb.rung
+
+    @property
+    def seen_working(self) -> bool:
+        """Whether that way was seen working since the charger's last start, not just accepted."""
+        return self._proof.seen
+
+    @property
+    def paused_by_availability(self) -> bool:
+        """Whether the charger is out of service because we asked it to pause."""
+        return self._pauser.paused_by == CHANGE_AVAILABILITY
+
+    def in_force(self) -> InForce | None:
+        """The last accepted limit; the safe default once it has ended; None when nothing was accepted."""
+        limit = self._limit
+        if limit is None or limit.until is None or self._target.clock.now() < limit.until:
+            return limit
+        return self._defaults.safe
+
+    def wants_repeat(self) -> bool:
+        """Whether the wish must be told anew, though it did not change.
+
+        The car draws on other phases than a limit in W assumed, a raise waited for its time or had no effect, the
+        charger has come to rest and may change its phases, or it waits to be started.
+        """
+        target, held = self._target, self._held
+        now, session = target.clock.monotonic(), target.book.open_session()
+        self._pauser.look(target.live.phase, session is not None, None, now)
+        if self._phases.is_ready() or (session is None and self._pauser.start_is_due(now)):
+            return True
+        if held is None:
+            return False
+        if self._raise_waits and now - held.raised_at >= pace_of(held.rung).raise_s:
+            return True
+        active = target.live.active_phases()
+        return self._has_no_effect() or (held.rung.unit == "W" and active is not None and held.phases != active)
+
+    # ---- occasions to begin anew
+
+    def learn_features(self, max_stack: int | None, units: tuple[str, ...], switches_phases: bool = False) -> None:
+        """Order the ladder by what the charger announced; a rung known for its make comes first."""
+        purposes, connector = self._target.profiles.purposes, self._target.connector
+        rungs = ladder(min(max_stack or 0, 100), units, purposes, connector)
+        self._phases.announced = switches_phases and len(self._target.spec.phases) == 3
+        known = self._proof.known_rung()
+        if self._climb.begin(rungs, known, took=known is not None and bool(self._target.facts.get("rung"))):
+            self._proof.begin_anew()
+
+    def reboot(self) -> None:
+        """A charger that started anew has lost its transaction profiles, if not more, and must prove itself again."""
+        self._limit = self._held = None
+        self._placed.pop("TxProfile", None)
+        self._defaults.forget()
+        self._proof.begin_anew()
+        self._target.phases_told = 0
+
+    def new_session(self) -> None:
+        """A new transaction: profiles of the last one are gone, and every way is worth a try again."""
+        self._limit = self._held = None
+        self._placed.pop("TxProfile", None)
+        self._target.phases_seen = None
+        self._cleared = False
+        self._climb.new_session()
+        self._proof.ask_again()
+        contained = self._climb.is_contained
+        self._pauser.new_session(contained)
+        if contained and self._pauser.restarts:
+            # The car is still plugged in: the ladder was climbed with it already.
+            self._climb.go_to(CHANGE_AVAILABILITY, took=False)
+        elif contained:
+            self._climb.new_car()
+            self._proof.begin_anew()
+
+    # ---- the wish
+
+    async def set_safe_default(self) -> None:
+        """The dead-man value: a TxDefaultProfile without end at stack 0; raises CommandRefused, CallFailed."""
+        await self._defaults.set_safe(self._climb.units)
+
+    async def apply(self, current_a: float, until: datetime, phases: int = 0) -> None:
+        """At most `current_a` A per phase until `until`, on 1 or 3 `phases` where it can switch (0: as it stands).
+
+        Returns once what the charger holds is at most the wish: a raise may wait for its time, to spare its memory.
+        Raises CommandRefused when every way is refused, CallFailed.
+        """
+        target = self._target
+        wish_a = allowed_current(current_a, target.spec.min_current_a, target.spec.max_current_a)
+        session, now = target.book.open_session(), target.clock.monotonic()
+        await self._proof.look(self._held, self._defaults.safe)
+        if self._has_no_effect():
+            idle = self._climb.rung
+            self._climb.without_effect()
+            self._proof.begin_anew()
+            log.info("%s: %s has no effect, next: %s", target.device, idle.words, self._climb.rung.words)
+        self._pauser.look(target.live.phase, session is not None, wish_a > 0, now)
+        if wish_a > 0:
+            await self._pauser.resume(target.profiles, target.occasion(session))
+        wish_a = self._phases.bend(wish_a, phases)
+        if session is None and target.live.phase is not ChargePhase.CHARGING:
+            held_a = await self._defaults.hold(self._climb.rungs, wish_a, until)
+            self._limit = InForce(held_a, target.clock.now(), until)
+            if wish_a > 0 and self._pauser.start_is_due(now):
+                await self._start(wish_a, until)
+        elif self._climb.is_contained:
+            await self._contain(wish_a, until, session)
+        else:
+            await self._apply_while_charging(wish_a, until, session)
+
+    async def _start(self, wish_a: float, until: datetime) -> None:
+        target, at = self._target, self._target.occasion(None)
+        rung = self._climb.rung
+        inside = target.profiles.limit(rung, wish_a, until, at) if rung.is_transactional else None
+        tag = target.book.last_tag()[:TAG_LENGTH] or ANONYMOUS_TAG
+        await self._pauser.start(target.profiles, tag, inside, at, target.clock.monotonic())
+
+    async def _apply_while_charging(self, wish_a: float, until: datetime, session: EvSession | None) -> None:
+        if wish_a == 0 and self._target.facts.get("never_zero") is True:
+            await self._pause(until, session)
+            return
+        step_a = self._step(wish_a, until)
+        if step_a is None:
+            return
+        for rung in self._climb.to_try(step_a, session is not None, self._target.clock.monotonic()):
+            if await self._try(rung, step_a, until, session):
+                await self._look_at_combined(step_a, until, session)
+                return
+        if wish_a == 0:
+            await self._pause(until, session)
+            return
+        self._climb.all_refused(self._target.clock.monotonic())
+        self._proof.begin_anew()
+        device, menu = self._target.device, "Is smart charging enabled in its own menu?"
+        raise CommandRefused(device, "limit", "every way of limiting was refused", menu)
+
+    def _step(self, wish_a: float, until: datetime) -> float | None:
+        """What to write now, A; None while what the charger holds is at most the wish and lasts long enough."""
+        held, now, mono = self._held, self._target.clock.now(), self._target.clock.monotonic()
+        self._raise_waits = False
+        if held is None or held.rung != self._climb.rung or held.phases != self._target.form(held.rung):
+            return wish_a
+        if held.until is not None and held.until <= now:
+            return wish_a
+        pace, least_a = pace_of(held.rung), self._target.spec.min_current_a
+        step_a = paced(wish_a, held.current_a, held.raised_at, held.lowered_at, pace, least_a, mono)
+        if step_a is not None:
+            return step_a
+        self._raise_waits = wish_a > held.current_a
+        return None if lasts(held, until, now, self._target.safe_a()) else min(wish_a, held.current_a)
+
+    async def _try(self, rung: Rung, wish_a: float, until: datetime, session: EvSession | None) -> bool:
+        target, at, before = self._target, self._target.occasion(session), self._held
+        # Until it is answered nobody knows which limit holds: the next attempt is not spared.
+        self._held = None
+        for current_a in self._whole(wish_a):
+            end = end_of(rung, current_a, until, at.now, at.safe_a)
+            try:
+                taken = await target.accepted(target.profiles.limit(rung, self._told(current_a), end, at))
+            except NoAnswer:
+                self._climb.unanswered(rung)
+                raise
+            if taken:
+                if current_a != wish_a:
+                    await target.facts.learn("whole_amps", True)
+                self._held = written(target, rung, current_a, end, before)
+                await self._won(self._held)
+                return True
+        return False
+
+    def _whole(self, wish_a: float) -> list[float]:
+        whole_a = float(math.floor(wish_a))
+        if self._target.facts.get("whole_amps"):
+            return [whole_a]
+        return [wish_a] if whole_a == wish_a else [wish_a, whole_a]
+
+    def _told(self, current_a: float) -> float:
+        """What to say for this current: less, where the charger is known to give more than it is told."""
+        told_a = round(current_a - (self._target.facts.get("over_a") or 0.0), 1)
+        return told_a if told_a >= self._target.spec.min_current_a else 0.0
+
+    async def _won(self, held: Held) -> None:
+        if held.rung != self._climb.rung:
+            self._proof.begin_anew()
+        if self._climb.accepted(held.rung):
+            log.info("%s: limits are accepted as %s", self._target.device, held.rung.words)
+        self._limit = InForce(held.current_a, self._target.clock.now(), held.until)
+        if held.rung.purpose == "TxDefaultProfile":
+            self._defaults.held = held
+        await self._take_back(held.rung)
+
+    async def _take_back(self, rung: Rung) -> None:
+        """What another way left stands above this one (1.6 section 3.13.1): it goes, if it can.
+
+        A transaction profile hides every default, and the station's maximum is a ceiling over all.
+        """
+        if rung.is_transactional or rung.is_for_station:
+            self._placed[rung.purpose] = rung
+        for left in [left for left in self._placed.values() if left.purpose != rung.purpose]:
+            if left.is_for_station or not rung.is_transactional:
+                del self._placed[left.purpose]
+                with suppress(CallFailed):
+                    await self._target.accepted(self._target.profiles.clear(left, self._target.occasion(None)))
+
+    # ---- does it work?
+
+    async def _look_at_combined(self, wish_a: float, until: datetime, session: EvSession | None) -> None:
+        """Another system's profile may stand above ours: the combined schedule tells, and it is taken back."""
+        held = self._held
+        if held is None or session is None:
+            return
+        if await self._proof.combined(held, session, self._defaults.safe) is False and await self._clear_others():
+            await self._try(held.rung, wish_a, until, session)
+
+    async def _clear_others(self) -> bool:
+        """Take back every transaction and default profile, whoever set it, and set our own default again; once."""
+        if self._cleared:
+            return False
+        self._cleared = True
+        target, at = self._target, self._target.occasion(None)
+        cleared = False
+        for purpose, place in (("TxProfile", at.slot), ("TxDefaultProfile", at.slot), ("TxDefaultProfile", 0)):
+            cleared |= await target.accepted(target.profiles.clear_all(purpose, replace(at, connector=place)))
+        if cleared:
+            log.info("%s: cleared the charging profiles of other systems", target.device)
+            self._held = None
+            self._defaults.forget()
+            with suppress(CommandRefused):
+                await self.set_safe_default()
+        return cleared
+
+    def _has_no_effect(self) -> bool:
+        """Whether a raise was accepted and the car still gets its safe default; said once of each way."""
+        return not self._climb.is_idle() and self._proof.stands_at_default(self._held, self._defaults.safe)
+
+    async def next_rung(self) -> Rung:
+        """Accepted but not honoured: the next way, at last stopping; raises CommandRefused, CallFailed."""
+        held, used, target = self._held, self._pauser.paused_by or self._climb.rung, self._target
+        if held is not None and held.current_a == 0 and self._proof.seen and used not in LAST_RESORTS:
+            await target.facts.learn("never_zero", True)
+            self._held = None
+            return REMOTE_STOP
+        over_a = self._proof.over_a(held)
+        if over_a and used not in LAST_RESORTS and target.facts.get("over_a") is None:
+            await target.facts.learn("over_a", over_a)
+            self._held = None
+            return TELL_LESS
+        await target.facts.learn("over_a", None)
+        if used not in LAST_RESORTS and await self._clear_others():
+            return CLEAR_OTHERS
+        following = self._climb.not_honoured(used, self._pauser.resorts())
+        if following is None:
+            remedy = "Switch it off at its breaker."
+            raise CommandRefused(target.device, "limit", "it honours no way of limiting", remedy)
+        log.warning("%s: %s is not honoured, next: %s", target.device, used.words, following.words)
+        self._proof.begin_anew()
+        await target.facts.learn("rung", None)
+        return following
+
+    # ---- last resorts
+
+    async def _contain(self, wish_a: float, until: datetime, session: EvSession | None) -> None:
+        """The charger obeys no profile: it may charge freely or not at all."""
+        target, resort, most_a = self._target, self._climb.rung, self._target.spec.max_current_a
+        if wish_a >= most_a:
+            self._limit = InForce(most_a, target.clock.now(), until)
+        elif not await self._pauser.stop_by(resort, target.profiles, target.occasion(session)):
+            raise CommandRefused(target.device, resort.words, "refused")
+        else:
+            self._limit = InForce(0.0, target.clock.now(), until)
+            by_us = resort == CHANGE_AVAILABILITY or wish_a == 0
+            self._pauser.paused_by = resort if by_us else None
+
+    async def _pause(self, until: datetime, session: EvSession | None) -> None:
+        await self._pauser.pause(self._target.profiles, self._target.occasion(session))
+        self._held = None
+        self._limit = InForce(0.0, self._target.clock.now(), until)

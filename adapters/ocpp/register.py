@@ -1,0 +1,218 @@
+"""The energy of one session out of its charger's register: pure, whatever the register does.
+
+run 1        run 2 (reset to 0)      energy = (last - first) of every run
+1000..5000 | 0..300 ...              an odd value is a doubt until the next one confirms it
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from gateway.model.reading import INTERVAL_S
+from gateway.model.session import EvSession, RegisterRun
+
+MOST_W = 100_000.0
+"""No charger of a home gives more: a register that rose faster did not count."""
+SLACK_WH = 2_000.0
+"""What a register may rise beyond that: clocks that differ."""
+CAR_WH = 200_000.0
+"""What it may rise at once all the same (a car's battery): chargers that tell their register once, at the end."""
+JITTER_WH = 1.0
+"""A register that rounds may seem to go back by so much."""
+IDLE_W = 30_000.0
+"""The power by which a first sample is told from a register that counts for the charger's whole life."""
+CLOCK_SET_BACK = timedelta(minutes=5)
+"""A live sample stamped so much before the last one comes of a clock that was set; less is a replay."""
+POINTS = 3000
+RUNS = 100
+"""A register that is reset more often has its oldest runs joined."""
+AT_FIRST_WH = 10_000.0
+"""A first sample that is further above the start tells that the start was told of another register (often 0)."""
+NO_METER_WH = 1e12
+"""No register of a home shows so much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A register value that does not follow the last one; `before` is the session before it, where it was taken on."""
+
+    register_wh: float
+    at: datetime
+    before: EvSession | None = None
+
+
+def follows(held_wh: float, held_at: datetime, register_wh: float, at: datetime, slack_wh: float = SLACK_WH) -> bool:
+    """Whether a register in Wh can have come from `held_wh` at `held_at` to `register_wh` at `at`."""
+    hours = max(0.0, (at - held_at).total_seconds()) / 3600
+    return held_wh - JITTER_WH <= register_wh <= held_wh + slack_wh + MOST_W * hours
+
+
+def sane(register_wh: float | None) -> float | None:
+    """A register as a charger told it, Wh; None for one that no meter shows."""
+    return register_wh if register_wh is not None and 0.0 <= register_wh < NO_METER_WH else None
+
+
+def first(session: EvSession, register_wh: float, at: datetime, before_wh: float | None) -> EvSession:
+    """The first register of a session whose start told none; `before_wh` is where the former session left it.
+
+    Between sessions no car charges, so the register stood there at the start; or it began at 0 with the session.
+    """
+    room = 50.0 + IDLE_W * max(0.0, (at - session.start).total_seconds()) / 3600
+    start = register_wh
+    if before_wh is not None and 0 <= register_wh - before_wh <= room:
+        start = before_wh
+    elif register_wh <= room:
+        start = 0.0
+    return _advanced(replace(session, meter_start_wh=start, meter_last_wh=start), register_wh, at)
+
+
+def live(session: EvSession, register_wh: float, at: datetime, doubt: Doubt | None) -> tuple[EvSession, Doubt | None]:
+    """The session after a register sampled now, and what is in doubt about it."""
+    held_at, before = session.meter_at or session.start, doubt.before if doubt else None
+    fell = register_wh < session.meter_last_wh - JITTER_WH
+    if before is not None and fell and follows(before.meter_last_wh, before.meter_at or before.start, register_wh, at):
+        return _advanced(replace(before, seen=session.seen), register_wh, at), None  # one odd high value
+    if before is not None and before.meter_at is None and doubt is not None:
+        far = not follows(before.meter_last_wh, before.start, doubt.register_wh, doubt.at, AT_FIRST_WH)
+        if far and follows(doubt.register_wh, doubt.at, register_wh, at):
+            other = replace(
+                before, meter_start_wh=doubt.register_wh, meter_last_wh=doubt.register_wh, seen=session.seen
+            )
+            return _advanced(other, register_wh, at), None
+    if follows(session.meter_last_wh, held_at, register_wh, at, CAR_WH):
+        odd = not follows(session.meter_last_wh, held_at, register_wh, at)
+        return _advanced(session, register_wh, at), Doubt(register_wh, at, session) if odd else None
+    if doubt is None or not follows(doubt.register_wh, doubt.at, register_wh, at):
+        return session, Doubt(register_wh, at)
+    return _advanced(_new_run(session, doubt, register_wh, at), register_wh, at), None
+
+
+def history(session: EvSession, register_wh: float, at: datetime) -> EvSession:
+    """The session after a register that was sampled at `at`, before what is held: it completes, it never takes back."""
+    if session.earlier and at <= session.earlier[-1].until:
+        return _earlier(session, register_wh, at)
+    lower = register_wh < session.meter_start_wh and (bool(session.earlier) or not session.meter_told)
+    if lower and follows(register_wh, at, session.meter_start_wh, session.meter_at or at):
+        return _begun_lower(session, register_wh, at)
+    held_at = session.meter_at or session.start
+    if session.earlier and at < held_at and register_wh > session.meter_last_wh:
+        return _earlier(session, register_wh, at)  # of the time just before the reset
+    if register_wh > session.meter_last_wh and follows(session.meter_last_wh, held_at, register_wh, at):
+        return _advanced(session, register_wh, at)
+    if session.meter_start_wh <= register_wh <= session.meter_last_wh:
+        energy_wh = session.earlier_wh + register_wh - session.meter_start_wh
+        return replace(session, curve=marked(session.curve, at, energy_wh))
+    return session
+
+
+def begun(session: EvSession, start: datetime, meter_wh: float | None, tag: str) -> EvSession:
+    """A session whose start is told at last, after its updates or its end."""
+    session = replace(session, start=min(start, session.end or start), tag=tag or session.tag, start_told=True)
+    if meter_wh is None or session.earlier:
+        return session
+    if session.meter_stop_wh is not None and session.meter_at is None:
+        # Its stop came first of all: it has seen no other register.
+        first_wh = meter_wh if meter_wh <= session.meter_stop_wh else session.meter_stop_wh
+        session = replace(session, meter_start_wh=first_wh, meter_told=True)
+        return closed(session, session.end or start, session.meter_stop_wh or 0.0)
+    if meter_wh > session.meter_last_wh + JITTER_WH:
+        return session
+    return replace(_begun_lower(session, meter_wh, start), meter_told=True)
+
+
+def closed(session: EvSession, end: datetime, stop_wh: float) -> EvSession:
+    """The session with its end and the register there; the curve ends in them."""
+    ended = replace(session, end=end, meter_stop_wh=stop_wh)
+    at, total = int(end.timestamp()), ended.energy_wh
+    kept = tuple((when, min(energy, total)) for when, energy in session.curve if when < at)
+    begin = () if kept or ended.start >= end else ((int(ended.start.timestamp()), 0.0),)
+    return replace(ended, curve=(*begin, *kept, (at, total)))
+
+
+def marked(curve: tuple[tuple[int, float], ...], at: datetime, energy_wh: float) -> tuple[tuple[int, float], ...]:
+    """The curve with one more point; of each quarter hour the first and the last stay."""
+    point = (int(at.timestamp()), energy_wh)
+    quarter = point[0] // INTERVAL_S * INTERVAL_S
+    low, high = bisect_left(curve, (quarter, -1.0)), bisect_left(curve, (quarter + INTERVAL_S, -1.0))
+    inside = sorted({*curve[low:high], point})
+    if len(inside) > 2:
+        inside = [inside[0], inside[-1]]
+    if len(curve) >= POINTS:  # weeks on the plug: the oldest half is kept at every second point
+        half = POINTS // 2
+        return (*curve[: min(half, low) : 2], *curve[min(half, low) : low], *inside, *curve[high:])
+    return (*curve[:low], *inside, *curve[high:])
+
+
+def seconds(value: int) -> datetime:
+    """The instant of a point of a curve."""
+    return datetime.fromtimestamp(value, UTC)
+
+
+# ---- inside
+
+
+def _advanced(session: EvSession, register_wh: float, at: datetime) -> EvSession:
+    """The register rose, or stood still: a plateau is two points, however long it lasts."""
+    last_wh = max(session.meter_last_wh, register_wh)
+    begin = session.curve or ((int(session.start.timestamp()), 0.0),)
+    risen = replace(session, meter_last_wh=last_wh, meter_at=at)
+    energy_wh = risen.earlier_wh + max(0.0, last_wh - session.meter_start_wh)
+    if len(begin) > 1 and begin[-1][1] == begin[-2][1] == energy_wh and begin[-1][0] <= at.timestamp():
+        begin = begin[:-1]
+    return replace(risen, curve=marked(begin, at, energy_wh))
+
+
+def _new_run(session: EvSession, doubt: Doubt, register_wh: float, at: datetime) -> EvSession:
+    """The register went elsewhere and goes on from there: what it had counted is kept.
+
+    Where the pace of the new run explains all of its first value, it began at 0 in between, and that counts too.
+    """
+    held_at = session.meter_at or session.start
+    pace_wh_s = (register_wh - doubt.register_wh) / max(1.0, (at - doubt.at).total_seconds())
+    between_s = max(0.0, (doubt.at - held_at).total_seconds())
+    from_zero = doubt.register_wh < session.meter_last_wh and doubt.register_wh <= 1.5 * pace_wh_s * between_s + 1.0
+    since = session.earlier[-1].until if session.earlier else session.start
+    run = RegisterRun(session.meter_start_wh, session.meter_last_wh, since, held_at)
+    first_wh = 0.0 if from_zero else doubt.register_wh
+    return replace(
+        session, earlier=_joined((*session.earlier, run)), meter_start_wh=first_wh, meter_last_wh=doubt.register_wh, meter_at=doubt.at
+    )  # fmt: skip
+
+
+def _joined(runs: tuple[RegisterRun, ...]) -> tuple[RegisterRun, ...]:
+    if len(runs) <= RUNS:
+        return runs
+    old, next_one = runs[:2]
+    last_wh = old.last_wh + next_one.last_wh - next_one.first_wh
+    return (RegisterRun(old.first_wh, last_wh, old.since, next_one.until), *runs[2:])
+
+
+def _earlier(session: EvSession, register_wh: float, at: datetime) -> EvSession:
+    """A register of a former run: inside it a point of the curve, beyond its end more energy."""
+    runs = list(session.earlier)
+    index = next((i for i, run in enumerate(runs) if at <= run.until), len(runs) - 1)
+    run, before_wh = runs[index], sum(r.last_wh - r.first_wh for r in runs[:index])
+    if not run.first_wh <= register_wh:
+        return session
+    more = register_wh - run.last_wh
+    if more > 0 and not follows(run.last_wh, run.since, register_wh, at):
+        return session
+    curve = session.curve
+    if more > 0:
+        runs[index] = replace(run, last_wh=register_wh)
+        edge = at.timestamp()
+        curve = tuple((when, energy + more if when > edge else energy) for when, energy in curve)
+    energy_wh = before_wh + register_wh - run.first_wh
+    return replace(session, earlier=tuple(runs), curve=marked(curve, at, energy_wh))
+
+
+def _begun_lower(session: EvSession, register_wh: float, at: datetime) -> EvSession:
+    """The register's run began lower than its first that was seen: what came after rises by the difference."""
+    more, edge = session.meter_start_wh - register_wh, at.timestamp()
+    curve = tuple((when, energy + more if when > edge else energy) for when, energy in session.curve)
+    if not session.earlier:
+        start = int(min(session.start, at).timestamp())
+        curve = ((start, 0.0), *(point for point in curve if point[0] > start))
+    return replace(session, meter_start_wh=register_wh, curve=marked(curve, at, session.earlier_wh))

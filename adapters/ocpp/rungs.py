@@ -1,0 +1,241 @@
+"""Ways of limiting a charger, in the order of trying, and what every version of OCPP has in common; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from adapters.ocpp.wire import to_number
+
+NOMINAL_VOLTAGE_V = 230.0
+BACK_DATED = timedelta(seconds=60)
+"""Absolute schedules start this much in the past, so that a charger whose clock is slow obeys at once."""
+COMPOSITE_S = 60
+"""How far ahead the combined schedule is asked for, s."""
+LONGEST_COMPOSITE_S = 7 * 86400.0
+TAG_LENGTH = 16
+"""Some chargers read beyond a longer tag and send garbage back."""
+
+Request = tuple[str, dict[str, Any]]
+"""An action and its payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One way of limiting a charger; "RemoteStop" and "ChangeAvailability" are purposes of last resort."""
+
+    purpose: str
+    kind: str = "Absolute"
+    stack: int = 0
+    unit: str = "A"
+
+    @property
+    def words(self) -> str:
+        """The way, for a person."""
+        if self == CLEAR_OTHERS:
+            return "the same again, after clearing other systems' charging profiles"
+        if self == TELL_LESS:
+            return "the same again, told as much less as it takes too much"
+        if self in LAST_RESORTS:
+            return self.purpose
+        return f"{self.purpose} {self.kind}, stack {self.stack}, {self.unit}"
+
+    @property
+    def is_transactional(self) -> bool:
+        """Whether it binds one transaction only; all others may be kept in the charger's flash memory."""
+        return self.purpose == "TxProfile"
+
+    @property
+    def is_for_station(self) -> bool:
+        """Whether it binds the whole station instead of one connector."""
+        return self.purpose not in ("TxProfile", "TxDefaultProfile")
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether nothing of ours lies below a profile of this rung."""
+        return self.is_for_station or (self.purpose == "TxDefaultProfile" and self.stack == 0)
+
+    def to_document(self) -> dict[str, Any]:
+        """The rung as kept in the fact store."""
+        return asdict(self)
+
+
+REMOTE_STOP, CHANGE_AVAILABILITY = Rung("RemoteStop"), Rung("ChangeAvailability")
+LAST_RESORTS = (REMOTE_STOP, CHANGE_AVAILABILITY)
+CLEAR_OTHERS = Rung("ClearOthers")
+TELL_LESS = Rung("TellLess")
+SAFE_DEFAULT = Rung("TxDefaultProfile")
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What a profile is made for: the instant, the connector and, in a transaction, its id and start."""
+
+    now: datetime
+    connector: int
+    """Connector of 1.6, EVSE of 2.x; 0 is the whole station."""
+    slot: int
+    """The limiter's own connector, >= 1: profile ids are unique by it."""
+    transaction: int | None
+    """Our id of the transaction, which a 1.6 charger uses too."""
+    their_id: str
+    """The charger's id of the transaction (2.x)."""
+    started: datetime | None
+    phases: int
+    """Phases that carry the current, for limits in W."""
+    wired_phases: int
+    voltage_v: float
+    safe_a: float
+    """What must hold after the end of a profile that has none of its own, A per phase."""
+    phases_told: int = 0
+    """On how many phases to charge, where the charger can switch; 0: as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """What a charger says its profiles combine to now: `limit` in `unit` (A per phase, or W in all)."""
+
+    limit: float
+    unit: str
+
+
+class Profiles(Protocol):
+    """How one version of OCPP says all this."""
+
+    purposes: tuple[tuple[str, str], ...]
+    """(purpose, kind) in the order of trying."""
+
+    def limit(self, rung: Rung, current_a: float, until: datetime | None, at: Occasion) -> Request:
+        """Hold `current_a` A per phase until `until`, then the safe value; None: without end."""
+        ...
+
+    def clear(self, rung: Rung, at: Occasion) -> Request:
+        """Take back our own profile of this rung."""
+        ...
+
+    def clear_all(self, purpose: str, at: Occasion) -> Request:
+        """Take back every profile of one purpose at this connector, whoever set it."""
+        ...
+
+    def start(self, tag: str, profile: Request | None, at: Occasion) -> Request:
+        """Start a transaction, with the charging profile of a `limit` request inside."""
+        ...
+
+    def stop(self, at: Occasion) -> Request | None:
+        """End the transaction; None when there is none."""
+        ...
+
+    def availability(self, operative: bool, at: Occasion) -> Request:
+        """Take the connector into or out of service."""
+        ...
+
+    def composite(self, unit: str, at: Occasion) -> Request:
+        """Ask what all profiles combine to from now on."""
+        ...
+
+    def read_composite(self, answer: Mapping[str, Any]) -> Composite | None:
+        """The combined limit of now; None where the answer makes no sense, as some chargers' do."""
+        ...
+
+
+def to_rung(document: Mapping[str, Any], purposes: tuple[tuple[str, str], ...]) -> Rung | None:
+    """The rung of a stored document; None when it is not one of these purposes."""
+    try:
+        rung = Rung(**document)
+    except TypeError:
+        return None
+    known = (rung.purpose, rung.kind) in purposes and rung.unit in ("A", "W") and isinstance(rung.stack, int)
+    return rung if known and rung.stack >= 0 else None
+
+
+def ladder(
+    max_stack: int, units: tuple[str, ...], purposes: tuple[tuple[str, str], ...], connector: int = 1
+) -> list[Rung]:
+    """Ways of limiting in the order of trying: TxProfile before the lasting ones, top stack before 0, `units` in turn.
+
+    The station's own limit binds all its connectors: only the first one reaches for it.
+    """
+    stacks = [max_stack, 0] if max_stack > 0 else [0]
+    rungs = [Rung(purpose, kind, stack, unit) for unit in units for stack in stacks for purpose, kind in purposes]
+    return [rung for rung in rungs if connector == 1 or not rung.is_for_station]
+
+
+def allowed_current(current_a: float, minimum_a: float, maximum_a: float) -> float:
+    """The wish floored to 0.1 A; 0 below the minimum (IEC 61851: nothing between 0 and 6 A), at most the maximum."""
+    floored = math.floor(min(current_a, maximum_a) * 10 + 1e-6) / 10
+    return floored if floored >= minimum_a else 0.0
+
+
+def encoded_limit(current_a: float, unit: str, phases: int, voltage_v: float) -> float:
+    """The number in the profile: A, or whole W rounded up so that the minimum current survives the way back."""
+    return current_a if unit == "A" else float(math.ceil(round(current_a * phases * voltage_v, 3)))
+
+
+def profile_id(rung: Rung, slot: int) -> int:
+    """The id of our profile of this rung: 1 safe default, 2 default above it, 3 transaction, 4 station; 10 a connector."""
+    if rung.purpose == "TxDefaultProfile":
+        number = 1 if rung.stack == 0 else 2
+    else:
+        number = 3 if rung.is_transactional else 4
+    return 10 * (slot - 1) + number
+
+
+def profile(
+    rung: Rung, current_a: float, until: datetime | None, at: Occasion
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields all versions share, of the profile and of its one schedule; times are still datetimes.
+
+    limit |#########            a profile above others ends: the safe TxDefaultProfile below it takes over
+    safe  |.........=========   a lasting profile (nothing below it) gets a second period instead
+          now     until
+    """
+    begin = at.now - BACK_DATED
+    schedule: dict[str, Any] = {"chargingRateUnit": rung.unit}
+    fields: dict[str, Any] = {
+        "stackLevel": rung.stack,
+        "chargingProfilePurpose": rung.purpose,
+        "chargingProfileKind": rung.kind,
+    }
+    if rung.kind == "Absolute":
+        schedule["startSchedule"] = begin
+    else:
+        # Interpretation: a relative schedule counts from the start of charging, so its end does too.
+        begin = min(at.started, at.now) if at.started is not None else at.now
+    schedule["chargingSchedulePeriod"] = periods = [_period(rung, 0, current_a, at)]
+    if until is not None:
+        seconds = max(1, math.ceil((until - begin).total_seconds()))
+        if rung.is_lasting:
+            periods.append(_period(rung, seconds, at.safe_a, at))
+        else:
+            schedule["duration"] = seconds
+            fields["validTo"] = until
+    return fields, schedule
+
+
+def _period(rung: Rung, start_s: int, current_a: float, at: Occasion) -> dict[str, Any]:
+    limit = encoded_limit(current_a, rung.unit, at.phases, at.voltage_v)
+    period: dict[str, Any] = {"startPeriod": start_s, "limit": limit}
+    number = at.phases_told or at.wired_phases
+    if at.phases_told or number != 3:
+        period["numberPhases"] = number  # absent means 3 (1.6 section 7.14, 2.0.1 part 2 section 2.15)
+    return period
+
+
+def sane_composite(schedule: Any, duration_s: Any) -> Composite | None:
+    """The limit of now in a combined schedule; None for no periods, absurd durations, or no number."""
+    if not isinstance(schedule, Mapping):
+        return None
+    periods, unit = schedule.get("chargingSchedulePeriod"), schedule.get("chargingRateUnit")
+    lasts = to_number(duration_s)
+    if not isinstance(periods, list) or not periods or unit not in ("A", "W"):
+        return None
+    if lasts is not None and not 0 < lasts <= LONGEST_COMPOSITE_S:
+        return None
+    first = periods[0] if isinstance(periods[0], Mapping) else {}
+    limit, start = to_number(first.get("limit")), to_number(first.get("startPeriod"))
+    if limit is None or limit < 0 or (start or 0) > 0:
+        return None
+    return Composite(limit, unit)

@@ -1,0 +1,107 @@
+"""TLS of the CSMS: its context, the names in a charger's certificate, and why a handshake failed, in words."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class Names(Protocol):
+    """Under which host names and addresses the hub is reached."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Host names, the best first."""
+        ...
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """IP addresses, the best first, loopback last."""
+        ...
+
+
+class CertificateAuthority(Protocol):
+    """The home's own certificate authority, as the CSMS uses it."""
+
+    def root_pem(self) -> str:
+        """The root's certificate in PEM, for chargers to trust."""
+        ...
+
+    def root_file(self) -> Path:
+        """Where the root's certificate lies."""
+        ...
+
+    def server_file(self) -> Path:
+        """Key and certificate of the CSMS in one PEM file."""
+        ...
+
+    def server_serial(self) -> int:
+        """Changes with each new server certificate."""
+        ...
+
+    def names(self) -> Names:
+        """Names and addresses of the hub."""
+        ...
+
+    def issue(self, request_pem: str, identity: str, serial_number: str = "") -> str:
+        """A certificate in PEM for a charger's own request; raises WishRefused."""
+        ...
+
+
+class ServerTls:
+    """The TLS side of the port; a renewed certificate is used from the next connection on, and drops none."""
+
+    def __init__(self, authority: CertificateAuthority, wants_certificates: Callable[[], bool]) -> None:
+        self._authority = authority
+        self._wants_certificates = wants_certificates
+        self._made: tuple[int, bool, ssl.SSLContext] | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """The context in force now (TLS 1.2 or later); raises OSError when the certificate cannot be read.
+
+        Chargers are asked for a certificate only where one of them must have one: some firmware offers the one of
+        its factory to whoever asks, which nobody here could check.
+        """
+        serial, asks = self._authority.server_serial(), self._wants_certificates()
+        if self._made is None or self._made[:2] != (serial, asks):
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self._authority.root_file())
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.load_cert_chain(self._authority.server_file())
+            context.verify_mode = ssl.CERT_OPTIONAL if asks else ssl.CERT_NONE
+            self._made = (serial, asks, context)
+        return self._made[2]
+
+
+def names_in(certificate: dict[str, Any] | None) -> frozenset[str]:
+    """The common name and DNS names of a verified certificate, as `getpeercert` tells it; empty without one."""
+    if not certificate:
+        return frozenset()
+    subject = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    return frozenset([*subject, *(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")])
+
+
+_WORDS = {
+    "NO_SHARED_CIPHER": "the charger knows none of our ciphers (ECDHE with an EC certificate)",
+    "UNSUPPORTED_PROTOCOL": "the charger speaks TLS older than 1.2",
+    "WRONG_VERSION_NUMBER": "the charger speaks no TLS that we know",
+    "TLSV1_ALERT_UNKNOWN_CA": "the charger does not trust our certificate: install our root certificate in it",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the charger does not accept our certificate: install our root certificate in it",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the charger does not accept our certificate: install our root certificate in it",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the charger takes our certificate for expired: its clock is wrong",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "the charger does not speak TLS 1.2 or later",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the charger found no cipher in common",
+    "UNEXPECTED_EOF_WHILE_READING": "the charger hung up in the handshake: it may not trust our root certificate",
+}
+
+
+def why_failed(error: BaseException) -> str:
+    """Why a TLS handshake failed, in words for the installer."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the charger's certificate is not accepted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return _WORDS.get(str(error.reason), str(error.reason or "unknown reason").replace("_", " ").lower())
+    if isinstance(error, TimeoutError):
+        return "the charger did not finish the handshake in time"
+    return "the charger hung up in the handshake: it may not trust our root certificate"

@@ -1,0 +1,149 @@
+"""Which session a message means: by id, by the charger's own id, by connector, time and register."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from adapters.ocpp import register
+from gateway.model.session import EvSession
+from gateway.ports import Clock
+
+REMEMBERED = timedelta(days=35)
+"""How long a repeated StartTransaction is recognised, and how old a charger's timestamp may be."""
+AHEAD = timedelta(minutes=10)
+APART = timedelta(minutes=1)
+"""Stamps of one charger may disagree by so much."""
+ORPHAN = "orphan: "
+"""Start of the stop reason of a session that we closed; the charger's own word may still replace it."""
+NO_IDS = ("", "-1", "0", "null", "none")
+
+
+class Transactions:
+    """The open and the recent sessions of one charger, in memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sessions: dict[int, EvSession] = {}
+
+    def put(self, session: EvSession) -> None:
+        """Hold the newest state of a session."""
+        self._sessions[session.transaction] = session
+
+    def get(self, transaction: int) -> EvSession | None:
+        """The session of one id."""
+        return self._sessions.get(transaction)
+
+    def newest(self, session: EvSession) -> EvSession:
+        """What is held now of a session somebody knew before."""
+        return self._sessions.get(session.transaction, session)
+
+    def of(self, connector: int | None) -> list[EvSession]:
+        """Those of one connector, or all."""
+        return [s for s in self._sessions.values() if connector is None or s.connector == connector]
+
+    def open(self, connector: int | None) -> EvSession | None:
+        """The latest open one."""
+        return _last(s for s in self.of(connector) if s.end is None)
+
+    def by_key(self, key: str) -> EvSession | None:
+        """The latest that repeats itself by `key`."""
+        return _last(s for s in self._sessions.values() if s.transaction_key == key)
+
+    def ended_with(self, end: datetime, stop_wh: float) -> EvSession | None:
+        """The session whose stop was told with this time and register: the same stop again."""
+        return _last(s for s in self._sessions.values() if s.end == end and s.meter_stop_wh == stop_wh)
+
+    def by_their_id(self, their_id: str, connector: int | None) -> EvSession | None:
+        """By the charger's own id; without one the connector's open session."""
+        if their_id.strip().lower() in NO_IDS:
+            return self.open(connector)
+        own = [s for s in self._sessions.values() if s.their_id == their_id]
+        return max(own, key=lambda s: (s.end is None, *_place(s)), default=None)
+
+    def meant(
+        self, transaction: float | None, connector: int | None, time: datetime | None, register_wh: float | None
+    ) -> EvSession | None:
+        """The session a 1.6 message means."""
+        known = self._sessions.get(int(transaction)) if transaction is not None else None
+        if known is not None and (connector is None or known.connector == connector):
+            return self._instead(known, time) or known
+        return self._fitting(connector, self.told(time), register_wh)
+
+    def neighbour(self, session: EvSession, *, after: bool) -> EvSession | None:
+        """The session of the same connector right before or after this one."""
+        others = [s for s in self.of(session.connector) if s.transaction != session.transaction]
+        if after:
+            return min((s for s in others if _place(s) > _place(session)), key=_place, default=None)
+        return _last(s for s in others if _place(s) < _place(session))
+
+    def left_at(self, session: EvSession) -> float | None:
+        """Where the session before left the register, Wh."""
+        before = self.neighbour(session, after=False)
+        return None if before is None or before.end is None else before.meter_stop_wh
+
+    def repeated(self, key: str, their_id: str, time: datetime | None) -> EvSession | None:
+        """The session this start opened before; ids and stamps that chargers use again are not believed for ever."""
+        same = [s for s in self._sessions.values() if s.transaction_key == key]
+        own = [s for s in self._sessions.values() if their_id and s.their_id == their_id and not s.start_told]
+        known = max(same or own, key=_place, default=None)
+        if known is None or self.told(time) is not None:
+            return known
+        # A charger without a clock stamps every start alike: one that was stopped by its own word is another one.
+        ended = known.end is not None and not known.stop_reason.startswith(ORPHAN)
+        return None if ended and self._clock.now() - known.start > AHEAD else known
+
+    def of_early_stop(self, connector: int, at: datetime, meter_wh: float | None, their_id: str) -> EvSession | None:
+        """The stop that was told before this start (1.6), if it is of the same time and no other session is between."""
+        if their_id or meter_wh is None:
+            return None
+        for stop in sorted((s for s in self._sessions.values() if not s.start_told and not s.their_id), key=_place):
+            between = any(at < s.start < stop.start for s in self.of(connector) if s is not stop and s.start_told)
+            if at <= stop.start and meter_wh <= (stop.meter_stop_wh or 0.0) and not between:
+                return stop
+        return None
+
+    def told(self, time: datetime | None) -> datetime | None:
+        """The charger's time where it can be believed."""
+        now = self._clock.now()
+        return time if time is not None and now - REMEMBERED < time < now + AHEAD else None
+
+    def plausible(self, time: datetime | None) -> datetime:
+        """The charger's time where it can be believed, else now."""
+        return self.told(time) or self._clock.now()
+
+    def forget_old(self) -> None:
+        """Let go of what nobody will speak of again."""
+        horizon = self._clock.now() - REMEMBERED
+        self._sessions = {
+            key: session for key, session in self._sessions.items() if session.end is None or session.end > horizon
+        }
+
+    def _instead(self, known: EvSession, time: datetime | None) -> EvSession | None:
+        """A message with the id of a session that had ended before it means the one that is open."""
+        at, current = self.told(time), self.open(known.connector)
+        if known.end is None or at is None or current is None or known.stop_reason.startswith(ORPHAN):
+            return None
+        return current if at > known.end + APART and current.start <= at + APART else None
+
+    def _fitting(self, connector: int | None, time: datetime | None, register_wh: float | None) -> EvSession | None:
+        """The open session that the time and the register fit best; else a forgotten one that held that time."""
+        open_ones = [s for s in self.of(connector) if s.end is None]
+        if time is not None:
+            forgotten = [s for s in self.of(connector) if s.stop_reason.startswith(ORPHAN)]
+            open_ones = [s for s in open_ones if s.start <= time + APART] or [
+                s for s in forgotten if s.start <= time + APART and (s.end is None or time <= s.end + AHEAD)
+            ]
+        if register_wh is not None and len(open_ones) > 1:
+            fitting = [s for s in open_ones if s.meter_last_wh <= register_wh + register.JITTER_WH]
+            nearest = sorted(fitting, key=lambda s: register_wh - s.meter_last_wh)
+            return nearest[0] if nearest else max(open_ones, key=_place)
+        return max(open_ones, key=_place, default=None)
+
+
+def _place(session: EvSession) -> tuple[datetime, int]:
+    return session.start, session.transaction
+
+
+def _last(sessions: Iterable[EvSession]) -> EvSession | None:
+    return max(sessions, key=_place, default=None)

@@ -1,0 +1,129 @@
+"""TransactionEvent of OCPP 2.0.1 and 2.1 (use cases E01 to E15): what a charger tells of a transaction, in any order.
+
+Started 0 --- Updated 1 --- Updated 2 --- Ended 3        each may come late, twice, or not at all
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from adapters.ocpp import events
+from adapters.ocpp.connector import Connector
+from adapters.ocpp.dialect import Host, located, note_stranger
+from adapters.ocpp.dispatch import Payload
+from adapters.ocpp.samples import Sample
+from adapters.ocpp.v2.samples import decode
+from adapters.ocpp.wire import clean, to_number, to_time
+from gateway.model.quantity import Quantity
+from gateway.model.session import EvSession
+from gateway.model.snapshot import ChargePhase
+
+STRANGERS = 100
+_PHASES = {
+    "Charging": ChargePhase.CHARGING,
+    "EVConnected": ChargePhase.PLUGGED,
+    "SuspendedEV": ChargePhase.PLUGGED,
+    "SuspendedEVSE": ChargePhase.PLUGGED,
+    "Idle": ChargePhase.AVAILABLE,
+}
+"""ChargingStateEnumType; Idle: "no connection between EV and EVSE"."""
+
+
+class Transactions:
+    """The transactions of one charge point, on one connection."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._strangers: deque[str] = deque(maxlen=STRANGERS)
+
+    async def take(self, payload: Payload) -> Payload:
+        """The answer to one TransactionEvent; raises StoreError (then nothing was acknowledged)."""
+        info = payload["transactionInfo"]
+        their_id = clean(info.get("transactionId"), 64)
+        connector = self._connector(their_id, _evse(payload))
+        if connector is None:
+            self._strangers.append(their_id)
+            note_stranger(self._host, _evse(payload) or 0)
+            return _answer(payload, "Blocked")
+        await self._take(connector, their_id, payload)
+        return _answer(payload, "Accepted")
+
+    def _connector(self, their_id: str, evse: int | None) -> Connector | None:
+        """Only the first event must name the EVSE; a transaction on one that is no device of ours stays a stranger."""
+        connectors = self._host.connectors
+        owners = [one for one in connectors.values() if one.book.meant_by(their_id, one.evse) is not None]
+        if owners:
+            return owners[0]
+        return None if evse is None and their_id in self._strangers else located(connectors, evse)
+
+    async def _take(self, connector: Connector, their_id: str, payload: Payload) -> None:
+        time, kind = to_time(payload.get("timestamp")), payload.get("eventType")
+        samples = decode(payload.get("meterValue") or [], connector.spec.phases)
+        session = await self._session(connector, their_id, payload, samples)
+        # There are chargers that number all events alike: the time tells them from a repeat.
+        is_new_number = connector.book.seen(session, int(to_number(payload.get("seqNo")) or 0))
+        is_news = is_new_number or connector.live.is_later(time)
+        await events.take_samples(connector, samples, session.transaction)
+        if is_news and (connector.book.open_session() is None or events.is_current(connector, session)):
+            await self._take_state(connector, payload, time)
+        if kind == "Ended":
+            info = payload["transactionInfo"]
+            reason = clean(info.get("stoppedReason")) or clean(payload.get("triggerReason")) or "Local"
+            await events.end(connector, session, time, _register(samples, "Transaction.End", last=True), reason)
+
+    async def _session(self, connector: Connector, their_id: str, payload: Payload, samples: list[Sample]) -> EvSession:
+        """The session of this transaction, opened by whichever of its events comes first."""
+        known, began = connector.book.meant_by(their_id, connector.evse), payload.get("eventType") == "Started"
+        if known is not None and not began:
+            return known
+        before = connector.book.open_session()
+        time = to_time(payload.get("timestamp"))
+        session = await connector.book.start(
+            connector.evse,
+            _tag(payload),
+            clean(payload.get("timestamp")),
+            time,
+            _register(samples, "Transaction.Begin") if began else None,
+            their_id=their_id,
+            told=began,
+        )
+        if events.is_current(connector, session) and (before is None or before.transaction != session.transaction):
+            connector.state_told, connector.phases_told = False, None
+            events.began(connector)
+        return session
+
+    async def _take_state(self, connector: Connector, payload: Payload, time: datetime | None) -> None:
+        phase = _PHASES.get(clean(payload["transactionInfo"].get("chargingState")))
+        if (phases := to_number(payload.get("numberOfPhasesUsed"))) is not None:
+            connector.phases_told = int(phases) if 1 <= phases <= 3 else None
+        if phase is not None:
+            connector.state_told = True
+            await events.take_status(connector, phase, time, connector.live.error)
+        elif not connector.state_told:
+            events.infer_charging(connector, whenever=True)
+
+
+def _answer(payload: Payload, status: str) -> Payload:
+    """An idToken wants its status (E05); a home's charger serves whoever stands at it."""
+    return {"idTokenInfo": {"status": status}} if payload.get("idToken") else {}
+
+
+def _evse(payload: Payload) -> int | None:
+    evse = payload.get("evse")
+    number = to_number(evse.get("id")) if isinstance(evse, Mapping) else to_number(evse)
+    return int(number) if number is not None and number == int(number) else None
+
+
+def _tag(payload: Payload) -> str:
+    token: Any = payload.get("idToken")
+    return clean(token.get("idToken"), 36) if isinstance(token, Mapping) else ""
+
+
+def _register(samples: list[Sample], context: str, *, last: bool = False) -> float | None:
+    """The energy register, Wh, of the sample taken in this context, else of the first (or last) that has one."""
+    found = [sample for sample in samples if Quantity.ENERGY_IMPORT in sample.values]
+    meant = [sample for sample in found if context in sample.contexts] or found
+    return meant[-1 if last else 0].values[Quantity.ENERGY_IMPORT] if meant else None

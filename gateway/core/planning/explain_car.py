@@ -1,0 +1,194 @@
+"""The cars' part of the plan in words: wait, charge, done, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from gateway.core.planning.cars import Car
+from gateway.core.planning.fallback import thrift_words
+from gateway.core.planning.home import Home
+from gateway.core.planning.limits import Mask
+from gateway.core.planning.schedule import Schedule
+from gateway.core.planning.slots import Array
+from gateway.model.plan import IntentKind
+from gateway.model.preferences import ChargeGoal, ChargeMode
+from gateway.model.setpoint import Limit, LimitKind
+
+CHEAPER = 0.97
+"""A price below this share of another is worth a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarStory:
+    """One car in a schedule, asked for what it does and why."""
+
+    home: Home
+    schedule: Schedule
+    car: Car
+
+    @property
+    def power(self) -> Array:
+        """Its power over the slots, W."""
+        return self.schedule.power_w[self.car.device.id]
+
+    @property
+    def name(self) -> str:
+        """How it is called in the middle of a sentence."""
+        name = self.car.device.name
+        return name[:1].lower() + name[1:] if name[1:2].islower() else name
+
+    def kinds(self) -> list[IntentKind]:
+        """What it is meant to do in each slot."""
+        car, power = self.car, self.power
+        last = int(np.flatnonzero(power > 0).max(initial=-1))
+        solar = car.mode is ChargeMode.SOLAR
+        # A car with no departure in sight takes whatever sun there is meanwhile.
+        on_sun = (solar and car.need_wh > 0) or (car.open_end and car.mode is ChargeMode.SMART and car.need_wh > 100)
+        kinds = []
+        for index, watts in enumerate(power):
+            if watts > 0:
+                kinds.append(IntentKind.SURPLUS_ONLY if solar else IntentKind.CHARGE_AT)
+            elif on_sun and car.window[index]:
+                kinds.append(IntentKind.SURPLUS_ONLY)
+            elif index < last or (car.need_wh > 100 and car.window[index] and last < 0):
+                kinds.append(IntentKind.HOLD)
+            else:
+                kinds.append(IntentKind.IDLE)
+        return kinds
+
+    def why(self, kind: IntentKind, a: int, b: int) -> str:
+        """One sentence for the slots from `a` to before `b`."""
+        car = self.car
+        if not car.plugged:
+            return "No car is plugged in."
+        if car.mode is ChargeMode.OFF:
+            return "Charging is switched off."
+        if kind is IntentKind.IDLE:
+            return self._idle(a)
+        if kind is IntentKind.SURPLUS_ONLY:
+            if car.mode is ChargeMode.SOLAR:
+                return f"The {self.name} charges on surplus sun only, as you asked."
+            return f"The {self.name} takes surplus sun; {self._no_hurry()}."
+        if kind is IntentKind.CHARGE_AT:
+            return self._charging(a, b)
+        later = np.flatnonzero(self.power[b:] > 0)
+        if not len(later):
+            return self._cannot()
+        start = b + int(later[0])
+        return f"The {self.name} waits until {clock(self.home, start)} {self._waiting(a, b, start)}; {self._full()}."
+
+    def _idle(self, a: int) -> str:
+        car = self.car
+        if not car.window[a] and car.need_wh > 100 and not self.power.any():
+            return f"The {self.name} is expected to leave at {self._leaves()}."
+        done = car.need_wh <= 100 or self.power.any()
+        return f"The {self.name} has what it needs." if done else self._cannot()
+
+    def _waiting(self, a: int, b: int, start: int) -> str:
+        car = self.car
+        if car.mode is not ChargeMode.SMART:
+            return self._event(a, b, []) or "because there is time enough"
+        charging = self.power > 0
+        charging[:start] = False
+        causes = []
+        if (car.thrift_w[a:b] < car.min_w).all() and not (car.thrift_w[charging] < car.min_w).any():
+            causes.append(f"because power is above your limit of {thrift_words(self.home, car)} until then")
+        elif self._lower(self._dirt_or_cost(), slice(a, b), charging):
+            greener = car.wish.preference.goal is ChargeGoal.GREENEST
+            causes.append(f"because power is {'cleaner' if greener else 'cheaper'} then")
+        elif self.home.base_w[start] < 0 and self.power[start] <= -self.home.base_w[start] * 1.5:
+            causes.append("because the sun will charge it then")
+        return self._event(a, b, causes) or "because there is time enough"
+
+    def _event(self, a: int, b: int, causes: list[str]) -> str:
+        limit = limit_of(self.home, self.car.device.id, (LimitKind.DEVICE_POWER,), a, b)
+        if limit is not None:
+            span = f"from {local(self.home, limit.start)} to {local(self.home, limit.end)}"
+            causes.append(("and " if causes else "because ") + f"the utility asks to save power {span}")
+        return " ".join(causes)
+
+    def _dirt_or_cost(self) -> Array:
+        greener = self.car.wish.preference.goal is ChargeGoal.GREENEST
+        return self.home.carbon if greener else self.home.buy_cost
+
+    def _lower(self, series: Array, here: slice, there: Mask) -> bool:
+        hours = self.home.slots.hours
+        now = float(series[here] @ hours[here] / hours[here].sum())
+        then = float(series[there] @ hours[there] / hours[there].sum())
+        return then < CHEAPER * now
+
+    def _charging(self, a: int, b: int) -> str:
+        car, name, until = self.car, self.name, clock(self.home, b)
+        if car.run[a]:
+            return f"You asked to charge now; {self._full()}."
+        if car.wish.guest:
+            return f"A guest's car charges at once, with at most {car.wish.max_a:g} A."
+        if car.mode is ChargeMode.NOW:
+            return f"The {name} charges because you chose to charge at once; {self._full()}."
+        if car.mode is ChargeMode.MIN_SOLAR:
+            return f"The {name} charges at its minimum, and more when the sun allows; {self._full()}."
+        power, series = self.power[a:b], self._dirt_or_cost()
+        if float(power.sum()) <= 1.2 * float(np.maximum(0.0, -self.home.base_w[a:b]).sum()):
+            return f"The {name} charges on the sun until {until}; {self._full()}."
+        if (car.soft_w[a:b] < power).any():
+            return f"The {name} charges in spite of the event, or it would not be ready by {self._leaves()}."
+        if (car.thrift_w[a:b] < power - 1).any():
+            words = thrift_words(self.home, car)
+            return f"The {name} charges above your limit of {words}, or it would not be ready by {self._leaves()}."
+        before = series[car.window & (car.cap_w > 0)]
+        if len(before) and float(series[a:b].mean()) < CHEAPER * float(before.max()):
+            best = float(series[a:b].max()) <= float(before.min()) * 1.02
+            return f"The {name} charges until {until} because {self._best(best)}; {self._full()}."
+        which = "cleaner" if car.wish.preference.goal is ChargeGoal.GREENEST else "cheaper"
+        return f"The {name} charges until {until}, as no later time is {which}; {self._full()}."
+
+    def _best(self, best: bool) -> str:
+        if self.car.wish.preference.goal is ChargeGoal.GREENEST:
+            return "power is cleanest then" if best else "power is dirtier at other times"
+        return "power is cheapest then" if best else "power is dearer at other times"
+
+    def _full(self) -> str:
+        if self.car.open_end:
+            return self._no_hurry()
+        stage = self.car.stages[0]
+        short = stage.need_wh - float(self.power[stage.window] @ self.home.slots.hours[stage.window])
+        if short > 100:
+            return f"it will lack {short / 1000:.1f} kWh at {self._leaves()}"
+        if self.car.wish.from_car:
+            return f"it will have what it asked for by {self._leaves()}"
+        return f"it will be full by {self._leaves()}"
+
+    def _no_hurry(self) -> str:
+        return f"it need not be ready before {local(self.home, self.car.ready)}"
+
+    def _leaves(self) -> str:
+        """The car's departure as local time."""
+        return f"{self.car.ready.astimezone(self.home.request.site.timezone):%H:%M}"
+
+    def _cannot(self) -> str:
+        return f"The {self.name} cannot charge: a limit leaves less than its minimum."
+
+
+def limit_of(home: Home, device: str, kinds: tuple[LimitKind, ...], a: int, b: int) -> Limit | None:
+    """The first limit of these kinds on a device within the slots from `a` to before `b`."""
+    start, end = home.slots.start(a), home.slots.start(b)
+    fitting = (
+        x for x in home.request.limits
+        if x.kind in kinds and x.device in ("", device) and x.start < end and x.end > start
+    )  # fmt: skip
+    return next(fitting, None)
+
+
+def clock(home: Home, index: int) -> str:
+    """The start of a slot as local time."""
+    return local(home, home.slots.start(index))
+
+
+def local(home: Home, when: datetime) -> str:
+    """Local time; with the day when it is not within a day from now."""
+    zone, now = home.request.site.timezone, home.request.now
+    far = (when - now).total_seconds() >= 86_400
+    return f"{when.astimezone(zone):%A %H:%M}" if far else f"{when.astimezone(zone):%H:%M}"

@@ -1,0 +1,81 @@
+"""Preferences as a stored document: an older one opens, what a later version added is left at its default."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields, replace
+from datetime import datetime, time
+from typing import Any
+
+from gateway.model.preferences import (
+    EVERY_DAY,
+    ChargeGoal,
+    ChargeMode,
+    ChargingPreference,
+    Departure,
+    DrPolicy,
+    Preferences,
+    Vehicle,
+)
+
+
+def preferences_document(preferences: Preferences) -> dict[str, Any]:
+    """Preferences as a JSON document."""
+    document = asdict(preferences)
+    document["dr_policy"] = preferences.dr_policy.value
+    document["vacation_until"] = preferences.vacation_until.isoformat() if preferences.vacation_until else None
+    document["charging"] = {charger: _charging_document(wish) for charger, wish in preferences.charging.items()}
+    document["vehicles"] = [_vehicle_document(vehicle) for vehicle in preferences.vehicles]
+    return document
+
+
+def preferences_from(document: dict[str, Any]) -> Preferences:
+    """Preferences from their document; raises ValueError, TypeError or KeyError for what cannot be read."""
+    values = _known(Preferences, document)
+    values["dr_policy"] = DrPolicy(values.get("dr_policy", DrPolicy.JOIN))
+    if values.get("vacation_until"):
+        values["vacation_until"] = datetime.fromisoformat(values["vacation_until"])
+    values["charging"] = {charger: _charging_from(wish) for charger, wish in values.get("charging", {}).items()}
+    values["vehicles"] = tuple(_vehicle_from(vehicle) for vehicle in values.get("vehicles", []))
+    return replace(Preferences(), **values)
+
+
+def _charging_document(wish: ChargingPreference) -> dict[str, Any]:
+    document = asdict(wish)
+    document |= {"mode": wish.mode.value, "goal": wish.goal.value, "ready_by": wish.ready_by.isoformat("minutes")}
+    document["departures"] = [
+        asdict(plan) | {"at": plan.at.isoformat("minutes"), "days": list(plan.days)} for plan in wish.departures
+    ]
+    return document
+
+
+def _charging_from(document: dict[str, Any]) -> ChargingPreference:
+    values = _known(ChargingPreference, document)
+    values["mode"] = ChargeMode(values["mode"])
+    values["ready_by"] = time.fromisoformat(values["ready_by"])
+    values["target_wh"] = float(values["target_wh"])
+    values["goal"] = ChargeGoal(values.get("goal", ChargeGoal.CHEAPEST))
+    values["departures"] = tuple(_departure_from(plan) for plan in values.get("departures", []))
+    return replace(ChargingPreference(), **values)
+
+
+def _departure_from(document: dict[str, Any]) -> Departure:
+    values = _known(Departure, document)
+    values["at"] = time.fromisoformat(values["at"])
+    values["days"] = tuple(int(day) for day in values.get("days", EVERY_DAY))
+    return replace(Departure(), **values)
+
+
+def _vehicle_document(vehicle: Vehicle) -> dict[str, Any]:
+    return asdict(vehicle) | {"tags": list(vehicle.tags), "mode": vehicle.mode.value if vehicle.mode else None}
+
+
+def _vehicle_from(document: dict[str, Any]) -> Vehicle:
+    values = _known(Vehicle, document)
+    values["tags"] = tuple(str(tag) for tag in values.get("tags", []))
+    values["mode"] = ChargeMode(values["mode"]) if values.get("mode") else None
+    return Vehicle(**values)
+
+
+def _known(noun: Any, document: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(noun)}
+    return {key: value for key, value in document.items() if key in names}

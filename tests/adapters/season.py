@@ -1,0 +1,329 @@
+"""A season of charging: a charger with a register of its own, and outages of charger, network and gateway.
+
+The charger is written from the messages' side: it knows its register, its queue and its transactions, and nothing of
+the book. Minutes are its steps; the true energy is what its register rose while a transaction ran.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from adapters.ocpp.sessions import ORPHAN, SessionBook
+from gateway.model.session import EvSession
+from gateway.ports import Store
+
+BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
+SAMPLE_MIN = 5
+PER_MINUTE = 12
+"""Queued messages a charger sends in a minute after an outage."""
+
+
+class SeasonClock:
+    """Minutes of home time, moved by the season."""
+
+    def __init__(self) -> None:
+        self.minute = 0
+
+    @property
+    def speed(self) -> float:
+        return 1.0
+
+    def now(self) -> datetime:
+        return BEGIN + timedelta(minutes=self.minute)
+
+    def monotonic(self) -> float:
+        return 60.0 * self.minute
+
+    async def sleep(self, seconds: float, *, real_floor: float = 0.0) -> None:
+        raise AssertionError("nothing sleeps in a season")
+
+
+class KilledStore:
+    """The store as a gateway that may be killed sees it: what was to come later is lost with it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.waiting: dict[int, EvSession] = {}
+
+    async def next_transaction(self) -> int:
+        return await self.store.next_transaction()
+
+    async def save_session(self, session: EvSession, *, later: bool = False) -> None:
+        self.waiting.pop(session.transaction, None)
+        if later:
+            self.waiting[session.transaction] = session
+        else:
+            await self.store.save_session(session)
+
+    async def sessions(self, start: datetime, end: datetime, *, charger: str = "") -> list[EvSession]:
+        return await self.store.sessions(start, end, charger=charger)
+
+    async def minute(self) -> None:
+        for session in self.waiting.values():
+            await self.store.save_session(session, later=True)
+        self.waiting.clear()
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How a charger behaves."""
+
+    version: int
+    queues_samples: bool
+    any_order: bool
+    garbage_ids: bool
+    forgets: bool
+    """A reboot ends its transaction without a word, and a new one begins."""
+    register: str
+    """Over a reboot: "keeps", "zero" (counts since its start) or "flash" (goes back to what was saved)."""
+    per_session: bool
+    """The register begins at 0 with each transaction."""
+    tells_available: bool
+
+    @staticmethod
+    def drawn(chance: random.Random) -> Manners:
+        register = chance.choice(("keeps", "keeps", "zero", "flash"))
+        any_order = chance.random() < 0.4
+        return Manners(
+            version=chance.choice((16, 2)),
+            queues_samples=register != "keeps" or chance.random() < 0.5,
+            any_order=any_order,
+            garbage_ids=not any_order and chance.random() < 0.4,
+            forgets=chance.random() < 0.4,
+            register=register,
+            per_session=register == "keeps" and chance.random() < 0.3,
+            tells_available=chance.random() < 0.6,
+        )
+
+
+@dataclass
+class Run:
+    """One transaction as it truly was."""
+
+    number: int
+    start: datetime
+    first_wh: float
+    true_wh: float = 0.0
+    id: int | None = None
+    """The id we gave it (1.6), once it heard it."""
+    seq: int = 0
+
+
+@dataclass
+class Message:
+    """One message of the charger; `wh` is its register, whole Wh."""
+
+    kind: str
+    run: Run
+    at: datetime
+    wh: int
+    seq: int = 0
+
+
+@dataclass
+class Season:
+    """Ninety days of one charger; `run` plays them, then `true` and the store can be compared."""
+
+    store: Store
+    seed: int
+    days: int = 90
+    true: list[Run] = field(default_factory=list)
+    tolerance_wh: float = 1.0
+    repeats: int = 0
+    kills: int = 0
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.manners = Manners.drawn(self.chance)
+        self.clock = SeasonClock()
+        self.register = float(self.chance.randrange(0, 5_000_000))
+        self.flash = self.register
+        self.queue: list[Message] = []
+        self.run_now: Run | None = None
+        self.network_down = self.gateway_down = self.charger_down = self.plugged_until = self.full_at = 0
+        self.watts = self.unsaid_wh = 0.0
+        self.is_reset = False
+        self.disk = KilledStore(self.store)
+        self.book: SessionBook | None = None
+
+    async def run(self) -> None:
+        last = self.days * 1440
+        for minute in range(last + 1440):
+            self.clock.minute = minute
+            if minute < last:
+                await self._trouble(minute)
+            await self._gateway(minute)
+            await self._car(minute, last)
+            await self._send(minute)
+            if self.book is not None:
+                await self.disk.minute()
+        assert not self.queue, "the charger has told everything"
+        if self.run_now is None and self.book is not None:
+            await self._available()
+
+    # ---- outages
+
+    async def _trouble(self, minute: int) -> None:
+        dice = self.chance.random()
+        charging = self.run_now is not None
+        rate = 8.0 if charging else 1.0
+        if dice < rate * 1 / 4000:
+            self.network_down = minute + self.chance.choice((1, 3, 20, 240))
+        elif dice < rate * 2 / 4000:
+            self.gateway_down = minute + self.chance.choice((1, 2, 30))
+            self.book, self.disk.waiting = None, {}
+            self.kills += 1
+        elif dice < rate * 2.6 / 4000 and minute >= self.charger_down:
+            self._charger_fails(minute)
+
+    def _charger_fails(self, minute: int) -> None:
+        self.charger_down = minute + self.chance.choice((1, 2, 15))
+        manners, run = self.manners, self.run_now
+        if run is not None and (manners.register != "keeps" or manners.per_session):
+            # Nobody will ever hear what it counted since it last spoke, and from what value it goes on.
+            self.tolerance_wh += self.unsaid_wh + 2
+            self.unsaid_wh, self.is_reset = 0.0, True
+        if manners.register == "zero":
+            self.register = 0.0
+        elif manners.register == "flash":
+            self.register = self.flash
+        if run is not None and (manners.forgets or (manners.register != "keeps" and self._is_offline(minute))):
+            self.run_now = None
+            self.tolerance_wh += 1
+
+    async def _gateway(self, minute: int) -> None:
+        if self.book is None and minute >= self.gateway_down:
+            self.book = SessionBook("car", self.disk, self.clock)
+            await self.book.resume()
+
+    def _is_offline(self, minute: int) -> bool:
+        return self.book is None or minute < self.network_down or minute < self.gateway_down
+
+    # ---- the car and the charger's own work
+
+    async def _car(self, minute: int, last: int) -> None:
+        if minute < self.charger_down:
+            return
+        if minute >= self.plugged_until:
+            if self.run_now is not None:
+                self._say("stop")
+                self.run_now = None
+                self.tolerance_wh += 1
+            elif self.plugged_until and self.manners.tells_available and not self._is_offline(minute):
+                await self._available()
+            self.plugged_until = 0
+            if minute < last and self.chance.random() < 1 / 900:
+                stays = self.chance.randrange(20, 900)
+                self.plugged_until, self.full_at = minute + stays, minute + self.chance.randrange(10, stays + 1)
+                self.watts = self.chance.choice((1_400.0, 3_680.0, 7_360.0, 11_040.0))
+            return
+        if self.run_now is None:
+            self._start()
+        run = self.run_now
+        assert run is not None
+        if minute < self.full_at:
+            self.register += self.watts / 60
+            self.unsaid_wh += self.watts / 60
+            run.true_wh += self.watts / 60
+        if minute % 10 == 0:
+            self.flash = self.register
+        if minute % SAMPLE_MIN == 0:
+            self._say("sample")
+
+    def _start(self) -> None:
+        if self.manners.per_session:
+            self.register = 0.0
+        self.run_now = Run(len(self.true) + 1, self.clock.now(), self.register)
+        self.true.append(self.run_now)
+        self._say("start")
+
+    def _say(self, kind: str) -> None:
+        run, offline = self.run_now, self._is_offline(self.clock.minute)
+        assert run is not None
+        if kind == "sample" and offline and not self.manners.queues_samples:
+            run.seq += 1
+            return
+        if self.is_reset:
+            self.tolerance_wh += self.unsaid_wh + 2
+        self.unsaid_wh, self.is_reset = 0.0, False
+        self.queue.append(Message(kind, run, self.clock.now(), int(self.register), run.seq))
+        run.seq += 1
+
+    # ---- the wire
+
+    async def _send(self, minute: int) -> None:
+        if self._is_offline(minute) or minute < self.charger_down:
+            return
+        for _ in range(PER_MINUTE):
+            if not self.queue:
+                return
+            message = self.queue[self._next()]
+            heard = await self._deliver(message)
+            if self.chance.random() < 0.01:  # the answer is lost, and with it the connection: it will say it again
+                self.network_down = minute + self.chance.choice((1, 2, 5))
+                self.repeats += 1
+                return
+            if message.kind == "start":
+                message.run.id = heard
+            self.queue.remove(message)
+
+    def _next(self) -> int:
+        if self.manners.version == 2 and self.manners.any_order:
+            return self.chance.randrange(len(self.queue))
+        return 0
+
+    async def _deliver(self, message: Message) -> int | None:
+        assert self.book is not None
+        return await (self._deliver_16(message) if self.manners.version == 16 else self._deliver_2(message))
+
+    async def _deliver_16(self, message: Message) -> int | None:
+        book, run, at, wh = self.book, message.run, message.at, float(message.wh)
+        assert book is not None
+        if message.kind == "start":
+            return (await book.start(1, "TAG", at.isoformat(), at, wh)).transaction
+        number = -1 if self.manners.garbage_ids or run.id is None else run.id
+        if message.kind == "sample":
+            session = book.meant(number, 1, at)
+            if session is not None:
+                await book.take_register(session.transaction, wh, live=self._is_now(at), time=at)
+            return None
+        session = book.meant(number, None, at, wh)
+        if session is None:
+            await book.stop_before_start(at, wh, "Local")
+        else:
+            await book.stop(session, at, wh, "Local")
+        return None
+
+    async def _deliver_2(self, message: Message) -> int | None:
+        book, at, wh, their_id = self.book, message.at, float(message.wh), f"tx-{message.run.number}"
+        assert book is not None
+        session = book.meant_by(their_id, 1)
+        if message.kind == "start":
+            session = await book.start(1, "TAG", at.isoformat(), at, wh, their_id=their_id)
+        elif session is None:
+            session = await book.start(1, "", at.isoformat(), at, None, their_id=their_id, told=False)
+        book.seen(session, message.seq)
+        if message.kind == "sample":
+            await book.take_register(session.transaction, wh, live=self._is_now(at), time=at)
+        elif message.kind == "stop":
+            await book.stop(session, at, wh, "EVDeparted")
+        return session.transaction
+
+    def _is_now(self, at: datetime) -> bool:
+        return self.clock.now() - at <= timedelta(minutes=1)
+
+    async def _available(self) -> None:
+        assert self.book is not None
+        session = self.book.open_session(1)
+        if session is not None and not self.queue:
+            await self.book.stop(session, self.clock.now(), None, ORPHAN + "the connector became available")
+
+
+def lost_and_doubled(season: Season, booked: Sequence[EvSession]) -> tuple[int, int]:
+    """How many true transactions have no row, and how many rows have no transaction of their own."""
+    starts = [session.start for session in booked]
+    lost = sum(run.start not in starts for run in season.true)
+    return lost, len(booked) - len(season.true) + lost
