@@ -205,7 +205,7 @@ def probe_ocpp(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def sim(context: typer.Context) -> None:
-    """Run one simulated device (house, meter, inverter, relay, thermostat, chargepoint, vtn); all options are its own."""
+    """Run one simulated device (house, meter, inverter, relay, thermostat, chargepoint, chargers, vtn); all options are its own."""
     import os
 
     os.execv(sys.executable, [sys.executable, "-m", "firmware_sim", *context.args])

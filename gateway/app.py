@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from gateway.core.control.timing import ControlTiming
 from gateway.core.demand_response.strategies import parse_strategies
 from gateway.core.learning.shapes import typical_shapes
 from gateway.core.metering.freeze import Wishes
+from gateway.core.planning.car_schedule import schedule_for
 from gateway.core.tariff.rates import price_at
 from gateway.folder import hold_folder, make_folder
 from gateway.model.errors import SiteFileError, StoreError
+from gateway.model.plan import Plan
 from gateway.model.site import Role
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Tariff
@@ -183,7 +186,7 @@ class Gateway:
         self.state.on_overload = self.tick.hurry
         self.wiring = self._wiring_loop()
         requests = Requests(site, clock, tariff, self.tick, self.learn, self.dr, self.wishes)
-        self.plans = PlanLoop(clock, store, requests.make, lambda plan: self.tick.hurry())
+        self.plans = PlanLoop(clock, store, requests.make, self._planned)
         self.reporting = Reporting(site, clock, store, self.dr, self.tick, self.plans.without)
         self.home = Home(
             site,
@@ -331,6 +334,16 @@ class Gateway:
         self.plans.watch(snapshot)
         self.ledger.observe(snapshot, self.tick.setpoints)
         self.changes.touch()
+
+    def _planned(self, plan: Plan) -> None:
+        """A new plan: the tick follows it at once, and cars that told their needs are shown what it means for them."""
+        self.tick.hurry()
+        now = self.clock.now()
+        for device, charger in self.wired.chargers.items():
+            if charger.status().needs is None or not plan.slots:
+                continue
+            periods = [(now + timedelta(seconds=after), power) for after, power in schedule_for(plan, device, now)]
+            charger.show_outlook([*periods, (plan.slots[-1].start + timedelta(seconds=plan.slots[-1].duration_s), 0.0)])
 
     def _wish_changed(self, what: str) -> None:
         if what == "preference":

@@ -90,6 +90,10 @@ class EvCharger(Protocol):
         """Set a CURRENT setpoint (A per phase; 0 pauses); returns once accepted, raises DeviceError."""
         ...
 
+    def show_outlook(self, periods: Sequence[tuple[datetime, float]]) -> None:
+        """What the plan means to give the car (from when, W; the last entry is the end), for a car that told its needs."""
+        ...
+
     async def next_rung(self) -> str:
         """Accepted but not honoured: go to the next way of limiting and name it; raises CommandRefused at the last."""
         ...

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from adapters.ocpp.dispatch import CallFailed, LinkLost, Payload
@@ -194,6 +196,13 @@ class Connector:
             return ChargePhase.PLUGGED  # out of service because we asked for it
         in_session = self.book.open_session() is not None
         return self.live.phase or (ChargePhase.PLUGGED if in_session else ChargePhase.AVAILABLE)
+
+    def show_outlook(self, periods: Sequence[tuple[datetime, float]]) -> None:
+        """What the plan means to give the car from now on (from when, W; the last is the end); told to one with needs."""
+        if self.needs is not None and periods:
+            end = min(periods[-1][0], self.needs.departure or periods[-1][0])
+            shown = [*(each for each in periods[:-1] if each[0] < end), (end, 0.0)]
+            self.limiter.show_outlook(tuple(shown) if len(shown) > 1 else ())
 
     async def apply(self, setpoint: Setpoint) -> None:
         """Set the current per phase (A; 0 pauses) until the setpoint's end; returns once accepted.

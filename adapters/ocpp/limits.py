@@ -72,6 +72,7 @@ class Limiter:
         """What the charger holds for this transaction; None while that is not known."""
         self._limit: InForce | None = None
         self._raise_waits = False
+        self._outlook_waits = False
         self._placed: dict[str, Rung] = {}
         """By purpose, the transaction and station profiles of ours that the charger holds."""
 
@@ -112,6 +113,8 @@ class Limiter:
             return True
         if held is None:
             return False
+        if self._outlook_waits and session is not None:
+            return True
         if self._raise_waits and now - held.raised_at >= pace_of(held.rung).raise_s:
             return True
         active = target.live.active_phases()
@@ -141,6 +144,7 @@ class Limiter:
         self._limit = self._held = None
         self._placed.pop("TxProfile", None)
         self._target.phases_seen = None
+        self._target.outlook, self._outlook_waits = (), False
         self._cleared = False
         self._climb.new_session()
         self._proof.ask_again()
@@ -154,6 +158,15 @@ class Limiter:
             self._proof.begin_anew()
 
     # ---- the wish
+
+    def show_outlook(self, outlook: tuple[tuple[datetime, float], ...]) -> None:
+        """What the plan means to give the car of this session (from when, W; the last is the end): told with the wish."""
+        if outlook != self._target.outlook:
+            self._target.outlook, self._outlook_waits = outlook, True
+
+    def tell_again(self) -> None:
+        """The charger waits for a schedule, even if it says nothing new (2.0.1 K15)."""
+        self._outlook_waits = True
 
     async def set_safe_default(self) -> None:
         """The dead-man value: a TxDefaultProfile without end at stack 0; raises CommandRefused, CallFailed."""
@@ -227,7 +240,8 @@ class Limiter:
         if step_a is not None:
             return step_a
         self._raise_waits = wish_a > held.current_a
-        return None if lasts(held, until, now, self._target.safe_a()) else min(wish_a, held.current_a)
+        enough = lasts(held, until, now, self._target.safe_a()) and not self._outlook_waits
+        return None if enough else min(wish_a, held.current_a)
 
     async def _try(self, rung: Rung, wish_a: float, until: datetime, session: EvSession | None) -> bool:
         target, at, before = self._target, self._target.occasion(session), self._held
@@ -244,6 +258,7 @@ class Limiter:
                 if current_a != wish_a:
                     await target.facts.learn("whole_amps", True)
                 self._held = written(target, rung, current_a, end, before)
+                self._outlook_waits = False
                 await self._won(self._held)
                 return True
         return False

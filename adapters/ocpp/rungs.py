@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +12,8 @@ from typing import Any, Protocol
 from adapters.ocpp.wire import to_number
 
 NOMINAL_VOLTAGE_V = 230.0
+MINIMUM_A = 6.0
+"""No car charges with less (IEC 61851-1)."""
 BACK_DATED = timedelta(seconds=60)
 """Absolute schedules start this much in the past, so that a charger whose clock is slow obeys at once."""
 COMPOSITE_S = 60
@@ -92,6 +95,8 @@ class Occasion:
     """What must hold after the end of a profile that has none of its own, A per phase."""
     phases_told: int = 0
     """On how many phases to charge, where the charger can switch; 0: as it stands."""
+    outlook: tuple[tuple[datetime, float], ...] = ()
+    """What the plan means to give a car that told its needs: from when, W in all; the last entry is its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +196,9 @@ def profile(
     limit |#########            a profile above others ends: the safe TxDefaultProfile below it takes over
     safe  |.........=========   a lasting profile (nothing below it) gets a second period instead
           now     until
+
+    A car that told its needs is shown the plan behind `until` (ISO 15118; 2.0.1 K15), each period at most the safe
+    value: without us it follows what was planned, and never more than is safe.
     """
     begin = at.now - BACK_DATED
     schedule: dict[str, Any] = {"chargingRateUnit": rung.unit}
@@ -210,9 +218,26 @@ def profile(
         if rung.is_lasting:
             periods.append(_period(rung, seconds, at.safe_a, at))
         else:
-            schedule["duration"] = seconds
-            fields["validTo"] = until
+            shown = _shown(rung, seconds, begin, until, at)
+            periods += [_period(rung, start_s, amps, at) for start_s, amps in shown]
+            end = at.outlook[-1][0] if shown else until
+            schedule["duration"] = max(1, math.ceil((end - begin).total_seconds()))
+            fields["validTo"] = end
     return fields, schedule
+
+
+def _shown(rung: Rung, seconds: int, begin: datetime, until: datetime, at: Occasion) -> list[tuple[int, float]]:
+    """The outlook behind `until` as (start in s of the schedule, A per phase), nothing where there is none."""
+    if not rung.is_transactional or not at.outlook or at.outlook[-1][0] <= until:
+        return []
+    found: list[tuple[int, float]] = []
+    for (start, power_w), (end, _) in itertools.pairwise(at.outlook):
+        if end <= until:
+            continue
+        amps = allowed_current(power_w / (at.phases * at.voltage_v), MINIMUM_A, at.safe_a)
+        if not found or amps != found[-1][1]:
+            found.append((max(seconds, math.ceil((start - begin).total_seconds())), amps))
+    return found
 
 
 def _period(rung: Rung, start_s: int, current_a: float, at: Occasion) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from adapters.ocpp.dispatch import AnswerWrong, CallRefused
@@ -38,6 +39,8 @@ class Target:
     """On how many phases it was told to charge; 0: it never was."""
     phases_seen: int | None = None
     """On how many phases the car of this session was last seen drawing."""
+    outlook: tuple[tuple[datetime, float], ...] = ()
+    """What the plan means to give the car, where it told its needs."""
 
     async def accepted(self, request: Request) -> bool:
         """Whether the charger says yes; "Scheduled" is yes too (1.6 section 5.2, 2.0.1 G03)."""
@@ -61,6 +64,7 @@ class Target:
             voltage_v=self.live.voltage_v(NOMINAL_VOLTAGE_V),
             safe_a=self.safe_a(),
             phases_told=self.phases_told,
+            outlook=self.outlook if session else (),
         )
 
     def form(self, rung: Rung) -> int:

@@ -18,9 +18,9 @@ import pytest
 
 from adapters.ocpp.csms import Csms
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
-from firmware_sim.chargers import SimCharger
 from firmware_sim.clock import SimClock
 from firmware_sim.ocppj.quirks import QUIRKS
+from firmware_sim.sim_charger import SimCharger
 from gateway.core.control.timing import ControlTiming
 from gateway.core.metering.freeze import Wishes
 from gateway.model.preferences import ChargeMode, ChargingPreference, Preferences

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -283,6 +284,36 @@ async def test_what_the_car_needs_is_on_the_status_and_a_schedule_follows(versio
         assert answer == {"status": "Accepted"}
         await charger.event("Ended", register=10)
         assert station.status().needs is None
+
+
+@VERSIONS
+async def test_a_car_that_told_its_needs_is_shown_the_plan_and_never_more_than_is_safe_without_us(version: str) -> None:
+    place = home()
+    station = place.charger()
+    async with place.serving(), peer2(place, version=version) as charger:
+        await charger.boot()
+        await charger.is_set_up()
+        await charger.event("Started", register=0, state="EVConnected", evse=1)
+        now = place.clock.now()
+        station.show_outlook([(now, 6900.0), (now + timedelta(hours=9), 0.0)])  # no needs yet: nothing to show
+        await station.apply(current(10, now + timedelta(minutes=2)))
+        assert len(schedule_of(charger.limits()[-1])["chargingSchedulePeriod"]) == 1
+        needs = {"requestedEnergyTransfer": "AC_three_phase", "departureTime": stamp(now + timedelta(hours=8))}
+        sent = len(charger.limits())
+        await charger.send("NotifyEVChargingNeeds", evseId=1, chargingNeeds=needs)
+        await until(lambda: len(charger.limits()) > sent)
+        plan = [(now, 6900.0), (now + timedelta(hours=2), 0.0), (now + timedelta(hours=5), 11_040.0)]
+        station.show_outlook([*plan, (now + timedelta(hours=24), 0.0)])
+        await station.apply(current(10, now + timedelta(minutes=2)))
+        schedule = schedule_of(charger.limits()[-1])
+        shown = [(period["startPeriod"] - 60, period["limit"]) for period in schedule["chargingSchedulePeriod"]]
+        assert shown == [(-60, 10.0), (120, 6.0), (7200, 0.0), (18_000, 6.0)]
+        assert schedule["duration"] == 8 * 3600 + 60
+
+
+def schedule_of(profile: dict[str, Any]) -> dict[str, Any]:
+    schedule: dict[str, Any] = profile["chargingProfile"]["chargingSchedule"][0]
+    return schedule
 
 
 async def test_events_that_are_all_numbered_alike_are_told_apart_by_their_time() -> None:

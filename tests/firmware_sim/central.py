@@ -18,8 +18,8 @@ import ocpp
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from firmware_sim.chargers import SimCharger
 from firmware_sim.clock import SimClock
+from firmware_sim.sim_charger import SimCharger
 
 NOW = datetime(2026, 11, 21, 17, 20, tzinfo=UTC)
 SCHEMAS = Path(ocpp.__file__).parent

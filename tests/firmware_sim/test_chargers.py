@@ -19,9 +19,10 @@ from cryptography.x509.oid import NameOID
 from websockets.asyncio.server import serve
 
 from firmware_sim import chargers
-from firmware_sim.chargers import Fleet, SimCharger
+from firmware_sim.chargers import Fleet
 from firmware_sim.ocppj.security import Security
 from firmware_sim.physics.ev import Kind
+from firmware_sim.sim_charger import SimCharger
 from tests.firmware_sim.central import Central, alone, until
 
 PEM = serialization.Encoding.PEM

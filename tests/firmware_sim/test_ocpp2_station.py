@@ -269,7 +269,7 @@ async def test_a_frame_against_ocpp_j_is_counted_and_the_line_stays(frame):
 async def test_without_an_agreed_version_nothing_is_said():
     from websockets.asyncio.server import serve
 
-    from firmware_sim.chargers import SimCharger
+    from firmware_sim.sim_charger import SimCharger
 
     heard = []
 

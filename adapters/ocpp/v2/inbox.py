@@ -7,6 +7,7 @@ or refused in the standard's own words; what is no message for a central system 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from adapters.ocpp import events
@@ -172,10 +173,12 @@ class Inbox:
         connector = located(self._host.connectors, int(to_number(payload.get("evseId")) or 0))
         if connector is None:
             return {"status": "Rejected"}
-        connector.needs = to_needs(payload, self._host.clock.now())
+        session = connector.book.open_session()
+        needs = to_needs(payload, self._host.clock.now())
+        connector.needs = replace(needs, session_wh=session.energy_wh if session else 0.0)
         if (soc := to_soc(payload)) is not None:
             connector.measured(connector.live.take_sample(Sample(None, {Quantity.SOC: soc})))
-        connector.limiter.new_session()
+        connector.limiter.tell_again()
         connector.wish_is_due = True  # a schedule follows our answer, even if it says nothing new (K15)
         connector.changed("needs")
         return {"status": "Accepted" if connector.has_wish else "Processing"}
