@@ -17,6 +17,7 @@ from adapters.mqtt.settings import MqttSettings
 from adapters.sqlite.store import SqliteStore
 from gateway.app import DATABASE
 from gateway.assembly import CONFIG, KINDS, Wired, load_tariff, read_yaml, wire
+from gateway.charger_house import PKI
 from gateway.config import DeviceEntry, SiteFile, load_site
 from gateway.core.metering.csv_rows import COLUMNS, LENGTH_COLUMN
 from gateway.core.metering.green_button import Source, green_button
@@ -30,6 +31,8 @@ from gateway.web.settings import WebSettings
 
 ASK_S = 15.0
 CONNECT_S = 4.0
+CERTIFICATES = ".certificates"
+"""Put behind a backup's name: the folder of the hub's own certificates and keys."""
 
 
 async def check_site(path: Path, *, devices: bool, config: Path = CONFIG) -> list[Finding]:
@@ -143,6 +146,20 @@ async def backup_data(data: Path, target: Path) -> None:
         await store.backup(target)
     finally:
         await store.close()
+    _copy_certificates(data / PKI, target.with_name(target.name + CERTIFICATES))
+
+
+def _copy_certificates(source: Path, target: Path) -> None:
+    """The hub's own certificates and keys, without which chargers that trust them must be set up anew."""
+    if not source.is_dir():
+        return
+    try:
+        target.mkdir(mode=0o700, exist_ok=True)
+        for path in source.iterdir():
+            if path.is_file():
+                _copy_to_disk(path, target / path.name)
+    except OSError as error:
+        raise StoreError(f"{target}: the certificates cannot be copied: {error.strerror}") from error
 
 
 def restore_data(source: Path, data: Path) -> Path | None:
@@ -170,7 +187,16 @@ def restore_data(source: Path, data: Path) -> Path | None:
                 target.with_name(DATABASE + suffix).rename(kept.with_name(kept.name + suffix))
         target.rename(kept)
     part.replace(target)
+    _restore_certificates(source.with_name(source.name + CERTIFICATES), data / PKI)
     return kept
+
+
+def _restore_certificates(source: Path, target: Path) -> None:
+    if not source.is_dir():
+        return
+    if target.is_dir():
+        target.rename(target.with_name(f"{PKI}.before-restore-{secrets.token_hex(3)}"))
+    _copy_certificates(source, target)
 
 
 def _copy_to_disk(source: Path, target: Path) -> None:

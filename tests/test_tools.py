@@ -107,6 +107,21 @@ def test_restoring_keeps_the_former_database_whole_with_what_only_its_log_holds(
     )
 
 
+def test_the_hubs_certificates_go_with_a_backup_and_come_back_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    run, keys = CliRunner(), tmp_path / "a" / "pki"
+    (tmp_path / "rows.csv").write_text(HISTORY)
+    run.invoke(app, ["import", str(tmp_path / "rows.csv"), "--data", str(tmp_path / "a")])
+    keys.mkdir()
+    (keys / "ca.key").write_text("the key of then")
+    assert run.invoke(app, ["backup", str(tmp_path / "b.sqlite"), "--data", str(tmp_path / "a")]).exit_code == 0
+    (keys / "ca.key").write_text("another key")
+    assert run.invoke(app, ["restore", str(tmp_path / "b.sqlite"), "--data", str(tmp_path / "a")]).exit_code == 0
+    assert (keys / "ca.key").read_text() == "the key of then"
+    assert stat.S_IMODE((keys / "ca.key").stat().st_mode) == 0o600
+    (former,) = (tmp_path / "a").glob("pki.before-restore-*")
+    assert (former / "ca.key").read_text() == "another key"
+
+
 def test_a_database_is_not_restored_from_itself(tmp_path: Path) -> None:
     """Wrong before: it was renamed away first, and then nothing was there to copy."""
     asyncio.run(_backed_up(SqliteStore.open(tmp_path / "hearth.sqlite"), tmp_path / "b.sqlite"))
