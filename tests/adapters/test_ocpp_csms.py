@@ -354,3 +354,19 @@ async def test_tags_and_keys_do_not_show_in_the_frame_log() -> None:
     assert "StartTransaction" in text
     assert "SECRETTAG" not in text
     assert "sesame42" not in text
+
+
+@pytest.mark.slow
+async def test_a_dead_line_is_noticed_within_two_pings_and_a_living_one_answers_the_chargers_own() -> None:
+    place = home(ping_interval_s=1)
+    station = place.charger()
+    async with place.serving(), peer(place, ping_interval=None) as charger:
+        transaction = await charger.start()
+        await asyncio.wait_for(await charger.socket.ping(), 2)
+        begun = asyncio.get_running_loop().time()
+        charger.socket.transport.pause_reading()  # the cable is out: pings reach nobody
+        async with asyncio.timeout(12):
+            while station.status().connected:
+                await asyncio.sleep(0.05)
+        assert asyncio.get_running_loop().time() - begun <= 6  # two pings of 1 s, and 2 s to take leave in vain
+        assert station.status().transaction == str(transaction)

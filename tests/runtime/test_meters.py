@@ -75,6 +75,14 @@ async def test_a_silent_device_is_told_once_and_again_when_it_is_back(caplog: py
     assert [record.message for record in caplog.records] == [str(SILENT), "meter answers again"]
 
 
+async def test_an_absence_that_was_asked_for_alarms_nobody() -> None:
+    metering, away = Metering(), DeviceUnreachable("meter", "read", "it restarts, as asked at 12:00 UTC")
+    away.expected = True
+    await _for(metering, FakeMeter("meter", 1.0, [away] * 30), 20)
+    assert not metering.notices.open
+    assert metering.state.silent == {"meter": "it restarts, as asked at 12:00 UTC"}
+
+
 async def test_a_device_that_speaks_by_itself_is_not_asked_in_a_hurry_when_it_fails() -> None:
     metering = Metering()
     meter = FakeMeter("meter", 0.0, [SILENT])
