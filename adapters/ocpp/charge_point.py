@@ -55,6 +55,16 @@ class Peer:
     certificate_name: str = ""
 
 
+@dataclass(slots=True)
+class Talk:
+    """What is said over one connection: by whom, and since a change of version by a second exchange of messages."""
+
+    line: Line
+    peer: Peer
+    link: Dispatch
+    tasks: list[asyncio.Task[None]]
+
+
 class ChargePoint:
     """The connectors of one identity; `connector` makes them, `serve` runs one connection to its end.
 
@@ -99,6 +109,7 @@ class ChargePoint:
         self._schemas = schemas
         self._line: Line | None = None
         self._link: Dispatch | None = None
+        self._talk: Talk | None = None
         self._care: Care | None = None
         self._caring: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -134,11 +145,15 @@ class ChargePoint:
     async def older_inside(self, older: bool) -> None:
         """It dials as OCPP 2.x and turns out to know 1.6 only (or, not `older`, no longer): it is served so from now on.
 
-        It must dial again: a connection keeps its version.
+        Older, on the very same connection: some chargers take long to dial again. With a newer firmware it dials again.
         """
         await self.facts.learn(OLDER_INSIDE, older or None)
         log.warning("%s: it dials as OCPP 2.x and speaks %s", self._name, "1.6" if older else "it")
-        if self._line is not None:
+        if self._line is None:
+            return
+        if older and self._talk is not None:
+            self._in_background(self._go_on_as_16(self._talk))
+        else:
             self._in_background(self._line.close(SERVICE_RESTART, "dial again"))
 
     def use(self, quirks: Quirks) -> None:
@@ -186,6 +201,19 @@ class ChargePoint:
             await self._serve(line, "1.6" if self.facts.get(OLDER_INSIDE) else version, peer)
 
     async def _serve(self, line: Line, version: str, peer: Peer) -> None:
+        talk = await self._begin(line, version, peer)
+        try:
+            async for message in line:
+                talk.link.receive(message)
+        finally:
+            for task in talk.tasks:
+                task.cancel()
+            await asyncio.gather(*talk.tasks, return_exceptions=True)
+            self._forget(line)
+            await self._detach(talk.link)
+
+    async def _begin(self, line: Line, version: str, peer: Peer) -> Talk:
+        """Speak this version on a line from now on."""
         await self._speak(version, peer)
         spoken = dialect(version, self)
         care = Care(self._name, self.connectors, spoken, self.clock)
@@ -195,15 +223,22 @@ class ChargePoint:
         caring = asyncio.create_task(care.run(), name=f"care for {self.identity}")
         working = asyncio.create_task(link.work(), name=f"answers to {self.identity}")
         self._attach(link, care, caring)
-        try:
-            async for message in line:
-                link.receive(message)
-        finally:
-            for task in (caring, working):
+        self._talk = Talk(line, peer, link, [caring, working])
+        return self._talk
+
+    async def _go_on_as_16(self, talk: Talk) -> None:
+        """The calls it made before are still answered by the exchange it made them to."""
+        if self._link is not talk.link:
+            return  # it dialled again meanwhile
+        later = await self._begin(talk.line, "1.6", talk.peer)
+        talk.link, talk.tasks = later.link, [*talk.tasks, *later.tasks]
+        if self._line is not talk.line:  # the connection ended meanwhile
+            for task in later.tasks:
                 task.cancel()
-            await asyncio.gather(caring, working, return_exceptions=True)
-            self._forget(line)
-            await self._detach(link)
+            await self._detach(later.link)
+        elif self._care is not None:
+            self._talk = talk
+            self._care.set_up_again()  # it told of its boot already
 
     def _forget(self, line: Line) -> None:
         if self._line is line:
@@ -250,7 +285,7 @@ class ChargePoint:
         link.close()
         if self._link is not link:
             return
-        self._link = self._care = self._caring = None
+        self._link = self._talk = self._care = self._caring = None
         log.info("%s: disconnected", self._name)
         self._changed("disconnected")
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from adapters.ocpp.rungs import LAST_RESORTS, Rung
 
@@ -22,6 +23,8 @@ class Climb:
         """The way in use."""
         self.took = False
         """Whether the charger accepted that way before."""
+        self.takes_none = False
+        """Whether it is contained because it refused every way, not because it obeyed none."""
         self._unhonoured: list[Rung] = []
         self._idle: list[Rung] = []
         """Accepted in this session, without effect; the last one named twice: no other has any."""
@@ -58,6 +61,7 @@ class Climb:
     def new_car(self) -> None:
         """Every way is worth a try again."""
         self._unhonoured.clear()
+        self.takes_none = False
         self.go_to(self.rungs[0], took=False)
 
     def go_to(self, rung: Rung, *, took: bool) -> None:
@@ -102,20 +106,28 @@ class Climb:
         """Whether the way in use is known to have no effect, like all others."""
         return self._idle[-1:] == [self.rung]
 
-    def without_effect(self) -> None:
+    def without_effect(self, *, only_lower: bool = False) -> None:
         """A raise showed none: another way, once each; when none has any, it is the car that takes no more."""
         self._idle.append(self.rung)
         passed = (*self._idle, *self._unhonoured)
-        left = [rung for rung in self._after(self.rung) if rung not in passed]
+        others = [*self._at_the_bottom(), *([] if only_lower else self._after(self._idle[0]))]
+        left = [rung for rung in others if rung not in passed]
         if left:
             self.go_to(left[0], took=False)
         else:
             self.go_to(self._idle[0], took=True)
             self._idle.append(self.rung)
 
+    def _at_the_bottom(self) -> list[Rung]:
+        """The same way at stack level 0, unless that level was tried: some accept the others and follow it alone."""
+        if any(rung.stack == 0 for rung in self._idle):
+            return []
+        return [rung for rung in (replace(self.rung, stack=0),) if rung in self.rungs]
+
     def not_honoured(self, used: Rung, resorts: Sequence[Rung]) -> Rung | None:
         """The next way after this one: its like in unit and stack, other units and stacks, stopping; None: the last."""
         refused = self._refused_at > -math.inf
+        self.takes_none = self.takes_none or refused
         self._unhonoured.append(used)
         left = list(resorts)
         if used not in LAST_RESORTS and len(self._unhonoured) < MOST_UNHONOURED and not refused:

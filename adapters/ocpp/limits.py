@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from adapters.ocpp.climb import Climb
+from adapters.ocpp.containment import Containment
 from adapters.ocpp.defaults import Defaults
 from adapters.ocpp.dispatch import CallFailed, NoAnswer
 from adapters.ocpp.facts import ChargerFacts
@@ -44,6 +45,7 @@ from gateway.ports import Clock
 log = logging.getLogger(__name__)
 
 ANONYMOUS_TAG = "hearth"
+MENU = "Is smart charging enabled in its own menu?"
 
 
 class Limiter:
@@ -71,6 +73,8 @@ class Limiter:
         self._held: Held | None = None
         """What the charger holds for this transaction; None while that is not known."""
         self._limit: InForce | None = None
+        self._wish_a: float | None = None
+        self._cage = Containment(self._target, self._pauser)
         self._raise_waits = False
         self._outlook_waits = False
         self._placed: dict[str, Rung] = {}
@@ -109,7 +113,7 @@ class Limiter:
         target, held = self._target, self._held
         now, session = target.clock.monotonic(), target.book.open_session()
         self._pauser.look(target.live.phase, session is not None, None, now)
-        if self._phases.is_ready() or (session is None and self._pauser.start_is_due(now)):
+        if self._proof.overruled or self._phases.is_ready() or (session is None and self._pauser.start_is_due(now)):
             return True
         if held is None:
             return False
@@ -154,6 +158,7 @@ class Limiter:
             # The car is still plugged in: the ladder was climbed with it already.
             self._climb.go_to(CHANGE_AVAILABILITY, took=False)
         elif contained:
+            self._cage.exceeds = False
             self._climb.new_car()
             self._proof.begin_anew()
 
@@ -182,31 +187,57 @@ class Limiter:
         wish_a = allowed_current(current_a, target.spec.min_current_a, target.spec.max_current_a)
         session, now = target.book.open_session(), target.clock.monotonic()
         await self._proof.look(self._held, self._defaults.safe)
+        if self._proof.overruled:
+            self._proof.overruled = False
+            await self._clear_others()
         if self._has_no_effect():
             idle = self._climb.rung
-            self._climb.without_effect()
+            # An offer between the safe default and the limit may be the charger's own: one other way is tried.
+            self._climb.without_effect(only_lower=not self._proof.stands_at_default(self._held, self._defaults.safe))
             self._proof.begin_anew()
             log.info("%s: %s has no effect, next: %s", target.device, idle.words, self._climb.rung.words)
-        self._pauser.look(target.live.phase, session is not None, wish_a > 0, now)
-        if wish_a > 0:
+        if wish_a > 0 and self._wish_a == 0 and self._climb.takes_none:
+            self._try_anew()
+        self._wish_a = wish_a
+        may_charge = wish_a > 0 and (not self._climb.is_contained or self._cage.is_free(wish_a))
+        self._pauser.look(target.live.phase, session is not None, may_charge, now)
+        if may_charge or (wish_a > 0 and self._cage.looks_again(now)):
             await self._pauser.resume(target.profiles, target.occasion(session))
         wish_a = self._phases.bend(wish_a, phases)
         if session is None and target.live.phase is not ChargePhase.CHARGING:
-            held_a = await self._defaults.hold(self._climb.rungs, wish_a, until)
-            self._limit = InForce(held_a, target.clock.now(), until)
-            if wish_a > 0 and self._pauser.start_is_due(now):
-                await self._start(wish_a, until)
+            await self._apply_at_rest(wish_a, until, now)
         elif self._climb.is_contained:
-            await self._contain(wish_a, until, session)
+            held_a = await self._cage.hold(self._climb.rung, wish_a, session)
+            self._limit = InForce(held_a, target.clock.now(), until)
         else:
             await self._apply_while_charging(wish_a, until, session)
 
+    async def _apply_at_rest(self, wish_a: float, until: datetime, now: float) -> None:
+        target, refused = self._target, None
+        if self._climb.is_contained:
+            self._limit = InForce(
+                target.spec.max_current_a if self._cage.is_free(wish_a) else 0.0, target.clock.now(), until
+            )
+            if wish_a > 0 and not self._cage.is_free(wish_a):
+                raise CommandRefused(target.device, "limit", "it obeys no limit, so it does not charge", MENU)
+        else:
+            try:
+                held_a = await self._defaults.hold(self._climb.rungs, wish_a, until)
+                self._limit = InForce(held_a, target.clock.now(), until)
+            except CommandRefused as error:
+                refused = error
+        if wish_a > 0 and self._pauser.start_is_due(now):
+            await self._start(wish_a, until)
+        if refused is not None:
+            raise refused
+
     async def _start(self, wish_a: float, until: datetime) -> None:
-        target, at = self._target, self._target.occasion(None)
-        rung = self._climb.rung
+        """One that took no default may take a limit inside its start; bare, it would charge as it likes."""
+        target, at, rung = self._target, self._target.occasion(None), self._climb.rung
         inside = target.profiles.limit(rung, wish_a, until, at) if rung.is_transactional else None
         tag = target.book.last_tag()[:TAG_LENGTH] or ANONYMOUS_TAG
-        await self._pauser.start(target.profiles, tag, inside, at, target.clock.monotonic())
+        bare = self._defaults.safe is not None or wish_a >= target.spec.max_current_a
+        await self._pauser.start(target.profiles, tag, inside, at, target.clock.monotonic(), bare=bare)
 
     async def _apply_while_charging(self, wish_a: float, until: datetime, session: EvSession | None) -> None:
         if wish_a == 0 and self._target.facts.get("never_zero") is True:
@@ -217,15 +248,14 @@ class Limiter:
             return
         for rung in self._climb.to_try(step_a, session is not None, self._target.clock.monotonic()):
             if await self._try(rung, step_a, until, session):
-                await self._look_at_combined(step_a, until, session)
+                self._look_at_combined(session)
                 return
         if wish_a == 0:
             await self._pause(until, session)
             return
         self._climb.all_refused(self._target.clock.monotonic())
         self._proof.begin_anew()
-        device, menu = self._target.device, "Is smart charging enabled in its own menu?"
-        raise CommandRefused(device, "limit", "every way of limiting was refused", menu)
+        raise CommandRefused(self._target.device, "limit", "every way of limiting was refused", MENU)
 
     def _step(self, wish_a: float, until: datetime) -> float | None:
         """What to write now, A; None while what the charger holds is at most the wish and lasts long enough."""
@@ -299,13 +329,11 @@ class Limiter:
 
     # ---- does it work?
 
-    async def _look_at_combined(self, wish_a: float, until: datetime, session: EvSession | None) -> None:
-        """Another system's profile may stand above ours: the combined schedule tells, and it is taken back."""
+    def _look_at_combined(self, session: EvSession | None) -> None:
+        """Another system's profile may stand above ours: the combined schedule tells, beside the commands."""
         held = self._held
-        if held is None or session is None:
-            return
-        if await self._proof.combined(held, session, self._defaults.safe) is False and await self._clear_others():
-            await self._try(held.rung, wish_a, until, session)
+        if held is not None and session is not None and self._proof.wants_combined():
+            self._proof.ask_combined(held, session, self._defaults.safe)
 
     async def _clear_others(self) -> bool:
         """Take back every transaction and default profile, whoever set it, and set our own default again; once."""
@@ -325,8 +353,11 @@ class Limiter:
         return cleared
 
     def _has_no_effect(self) -> bool:
-        """Whether a raise was accepted and the car still gets its safe default; said once of each way."""
-        return not self._climb.is_idle() and self._proof.stands_at_default(self._held, self._defaults.safe)
+        """Whether a limit was accepted and the car still gets its safe default, or less than that; once of each way."""
+        proof, held = self._proof, self._held
+        return not self._climb.is_idle() and (
+            proof.stands_at_default(held, self._defaults.safe) or proof.offers_less(held)
+        )
 
     async def next_rung(self) -> Rung:
         """Accepted but not honoured: the next way, at last stopping; raises CommandRefused, CallFailed."""
@@ -343,6 +374,7 @@ class Limiter:
         await target.facts.learn("over_a", None)
         if used not in LAST_RESORTS and await self._clear_others():
             return CLEAR_OTHERS
+        self._cage.look()
         following = self._climb.not_honoured(used, self._pauser.resorts())
         if following is None:
             remedy = "Switch it off at its breaker."
@@ -354,17 +386,12 @@ class Limiter:
 
     # ---- last resorts
 
-    async def _contain(self, wish_a: float, until: datetime, session: EvSession | None) -> None:
-        """The charger obeys no profile: it may charge freely or not at all."""
-        target, resort, most_a = self._target, self._climb.rung, self._target.spec.max_current_a
-        if wish_a >= most_a:
-            self._limit = InForce(most_a, target.clock.now(), until)
-        elif not await self._pauser.stop_by(resort, target.profiles, target.occasion(session)):
-            raise CommandRefused(target.device, resort.words, "refused")
-        else:
-            self._limit = InForce(0.0, target.clock.now(), until)
-            by_us = resort == CHANGE_AVAILABILITY or wish_a == 0
-            self._pauser.paused_by = resort if by_us else None
+    def _try_anew(self) -> None:
+        """It refused every limit and was stopped; its smart charging may have been enabled since."""
+        self._climb.new_car()
+        self._proof.begin_anew()
+        self._defaults.forget()
+        self._cage.exceeds = False
 
     async def _pause(self, until: datetime, session: EvSession | None) -> None:
         await self._pauser.pause(self._target.profiles, self._target.occasion(session))

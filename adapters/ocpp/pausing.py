@@ -102,12 +102,17 @@ class Pauser:
         early = self._facts.get("remote_start") is True
         return not self._had_session and now - self._waits_since >= (0.0 if early else self._start_after_s)
 
-    async def start(self, profiles: Profiles, tag: str, profile: Request | None, at: Occasion, now: float) -> None:
-        """RemoteStart, with the limit inside where the charger takes it so; raises CommandRefused, CallFailed."""
+    async def start(
+        self, profiles: Profiles, tag: str, profile: Request | None, at: Occasion, now: float, *, bare: bool = True
+    ) -> None:
+        """RemoteStart, with the limit inside where the charger takes it so; raises CommandRefused, CallFailed.
+
+        `bare`: without a limit inside it is no danger either.
+        """
         ours = self.paused_by == REMOTE_STOP
         self._starts, self._next_start = self._starts + 1, now + START_AGAIN_S
         if not await self._accepted(profiles.start(tag, profile, at)) and not (
-            profile is not None and await self._accepted(profiles.start(tag, None, at))
+            profile is not None and bare and await self._accepted(profiles.start(tag, None, at))
         ):
             log.info("%s: a start from here is refused", self._device)
         if ours and self._starts >= STARTS:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 
-from adapters.ocpp.dispatch import AnswerWrong, CallRefused, NoAnswer
-from adapters.ocpp.evidence import DROP_A, TOLERANCE_A, combines, seen_working, tells_apart
+from adapters.ocpp.dispatch import CallFailed, LinkLost
+from adapters.ocpp.evidence import BELOW_A, DROP_A, TOLERANCE_A, combines, seen_working, tells_apart
 from adapters.ocpp.pace import Held, InForce
 from adapters.ocpp.rungs import Rung, to_rung
 from adapters.ocpp.target import Target
@@ -19,22 +20,29 @@ MOST_OVER_A = 3.0
 EFFECT_S = 20.0
 """A raised limit that has no effect after so long calls for another way of limiting, s of home time."""
 
+ANSWER_S = 5.0
+"""Real s: a combined schedule that takes longer is none."""
+MOST_QUESTIONS = 3
+"""So often a session and way it is asked for, when commands come between."""
+
 
 class Proof:
     """What was seen of one way of limiting; the winning one is kept for the make only once seen working."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._asked = False
+        self._asked = 0
         self.seen = False
+        self.overruled = False
+        """Whether the charger says itself that it allows more than our limit."""
 
     def begin_anew(self) -> None:
         """Another way, or the charger started anew: it must prove itself."""
-        self.seen = self._asked = False
+        self.seen, self._asked = False, 0
 
     def ask_again(self) -> None:
         """A new session: the combined schedule may be asked for once more."""
-        self._asked = False
+        self._asked = 0
 
     def known_rung(self) -> Rung | None:
         """The way learned for this make, else the one shipped for it."""
@@ -59,14 +67,24 @@ class Proof:
 
     def stands_at_default(self, held: Held | None, default: InForce | None) -> bool:
         """Whether a higher limit was accepted, but the car still gets no more than the safe default."""
-        if self.seen or held is None or default is None or held.current_a < default.current_a + DROP_A:
-            return False
-        effect_s = self._target.patience_s(EFFECT_S, 3.0)
-        if self._target.clock.monotonic() - held.at < effect_s or not self._target.sampled_since(held.at):
+        if held is None or default is None or held.current_a < default.current_a + DROP_A or not self._is_due(held):
             return False
         drawn_a, offered_a = self._target.drawn_a(), self._target.offered_a()
         given_a = offered_a if offered_a is not None else drawn_a
         return bool(drawn_a) and given_a is not None and 0 < given_a <= default.current_a + TOLERANCE_A / 2
+
+    def offers_less(self, held: Held | None) -> bool:
+        """Whether the charger offers less than the limit it accepted, and the car would take more than it gets."""
+        drawn_a, offered_a = self._target.drawn_a(), self._target.offered_a()
+        if held is None or drawn_a is None or offered_a is None or not self._is_due(held):
+            return False
+        return 0 < offered_a < held.current_a - TOLERANCE_A and drawn_a >= offered_a - BELOW_A
+
+    def _is_due(self, held: Held) -> bool:
+        """Whether a limit that was never seen working had its time to show an effect."""
+        effect_s = self._target.patience_s(EFFECT_S, 3.0)
+        late = self._target.clock.monotonic() - held.at >= effect_s
+        return not self.seen and late and self._target.sampled_since(held.at)
 
     def over_a(self, held: Held | None) -> float | None:
         """By how much the car draws steadily more than it is told, A; None when it is not a little."""
@@ -76,28 +94,45 @@ class Proof:
         more_a = math.ceil((drawn_a - held.current_a) * 10 - 1e-6) / 10
         return more_a if TOLERANCE_A < more_a <= MOST_OVER_A else None
 
-    async def combined(self, held: Held, session: EvSession, default: InForce | None) -> bool | None:
-        """Whether the charger's combined schedule keeps to the limit; asked once a session and way.
+    def wants_combined(self) -> bool:
+        """Whether the charger's combined schedule may still tell something: asked until answered, a few times."""
+        asked = self.seen or self._asked >= MOST_QUESTIONS or self._target.question is not None
+        return not asked and self._target.facts.get("composite") is not False
 
-        None where it says nothing, or nothing sane: such a charger is not asked again. Raises LinkLost.
+    def ask_combined(self, held: Held, session: EvSession, default: InForce | None) -> None:
+        """Ask in passing whether the combined schedule keeps to the limit: no command waits for the answer.
+
+        One that says nothing, nothing sane, or nothing in time is not asked again.
         """
-        target = self._target
-        if self.seen or self._asked or target.facts.get("composite") is False:
-            return None
-        self._asked = True
-        at = target.occasion(session)
+        self._asked += 1
+        asking = asyncio.create_task(
+            self._ask(held, session, default), name=f"combined limits of {self._target.device}"
+        )
+        self._target.question = asking
+        asking.add_done_callback(self._asked_for)
+
+    def _asked_for(self, asking: asyncio.Task[None]) -> None:
+        if self._target.question is asking:
+            self._target.question = None
+
+    async def _ask(self, held: Held, session: EvSession, default: InForce | None) -> None:
+        target, at = self._target, self._target.occasion(session)
         try:
-            answer = await target.call(*target.profiles.composite(held.rung.unit, at))
-        except (CallRefused, AnswerWrong, NoAnswer):
+            async with asyncio.timeout(ANSWER_S):
+                answer = await target.call(*target.profiles.composite(held.rung.unit, at))
+        except LinkLost:
+            return
+        except (CallFailed, TimeoutError):
             answer = {}
+        self._asked = MOST_QUESTIONS
         composite = target.profiles.read_composite(answer)
         if composite is None:
             await target.facts.learn("composite", False)
-            return None
+            return
         keeps = combines(composite, held.current_a, at.phases, at.voltage_v)
+        self.overruled = keeps is False
         if keeps and self._is_telling(held, default):
             await self.keep(held.rung)
-        return keeps
 
     def _is_telling(self, held: Held, default: InForce | None) -> bool:
         return tells_apart(held.current_a, self._target.spec.max_current_a, default.current_a if default else None)

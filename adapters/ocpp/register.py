@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from gateway.model.reading import INTERVAL_S
 from gateway.model.session import EvSession, RegisterRun
@@ -25,6 +26,9 @@ IDLE_W = 30_000.0
 """The power by which a first sample is told from a register that counts for the charger's whole life."""
 CLOCK_SET_BACK = timedelta(minutes=5)
 """A live sample stamped so much before the last one comes of a clock that was set; less is a replay."""
+PACE_SPREAD = 2.0
+"""A car that goes on as before draws at most so many times what it drew, and at least that part of it:
+a pace of few minutes is coarse."""
 POINTS = 3000
 RUNS = 100
 """A register that is reset more often has its oldest runs joined."""
@@ -81,6 +85,8 @@ def live(session: EvSession, register_wh: float, at: datetime, doubt: Doubt | No
                 before, meter_start_wh=doubt.register_wh, meter_last_wh=doubt.register_wh, seen=session.seen
             )
             return _advanced(other, register_wh, at), None
+    if doubt is not None and before is None and _fell_back(session, doubt, register_wh, at):
+        return _advanced(_new_run(session, doubt, register_wh, at), register_wh, at), None
     if follows(session.meter_last_wh, held_at, register_wh, at, CAR_WH):
         odd = not follows(session.meter_last_wh, held_at, register_wh, at)
         return _advanced(session, register_wh, at), Doubt(register_wh, at, session) if odd else None
@@ -153,6 +159,29 @@ def seconds(value: int) -> datetime:
 # ---- inside
 
 
+def _fell_back(session: EvSession, doubt: Doubt, register_wh: float, at: datetime) -> bool:
+    """Whether the register fell a little and has already passed where it was: a saved value after a reboot.
+
+    One odd value looks alike. The car's pace before tells them apart: it is that of the rise since the fall, or that
+    of a straight rise which leaves the odd value out. In between nothing is counted that may not have been drawn.
+    """
+    pace = _pace(session)
+    if pace is None or not doubt.register_wh < session.meter_last_wh <= register_wh or at <= doubt.at:
+        return False
+    risen = (register_wh - doubt.register_wh) / (at - doubt.at).total_seconds()
+    straight = (register_wh - session.meter_last_wh) / max(1.0, (at - (session.meter_at or doubt.at)).total_seconds())
+    return pace / PACE_SPREAD <= risen <= PACE_SPREAD * pace and risen + straight < 2 * pace
+
+
+def _pace(session: EvSession) -> float | None:
+    """What the session drew lately, Wh a second; None where its curve does not tell, as over a reset."""
+    resets = [run.until.timestamp() for run in session.earlier]
+    for (until, to_wh), (since, from_wh) in pairwise(reversed(session.curve)):
+        if until > since and not any(since <= reset < until for reset in resets):
+            return (to_wh - from_wh) / (until - since)
+    return None
+
+
 def _advanced(session: EvSession, register_wh: float, at: datetime) -> EvSession:
     """The register rose, or stood still: a plateau is two points, however long it lasts."""
     last_wh = max(session.meter_last_wh, register_wh)
@@ -167,10 +196,12 @@ def _advanced(session: EvSession, register_wh: float, at: datetime) -> EvSession
 def _new_run(session: EvSession, doubt: Doubt, register_wh: float, at: datetime) -> EvSession:
     """The register went elsewhere and goes on from there: what it had counted is kept.
 
-    Where the pace of the new run explains all of its first value, it began at 0 in between, and that counts too.
+    Where the pace of the new run, or that of before (the car may be full by now), explains all of its first value, it
+    began at 0 in between, and that counts too.
     """
     held_at = session.meter_at or session.start
     pace_wh_s = (register_wh - doubt.register_wh) / max(1.0, (at - doubt.at).total_seconds())
+    pace_wh_s = max(pace_wh_s, _pace(session) or 0.0)
     between_s = max(0.0, (doubt.at - held_at).total_seconds())
     from_zero = doubt.register_wh < session.meter_last_wh and doubt.register_wh <= 1.5 * pace_wh_s * between_s + 1.0
     since = session.earlier[-1].until if session.earlier else session.start

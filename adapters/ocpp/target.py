@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,9 +42,14 @@ class Target:
     """On how many phases the car of this session was last seen drawing."""
     outlook: tuple[tuple[datetime, float], ...] = ()
     """What the plan means to give the car, where it told its needs."""
+    question: asyncio.Task[None] | None = None
+    """What is asked in passing; it gives way to every command."""
 
     async def accepted(self, request: Request) -> bool:
         """Whether the charger says yes; "Scheduled" is yes too (1.6 section 5.2, 2.0.1 G03)."""
+        if self.question is not None:
+            self.question.cancel()
+            self.question = None
         try:
             answer = await self.call(*request)
         except (CallRefused, AnswerWrong):

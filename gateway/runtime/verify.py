@@ -156,9 +156,10 @@ class Verification:
 
     async def _escalate(self, sent: Sent, charger: EvCharger) -> None:
         name = self.name(charger.id)
+        lacks = "took no limit" if sent.failing else "accepted a limit but did not honour it"
         try:
             rung = await charger.next_rung()
-            words = f"{name} accepted a limit but did not honour it; trying another way: {rung}."
+            words = f"{name} {lacks}; trying another way: {rung}."
             if sent.wanted is not None:
                 wanted = sent.wanted
                 sent_at = self.clock.monotonic()

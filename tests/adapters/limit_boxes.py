@@ -6,6 +6,7 @@ schemas first. `Drive` plays the tick: it renews the wish, looks at the samples,
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -85,7 +86,7 @@ class Quirk:
     starts_by_itself: bool = True
     stuck_after_stop: bool = False
     composite: str = "nonsense"
-    """"right", "nonsense" or "refused"."""
+    """"right", "nonsense", "refused" or "silent"."""
     one_phase_car: bool = False
     offers: bool = True
     over_a: float = 0.0
@@ -109,6 +110,8 @@ class Box:
     calls: list[tuple[datetime, str, dict[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.rating_a = self.spec.max_current_a
+        """What it offers without a profile."""
         self.profiles: list[Stored] = [self.quirk.foreign] if self.quirk.foreign else []
         self.plugged = self.in_service = True
         self.stuck = False
@@ -216,6 +219,8 @@ class Box:
             "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
         }  # fmt: skip
         bad = {"chargingRateUnit": "A", "duration": 8_600_000_000_000, "chargingSchedulePeriod": []}
+        if self.quirk.composite == "silent":
+            await asyncio.Event().wait()
         if self.quirk.composite == "refused":
             return {"status": "Rejected"}
         schedule = good if self.quirk.composite == "right" else bad
@@ -250,7 +255,7 @@ class Box:
     def allowed(self) -> tuple[float, int]:
         """What its profiles combine to now: A per phase and phases."""
         if self.quirk.ignores_all:
-            return self.spec.max_current_a, 3
+            return self.rating_a, 3
         found: dict[str, tuple[float, int]] = {}
         for profile in sorted(self.profiles, key=lambda p: p.stack):
             if (held := profile.holds(self.clock.now(), self.tx_start)) is not None:
@@ -258,9 +263,9 @@ class Box:
                 carried = 1 if self.quirk.one_phase_car else phases
                 amps = limit if profile.unit == "A" else limit / VOLTAGE_V / carried
                 found[profile.purpose] = (amps, phases)
-        ceiling = min((found[p][0] for p in found if "Max" in p), default=self.spec.max_current_a)
-        amps, phases = found.get("TxProfile") or found.get("TxDefaultProfile") or (self.spec.max_current_a, 3)
-        return min(amps, ceiling, self.spec.max_current_a), phases
+        ceiling = min((found[p][0] for p in found if "Max" in p), default=self.rating_a)
+        amps, phases = found.get("TxProfile") or found.get("TxDefaultProfile") or (self.rating_a, 3)
+        return min(amps, ceiling, self.rating_a), phases
 
     def currents(self) -> list[float]:
         """What the car draws, A per phase."""
@@ -300,14 +305,23 @@ class Box:
     def count(self, action: str) -> int:
         return sum(name == action for _, name, _ in self.calls)
 
+    def told_profiles(self) -> list[dict[str, Any]]:
+        """The profiles it was told, in order."""
+        return [profile for _, profile in self._told()]
+
     def written(self, transactional: bool) -> list[datetime]:
         """When profiles of one kind were written: those that live in flash, or those of a transaction."""
+        return [
+            at for at, profile in self._told() if (profile["chargingProfilePurpose"] == "TxProfile") == transactional
+        ]
+
+    def _told(self) -> list[tuple[datetime, dict[str, Any]]]:
         keys = ("csChargingProfiles", "chargingProfile")
         return [
-            at for at, name, payload in self.calls
+            (at, next(payload[key] for key in keys if key in payload))
+            for at, name, payload in self.calls
             if name == "SetChargingProfile"
-            and (next(payload[k] for k in keys if k in payload)["chargingProfilePurpose"] == "TxProfile") == transactional
-        ]  # fmt: skip
+        ]
 
 
 @dataclass

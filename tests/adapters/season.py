@@ -2,6 +2,17 @@
 
 The charger is written from the messages' side: it knows its register, its queue and its transactions, and nothing of
 the book. Minutes are its steps; the true energy is what its register rose while a transaction ran.
+
+The tolerance is made of what the charger never sent, and of nothing else. `Run.told_wh` is what its messages tell, in
+the order it spoke: the rises between them; the rise to the next start, where a transaction was forgotten and the
+register just went on; and after a fall to 0 the new value itself. From true to told it lacks, once for each reboot in
+mid-session that resets the register, what it counted from its last message to the reset, and for "flash" also what it
+counted from the saved value (which nobody is told) to its next message. That is kWh in a season because reboots come
+ten times a month and samples every five minutes. Each session is held to its own `told_wh` within `RESOLUTION_WH`, so
+that what one lacks cannot hide what another has too much. Two things are
+allowed beside that, `Run.forgiven_wh`: a gateway killed between the first value after a fall and the next one forgets
+its doubt, which lives in memory only; and a fall that is passed by the next message while the car stopped drawing looks
+like one odd value, of which the smaller energy is booked.
 """
 
 from __future__ import annotations
@@ -17,6 +28,8 @@ from gateway.ports import Store
 
 BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
 SAMPLE_MIN = 5
+RESOLUTION_WH = 1.0
+"""Registers are told in whole Wh."""
 PER_MINUTE = 12
 """Queued messages a charger sends in a minute after an outage."""
 
@@ -107,6 +120,14 @@ class Run:
     start: datetime
     first_wh: float
     true_wh: float = 0.0
+    told_wh: float = 0.0
+    """What its messages tell of it; see the top."""
+    last_wh: int | None = None
+    """The register of its last message."""
+    fell_wh: int = 0
+    """How much lower that was than the message before."""
+    forgiven_wh: float = 0.0
+    """What may be lacking of that, because nobody could know it; see the top."""
     id: int | None = None
     """The id we gave it (1.6), once it heard it."""
     seq: int = 0
@@ -121,6 +142,8 @@ class Message:
     at: datetime
     wh: int
     seq: int = 0
+    fell_wh: int = 0
+    """How much lower it is than the message before."""
 
 
 @dataclass
@@ -131,7 +154,6 @@ class Season:
     seed: int
     days: int = 90
     true: list[Run] = field(default_factory=list)
-    tolerance_wh: float = 1.0
     repeats: int = 0
     kills: int = 0
 
@@ -144,10 +166,23 @@ class Season:
         self.queue: list[Message] = []
         self.run_now: Run | None = None
         self.network_down = self.gateway_down = self.charger_down = self.plugged_until = self.full_at = 0
-        self.watts = self.unsaid_wh = 0.0
-        self.is_reset = False
+        self.watts = 0.0
+        self.forgotten: Run | None = None
+        self.doubted: Message | None = None
+        self.killed_in_doubt = False
         self.disk = KilledStore(self.store)
         self.book: SessionBook | None = None
+
+    @property
+    def tolerance_wh(self) -> float:
+        """Of the sum of all sessions, Wh: what the charger never sent."""
+        return sum(abs(run.true_wh - run.told_wh) + run.forgiven_wh + RESOLUTION_WH for run in self.true)
+
+    def beyond(self, booked: Sequence[EvSession]) -> list[tuple[Run, float]]:
+        """The transactions whose booked energy is not what they told, and by how many Wh."""
+        by_start = {session.start: session.energy_wh for session in booked}
+        off = [(run, by_start.get(run.start, 0.0) - run.told_wh) for run in self.true]
+        return [(run, wh) for run, wh in off if not -run.forgiven_wh - RESOLUTION_WH <= wh <= RESOLUTION_WH]
 
     async def run(self) -> None:
         last = self.days * 1440
@@ -175,6 +210,7 @@ class Season:
         elif dice < rate * 2 / 4000:
             self.gateway_down = minute + self.chance.choice((1, 2, 30))
             self.book, self.disk.waiting = None, {}
+            self.killed_in_doubt = self.doubted is not None
             self.kills += 1
         elif dice < rate * 2.6 / 4000 and minute >= self.charger_down:
             self._charger_fails(minute)
@@ -182,17 +218,12 @@ class Season:
     def _charger_fails(self, minute: int) -> None:
         self.charger_down = minute + self.chance.choice((1, 2, 15))
         manners, run = self.manners, self.run_now
-        if run is not None and (manners.register != "keeps" or manners.per_session):
-            # Nobody will ever hear what it counted since it last spoke, and from what value it goes on.
-            self.tolerance_wh += self.unsaid_wh + 2
-            self.unsaid_wh, self.is_reset = 0.0, True
         if manners.register == "zero":
             self.register = 0.0
         elif manners.register == "flash":
             self.register = self.flash
         if run is not None and (manners.forgets or (manners.register != "keeps" and self._is_offline(minute))):
-            self.run_now = None
-            self.tolerance_wh += 1
+            self.run_now, self.forgotten = None, run
 
     async def _gateway(self, minute: int) -> None:
         if self.book is None and minute >= self.gateway_down:
@@ -211,7 +242,6 @@ class Season:
             if self.run_now is not None:
                 self._say("stop")
                 self.run_now = None
-                self.tolerance_wh += 1
             elif self.plugged_until and self.manners.tells_available and not self._is_offline(minute):
                 await self._available()
             self.plugged_until = 0
@@ -226,7 +256,6 @@ class Season:
         assert run is not None
         if minute < self.full_at:
             self.register += self.watts / 60
-            self.unsaid_wh += self.watts / 60
             run.true_wh += self.watts / 60
         if minute % 10 == 0:
             self.flash = self.register
@@ -236,6 +265,9 @@ class Season:
     def _start(self) -> None:
         if self.manners.per_session:
             self.register = 0.0
+        before, self.forgotten = self.forgotten, None
+        if before is not None and before.last_wh is not None:  # nobody drew since: the register only went on
+            before.told_wh += max(0, int(self.register) - before.last_wh)
         self.run_now = Run(len(self.true) + 1, self.clock.now(), self.register)
         self.true.append(self.run_now)
         self._say("start")
@@ -246,10 +278,13 @@ class Season:
         if kind == "sample" and offline and not self.manners.queues_samples:
             run.seq += 1
             return
-        if self.is_reset:
-            self.tolerance_wh += self.unsaid_wh + 2
-        self.unsaid_wh, self.is_reset = 0.0, False
-        self.queue.append(Message(kind, run, self.clock.now(), int(self.register), run.seq))
+        wh = int(self.register)
+        rise = wh - run.last_wh if run.last_wh is not None else 0
+        run.told_wh += rise if rise >= 0 else wh if self.manners.register == "zero" else 0
+        if 0 < run.fell_wh <= rise and (kind == "stop" or self.clock.minute >= self.full_at):
+            run.forgiven_wh += run.fell_wh
+        run.last_wh, run.fell_wh = wh, max(0, -rise)
+        self.queue.append(Message(kind, run, self.clock.now(), wh, run.seq, run.fell_wh))
         run.seq += 1
 
     # ---- the wire
@@ -262,6 +297,7 @@ class Season:
                 return
             message = self.queue[self._next()]
             heard = await self._deliver(message)
+            self._doubt(message)
             if self.chance.random() < 0.01:  # the answer is lost, and with it the connection: it will say it again
                 self.network_down = minute + self.chance.choice((1, 2, 5))
                 self.repeats += 1
@@ -269,6 +305,13 @@ class Season:
             if message.kind == "start":
                 message.run.id = heard
             self.queue.remove(message)
+
+    def _doubt(self, message: Message) -> None:
+        """Note a fall that the book cannot know for one before it hears more."""
+        doubted, run = self.doubted, message.run
+        if self.killed_in_doubt and doubted is not None and doubted.run is run:
+            run.forgiven_wh += min(doubted.fell_wh, max(0, message.wh - doubted.wh))
+        self.doubted, self.killed_in_doubt = message if message.fell_wh else None, False
 
     def _next(self) -> int:
         if self.manners.version == 2 and self.manners.any_order:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 from contextlib import suppress
@@ -81,13 +82,14 @@ async def test_a_charger_that_refuses_every_limit_is_not_asked_on_and_on() -> No
 async def test_each_way_is_tried_before_the_charger_is_stopped() -> None:
     _, drive = await ready("1.6", Quirk(ignores_all=True), units=("A",), max_stack=0)
     await drive.run(10.0, 200)
-    assert [told.split(",")[0] for told in drive.told] == [
+    assert list(dict.fromkeys(told.split(",")[0] for told in drive.told)) == [
         "the same again",
         "TxProfile Relative",
         "TxDefaultProfile Absolute",
         "TxDefaultProfile Relative",
         "ChargePointMaxProfile Absolute",
         "RemoteStop",
+        "car: limit: it obeys no limit",
     ]
 
 
@@ -105,17 +107,60 @@ async def test_a_contained_charger_stays_contained_over_a_new_connection_until_i
     assert box.limiter.rung.purpose == "ChangeAvailability"
     box.quirk, box.plugged = replace(box.quirk, ignores_all=False), False
     box.show()
-    await drive.run(10.0, 61)
+    await drive.run(10.0, 361)
+    assert box.in_service, "out of service it would not tell that the car has gone"
     box.plugged = True
     box.show()
     await drive.run(10.0, 60)
     assert max(box.currents()) == 10.0 and box.limiter.rung.is_transactional
 
 
+async def test_a_charger_that_is_out_of_service_as_it_obeys_nothing_is_looked_at_seldom() -> None:
+    """Wrong before: it was put back into service with each renewed wish, and charged freely until stopped again."""
+    box, drive = await ready("1.6", Quirk(ignores_all=True), units=("A",), max_stack=0)
+    await drive.run(10.0, 200)
+    over, changes = drive.over_a_s, box.count("ChangeAvailability")
+    await drive.run(10.0, 1200)
+    assert box.count("ChangeAvailability") - changes <= 8
+    assert drive.over_a_s - over < 4 * 6.0 * 16
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_charger_that_refuses_every_limit_does_not_take_more_than_its_maximum_and_gets_another_chance(
+    version: str,
+) -> None:
+    """Wrong before: at a wish of its maximum it charged freely above that; after a pause it never began again."""
+    box, drive = await ready(version, Quirk(refuses=lambda p: True), spec=ChargerSpec(max_current_a=10.0))
+    box.rating_a = 16.0
+    await drive.run(10.0, 120)
+    assert max(box.currents()) == 0.0
+    assert any("it obeys no limit" in told for told in drive.told)
+    await drive.run(0.0, 60)
+    box.quirk = replace(box.quirk, refuses=lambda p: False, starts_by_itself=False)
+    await drive.run(10.0, 90)
+    assert max(box.currents()) == 10.0, "its smart charging was enabled meanwhile"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_charger_that_refuses_every_limit_resumes_after_a_pause_where_its_maximum_is_wanted(
+    version: str,
+) -> None:
+    box, drive = await ready(version, Quirk(refuses=lambda p: True))
+    await drive.run(16.0, 60)
+    assert max(box.currents()) == 16.0
+    await drive.run(0.0, 60)
+    assert max(box.currents()) == 0.0
+    box.quirk = replace(box.quirk, starts_by_itself=False)
+    await drive.run(16.0, 90)
+    assert max(box.currents()) == 16.0
+    await drive.run(10.0, 60)
+    assert max(box.currents()) == 0.0, "less than its maximum is none at all"
+
+
 async def test_a_charger_that_obeys_nothing_is_stopped_within_four_minutes() -> None:
     box, drive = await ready("2.0.1", Quirk(ignores_all=True))
     await drive.run(10.0, 240)
-    assert max(box.currents()) == 0.0 and drive.told[-1] in ("RemoteStop", "ChangeAvailability")
+    assert max(box.currents()) == 0.0 and {"RemoteStop", "ChangeAvailability"} & set(drive.told)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -131,13 +176,13 @@ async def test_another_systems_profile_above_ours_is_cleared_when_our_limit_is_n
     assert any(p.stack == 0 and p.purpose == "TxDefaultProfile" for p in box.profiles), "our safe default is back"
 
 
-async def test_a_sane_combined_schedule_shows_another_systems_profile_at_once() -> None:
+async def test_a_sane_combined_schedule_shows_another_systems_profile_within_a_beat() -> None:
     foreign = Stored(
         77, "TxDefaultProfile", "Absolute", 9, "A", 1, [(0, 16.0, 3)], START - timedelta(days=1), None, None
     )
     only_defaults = Quirk(refuses=lambda p: p.purpose == "TxProfile", foreign=foreign, composite="right")
     box, drive = await ready("1.6", only_defaults)
-    await drive.run(8.0, 5)
+    await drive.run(8.0, 13)
     assert max(box.currents()) == 8.0 and not drive.told
 
 
@@ -150,6 +195,32 @@ async def test_a_charger_that_gives_two_ampere_more_is_told_two_ampere_less(vers
     assert max(box.currents()) == 12.0 and box.facts.get("over_a") == 2.0
     await drive.run(7.0, 60)
     assert max(box.currents()) == 0.0, "it cannot give so little, and must not give more"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_reduction_never_waits_for_a_combined_schedule(version: str) -> None:
+    """Wrong before: the first limit waited up to 15 s for a charger that answers no such question."""
+    box, drive = await ready(version, Quirk(composite="silent"))
+    await box.begin()
+    for wish in (10.0, 8.0, 6.0):
+        async with asyncio.timeout(0.2):
+            await box.limiter.apply(wish, box.clock.now() + timedelta(seconds=120))
+        await asyncio.sleep(0)
+        assert max(box.currents()) == wish
+    assert box.count("GetCompositeSchedule") == 3, "given up for each command, and asked again"
+    await drive.run(7.0, 20)
+    assert box.count("GetCompositeSchedule") == 3
+
+
+async def test_a_combined_schedule_that_is_not_answered_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.ocpp.proof.ANSWER_S", 0.02)
+    box, drive = await ready("1.6", Quirk(composite="silent"))
+    await box.begin()
+    await drive.run(10.0, 2)
+    await asyncio.sleep(0.05)
+    assert box.facts.get("composite") is False
+    await drive.run(8.0, 30)
+    assert box.count("GetCompositeSchedule") == 1
 
 
 # ---- what is remembered
@@ -292,6 +363,20 @@ async def test_a_driver_who_ended_the_session_is_not_overruled() -> None:
     await box.end()
     await drive.run(10.0, 300)
     assert box.count("RemoteStartTransaction") == 0 and box.tx_start is None
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_change_of_availability_with_our_own_stop_is_undone_by_both(version: str) -> None:
+    """Wrong before: made operative again, it waited for a driver, as if he had ended the session."""
+    box, drive = await ready(version, Quirk(refuses=lambda p: p.periods[0][1] == 0))
+    await drive.run(10.0, 30)
+    box.quirk = replace(box.quirk, starts_by_itself=False)
+    box.limiter._pauser.restarts = True  # it began anew after a RemoteStop before: availability comes first
+    await drive.run(0.0, 30)
+    assert not box.in_service and box.tx_start is None and box.count("ChangeAvailability") == 1
+    await drive.run(8.0, 90)
+    starts = sum(name.endswith("StartTransaction") for _, name, _ in box.calls)
+    assert box.in_service and starts == 1 and max(box.currents()) == 8.0
 
 
 async def test_our_own_stop_is_undone_by_a_start() -> None:

@@ -22,6 +22,7 @@ OBEDIENT = {
     "Q3 absolute only": Quirk(refuses=lambda p: p.kind != "Absolute"),
     "Q4 stack 0 only": Quirk(refuses=lambda p: p.stack != 0),
     "Q4 higher stacks accepted, stack 0 followed": Quirk(ignores=lambda p: p.stack != 0),
+    "Q4 higher stacks accepted, no current offered": Quirk(ignores=lambda p: p.stack != 0, offers=False),
     "Q5 watts only": Quirk(refuses=lambda p: p.unit != "W"),
     "Q5 amperes only": Quirk(refuses=lambda p: p.unit != "A"),
     "Q6 0 A refused": Quirk(refuses=lambda p: p.periods[0][1] == 0),
@@ -51,3 +52,29 @@ async def test_a_quirky_charger_ends_at_the_wanted_current(version: str, name: s
     await drive.run(8.0, 400)
     assert max(box.currents()) == pytest.approx(8.0, abs=0.05)
     assert not drive.disobeys
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("wish", [7.5, 10.0])
+async def test_an_offer_below_the_accepted_limit_leads_to_stack_0_within_a_minute(version: str, wish: float) -> None:
+    """Wrong before: a limit little above the safe current was never judged, the others after every other way."""
+    box = Box(version, Quirk(ignores=lambda p: p.stack != 0))
+    await box.limiter.set_safe_default()
+    drive = Drive(box)
+    await drive.run(wish, 60)
+    assert max(box.currents()) == wish and box.limiter.rung.stack == 0
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_charger_that_offers_less_by_its_own_bounds_is_tried_at_stack_0_once_and_left_as_it_was(
+    version: str,
+) -> None:
+    box = Box(version, Quirk())
+    await box.limiter.set_safe_default()
+    box.rating_a = 13.0
+    drive = Drive(box)
+    await drive.run(15.5, 900)
+    assert max(box.currents()) == 13.0 and box.limiter.rung.stack == 4
+    tried = {(p["chargingProfilePurpose"], p["stackLevel"]) for p in box.told_profiles()}
+    assert tried == {("TxDefaultProfile", 0), ("TxProfile", 4), ("TxProfile", 0)}
+    assert not drive.told and not drive.disobeys

@@ -228,6 +228,49 @@ async def test_a_register_that_goes_back_to_what_was_saved_counts_on_from_there(
     assert place.energy(session) == 2400
 
 
+async def test_a_register_that_fell_back_and_passed_where_it_was_before_the_next_sample_counts_the_rise_twice(
+    place: Place,
+) -> None:
+    session = await place.start(0, 50_000)
+    for minute, register in ((5, 50_300), (10, 50_600), (15, 50_480), (20, 50_780), (25, 51_080)):
+        await place.sample(session, minute, register)
+    assert place.energy(session) == 600 + 600
+
+
+async def test_two_such_falls_within_a_quarter_hour_both_count(place: Place) -> None:
+    session = await place.start(0, 50_000)
+    for minute, register in ((5, 50_600), (10, 51_200), (16, 50_900), (21, 51_500), (26, 51_250), (31, 51_850)):
+        await place.sample(session, minute, register)
+    assert place.energy(session) == 1200 + 600 + 600
+
+
+async def test_a_fall_that_is_passed_by_the_stop_counts_too(place: Place) -> None:
+    session = await place.start(0, 50_000)
+    for minute, register in ((5, 50_300), (10, 50_600), (15, 50_480)):
+        await place.sample(session, minute, register)
+    await place.book.stop(session, place.at(20), 50_780, "Local")
+    assert place.energy(session) == 900
+
+
+@pytest.mark.parametrize(
+    ("odd", "then"), [(50_480, 51_200), (50_590, 50_600), (50_000, 50_900), (50_300, 51_000)], ids=str
+)
+async def test_a_value_that_was_odd_is_left_out_where_the_car_simply_went_on(
+    place: Place, odd: float, then: float
+) -> None:
+    session = await place.start(0, 50_000)
+    for minute, register in ((5, 50_300), (10, 50_600), (15, odd), (20, then)):
+        await place.sample(session, minute, register)
+    assert place.energy(session) == then - 50_000
+
+
+async def test_a_register_reset_to_zero_counts_its_first_value_though_the_car_was_full_by_then(place: Place) -> None:
+    session = await place.start(0, 50_000)
+    for minute, register in ((5, 50_300), (10, 50_600), (15, 180), (20, 180)):
+        await place.sample(session, minute, register)
+    assert place.energy(session) == 780
+
+
 @pytest.mark.parametrize("odd", [0.0, 90_000.0, 9_999_999_999.0])
 async def test_one_odd_register_changes_nothing(place: Place, odd: float) -> None:
     session = await place.start(0, 1000)

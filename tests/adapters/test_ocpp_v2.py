@@ -372,23 +372,24 @@ async def test_q15_a_charger_that_speaks_16_on_a_201_connection_is_understood() 
         assert not station.status().transaction
 
 
-async def test_q15_a_16_firmware_that_dials_as_201_is_served_as_16_once_it_is_known() -> None:
+async def test_q15_a_16_firmware_that_dials_as_201_is_served_as_16_on_that_very_line_and_the_next() -> None:
+    """Wrong before: it was hung up on, and one that does not dial again was neither stopped nor limited."""
     place = home()
     station = place.charger()
     old_boot = {"chargePointVendor": "Fox", "chargePointModel": "E", "firmwareVersion": "1"}
     async with place.serving():
-        async with peer(place, subprotocols=("ocpp2.0.1",)) as charger:
-            charger.unknown = ("GetVariables", "SetVariables", "GetBaseReport")
-            await charger.send("BootNotification", **old_boot)
-            await asyncio.wait((charger.reader,), timeout=5)
-            assert charger.reader.done()  # hung up on: it dials again
-        async with peer(place, subprotocols=("ocpp2.0.1",)) as charger:
-            assert (await charger.send("BootNotification", **old_boot))["status"] == "Accepted"
-            await charger.is_set_up()
-            transaction = await charger.start()
-            await station.apply(current(10, place.clock.now() + timedelta(minutes=2)))
-            assert charger.limits()[-1]["transactionId"] == transaction
-            assert station.status().version == "1.6"
+        for meter in (1000, 2000):
+            async with peer(place, subprotocols=("ocpp2.0.1",)) as charger:
+                charger.unknown = ("GetVariables", "SetVariables", "GetBaseReport")
+                assert (await charger.send("BootNotification", **old_boot))["status"] == "Accepted"
+                await charger.is_set_up()
+                transaction = await charger.start(meter=meter)
+                await station.apply(current(10, place.clock.now() + timedelta(minutes=2)))
+                assert charger.limits()[-1]["transactionId"] == transaction
+                assert station.status().version == "1.6" and not charger.reader.done()
+                await charger.stop(transaction, meter + 900)
+            await until(lambda: not station.status().connected)
+        assert "GetVariables" not in [action for action, _ in charger.calls], "known from then on"
         async with peer2(place) as charger:  # its next firmware has learned it
             charger.unknown = ("GetConfiguration", "ChangeConfiguration")
             await until(lambda: station.status().connected)
