@@ -133,17 +133,18 @@ class Maker:
         return self._rng.randbytes(self._rng.randrange(64))
 
     def half_transaction(self) -> str:
-        """A message about a transaction that lacks what it needs, or means another connector."""
+        """A message about a transaction that lacks what it cannot do without, or says it in a way nobody can read."""
         if self._version == "1.6":
             action, good = self._rng.choice((
                 ("StartTransaction", {"connectorId": 1, "idTag": "H", "meterStart": 0, "timestamp": TIME}),
                 ("StopTransaction", {"meterStop": 0, "timestamp": TIME, "transactionId": 1}),
             ))  # fmt: skip
-            del good[self._rng.choice(("timestamp", "meterStart" if "meterStart" in good else "meterStop"))]
+            register = "meterStart" if "meterStart" in good else "meterStop"
+            good[self._rng.choice(("timestamp", register))] = self._rng.choice(([1], {"a": 1}))
             return self._call(action, good)
         event: dict[str, Any] = {"eventType": "Ended", "timestamp": TIME, "triggerReason": "RemoteStop", "seqNo": 1}
         event["transactionInfo"] = {"transactionId": "other"}
-        del event[self._rng.choice(("eventType", "seqNo", "transactionInfo"))]
+        del event[self._rng.choice(("eventType", "transactionInfo"))]
         return self._call("TransactionEvent", event)
 
     def deep(self) -> str:

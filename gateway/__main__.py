@@ -101,6 +101,7 @@ def check(
     site: SiteOption,
     level: Annotated[str, typer.Option(help="syntax, or devices (reads every device once)")] = "syntax",
     as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON")] = False,
+    data: DataOption = DATA,
     config: ConfigOption = CONFIG,
 ) -> None:
     """Check a site file. Exit code 0: good, 1: findings, 2: unusable."""
@@ -111,7 +112,7 @@ def check(
         say(f"[red]unknown level '{level}'[/]. Known: syntax, devices")
         raise typer.Exit(2)
     try:
-        findings, code = asyncio.run(check_site(site, devices=level == "devices", config=config)), 0
+        findings, code = asyncio.run(check_site(site, devices=level == "devices", config=config, data=data)), 0
     except SiteFileError as error:
         findings, code = error.findings, 2
     if as_json:

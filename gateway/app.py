@@ -17,9 +17,9 @@ from adapters.ocpp.quirks import Quirks, load_quirks
 from adapters.openadr.settings import OpenAdrSettings
 from adapters.p1.settings import P1DeviceSettings
 from adapters.sqlite.store import SqliteStore
-from gateway.assembly import CONFIG, KINDS, load_tariff, read_yaml, wire
+from gateway.assembly import CONFIG, read_yaml, wire
 from gateway.charger_house import ChargerHouse
-from gateway.config import SiteFile, load_site
+from gateway.config import SiteFile
 from gateway.core.control.timing import ControlTiming
 from gateway.core.demand_response.strategies import parse_strategies
 from gateway.core.learning.shapes import typical_shapes
@@ -33,6 +33,7 @@ from gateway.model.site import Role
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Tariff
 from gateway.ports import Clock
+from gateway.reload import Basis, check_by_hand, first_of, read_anew, read_basis, read_site
 from gateway.runtime.adoption import Adoption
 from gateway.runtime.demand_response import DemandResponse
 from gateway.runtime.home import Home
@@ -60,6 +61,8 @@ from gateway.web.settings import WebSettings
 log = logging.getLogger(__name__)
 
 DATABASE = "hearth.sqlite"
+BROKEN_FILE = "site file changed"
+"""Cause of the notification about a site file that cannot be taken up."""
 TAKE_UP_S = 0.5
 """Real seconds between an adoption and the new site file: time for its answer."""
 HOUSEKEEPING_FIRST_S, HOUSEKEEPING_S = 600.0, 6 * 3600.0
@@ -68,54 +71,47 @@ HOUSEKEEPING_FIRST_S, HOUSEKEEPING_S = 600.0, 6 * 3600.0
 async def run_gateway(
     path: Path, data: Path, clock: SystemClock, *, simulated: bool = False, config: Path = CONFIG
 ) -> None:
-    """Run the gateway until SIGTERM or SIGINT; raises SiteFileError or HearthError when it cannot start at all."""
+    """Run the gateway until SIGTERM or SIGINT; SIGHUP has it take the site file up anew. Raises SiteFileError or HearthError when it cannot start at all."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "httpcore", "websockets", "pymodbus", "aiomqtt", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    site_file = load_site(path, KINDS, WebSettings)
-    tariff = load_tariff(site_file.site_tariff_path(config), site_file.site.currency)
+    hang_up = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, hang_up.set)
+    basis = read_basis(path, config)
     make_folder(data)
     hold_folder(data)
     store = SqliteStore.open(data / DATABASE)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     house = ChargerHouse(data, clock, _quirks(config))
     try:
-        changed = True
-        while changed:
-            gateway = Gateway(site_file, tariff, store, clock, simulated, config, house)
+        fresh: Basis | None = basis
+        while fresh is not None:
+            gateway, fresh = Gateway(fresh.site_file, fresh.tariff, store, clock, simulated, config, house), None
             try:
                 await gateway.start()
-                changed = await _first(stop, gateway.site_changed)
+                fresh = await _next_basis(gateway, stop, hang_up, config)
             finally:
-                await gateway.stop(release=stop.is_set() or not gateway.site_changed.is_set())
-            if changed:
-                site_file = _reloaded(site_file)
+                await gateway.stop(release=fresh is None)
     finally:
         await house.stop()
         await store.close()
 
 
-async def _first(stop: asyncio.Event, changed: asyncio.Event) -> bool:
-    """Wait for the end or a new site file; whether it is the latter."""
-    waiting = [asyncio.create_task(event.wait()) for event in (stop, changed)]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()
-    return changed.is_set() and not stop.is_set()
-
-
-def _reloaded(site_file: SiteFile) -> SiteFile:
-    """The file anew; as it was when somebody has just broken it by hand."""
-    try:
-        return _load(site_file.path)
-    except SiteFileError as error:
-        log.error("the site file is not taken up: %s", error)
-        return site_file
+async def _next_basis(gateway: Gateway, stop: asyncio.Event, hang_up: asyncio.Event, config: Path) -> Basis | None:
+    """Wait for a sound new site file, and answer it, or for the end (None); this one goes on while it is broken."""
+    while True:
+        await first_of(stop, hang_up, gateway.site_changed)
+        if stop.is_set():
+            return None
+        hang_up.clear()
+        gateway.site_changed.clear()
+        try:
+            return await asyncio.to_thread(read_anew, gateway.site_file, config)
+        except SiteFileError as error:
+            gateway.tell_broken(error)
 
 
 def _quirks(config: Path) -> Quirks:
@@ -125,10 +121,6 @@ def _quirks(config: Path) -> Quirks:
     except SiteFileError as error:
         log.error("what is known of chargers by their make is left out: %s", error)
         return Quirks()
-
-
-def _load(path: Path) -> SiteFile:
-    return load_site(path, KINDS, WebSettings)
 
 
 class Gateway:
@@ -148,6 +140,7 @@ class Gateway:
         self.site_changed = asyncio.Event()
         """Set when the site file has changed and this gateway must give way to one on the new file."""
         self.house = house
+        self.config = config
         self.site_file, self.store, self.clock = site_file, store, clock
         self.changes = Changes()
         self.notices = Notices(store, clock, self.changes)
@@ -311,10 +304,13 @@ class Gateway:
         """Adopts chargers into the site file that this gateway runs on."""
         if not self.wired.desks:
             return None
-        known = file_hash(self.site_file.path)
+        held, known = self.site_file, file_hash(self.site_file.path)
 
         def add(device: str, entry: Mapping[str, Any]) -> None:
-            add_device(self.site_file.path, device, entry, expected=known, load=_load)
+            now = file_hash(held.path)
+            if now != known:  # by hand: what was written there is taken up together with the charger
+                check_by_hand(held, entry, self.config)
+            add_device(held.path, device, entry, expected=now, load=read_site)
 
         return Adoption(list(self.wired.desks.values()), add, self._take_up)
 
@@ -380,7 +376,15 @@ class Gateway:
         said = (getattr(meter, name, "") for name in ("warning", "troubles"))
         return DeviceNotes(getattr(entry and entry.settings, "profile", ""), "; ".join(word for word in said if word))
 
+    def tell_broken(self, error: SiteFileError) -> None:
+        """The site file was changed and cannot be used: what was there before holds."""
+        log.error("the site file is not taken up: %s", error)
+        self.notices.later_end(BROKEN_FILE)
+        words = f"The changed site file is not taken up, the one before holds: {error.findings[0]}"
+        self.notices.later_raise(BROKEN_FILE, "warning", words)
+
     def _tell_findings(self) -> None:
+        self.notices.later_end(BROKEN_FILE)
         for finding in [*self.site_file.findings, *self.wired.findings]:
             log.error("%s", finding)
             words = f"Left out of the home: {finding}" if finding.severity == "error" else str(finding)

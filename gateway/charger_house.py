@@ -57,7 +57,8 @@ class ChargerHouse:
             self._drop(name)
         for name, settings in wanted.items():
             if name in self._csms:
-                self._csms[name].take_over(on_change, _devices(site_file, name))
+                elsewhere = {each for other in wanted if other != name for each in _devices(site_file, other)}
+                self._csms[name].take_over(on_change, _devices(site_file, name), elsewhere)
             else:
                 self._csms[name] = self._made(name, settings, store, on_change)
         return dict(self._csms)

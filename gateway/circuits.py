@@ -6,11 +6,11 @@ raised past a fuse nobody guards. What is only odd is a warning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.findings import line_of, place_of, unknown_name, validate
+from gateway.findings import line_of, place_of, unusable, validate
 from gateway.model.errors import Finding
 from gateway.model.site import ChargerSpec, Circuit, Device, Role
 from gateway.sections import DEVICE_ID, CircuitSection
@@ -35,10 +35,10 @@ def read_circuits(section: Any, path: Path, findings: list[Finding]) -> dict[str
         findings += problems
         if made is not None:
             found[str(key)] = (made.circuit(str(key)), line_of(section, key))
-    return _placed(found, path, findings)
+    return _placed(found, section, path, findings)
 
 
-def _placed(found: dict[str, Placed], path: Path, findings: list[Finding]) -> dict[str, Placed]:
+def _placed(found: dict[str, Placed], named: Container[str], path: Path, findings: list[Finding]) -> dict[str, Placed]:
     """Those that hang, over their parents, on the main fuse; the others are named and left out."""
     while True:
         lost = [name for name, (circuit, _) in found.items() if circuit.parent and circuit.parent not in found]
@@ -48,7 +48,7 @@ def _placed(found: dict[str, Placed], path: Path, findings: list[Finding]) -> di
             circuit, line = found.pop(name)
             others = tuple(other for other in found if other != name)
             where = f"{path}:{line}: circuits.{name}.parent"
-            findings.append(unknown_name(where, circuit.parent, others, what="circuit"))
+            findings.append(unusable(where, circuit.parent, others, named, what="circuit"))
     loops = [name for name in found if _loops(name, found)]
     for name in loops:
         circuit, line = found.pop(name)
@@ -66,14 +66,21 @@ def _loops(name: str, found: Mapping[str, Placed]) -> bool:
 
 
 def circuit_checks(
-    circuits: Mapping[str, Placed], devices: Mapping[str, tuple[Device, int]], main_fuse_a: float, path: Path
+    circuits: Mapping[str, Placed],
+    devices: Mapping[str, tuple[Device, int]],
+    named: Mapping[str, Any],
+    main_fuse_a: float,
+    path: Path,
 ) -> list[Finding]:
-    """What is sound by itself but not together: a meter that is none is an error, all else a warning."""
+    """What is sound by itself but not together: a meter that is none is an error, all else a warning.
+
+    `named` is the file's section of devices, with those that have a mistake of their own.
+    """
     found: list[Finding] = []
     for name, (circuit, line) in circuits.items():
         where = f"{path}:{line}: circuits.{name}"
-        found += _meter(circuit, devices, where)
-        odd = [*_no_use(circuit, circuits, devices), *_above_parent(circuit, circuits, main_fuse_a)]
+        found += _meter(circuit, devices, named, where)
+        odd = [*_no_use(circuit, circuits, named), *_above_parent(circuit, circuits, main_fuse_a)]
         found += [Finding(where, what, remedy, severity="warning") for what, remedy in odd]
     for device, line in devices.values():
         where, fuse = f"{path}:{line}: devices.{device.id}", _fuse(device, circuits)
@@ -86,12 +93,14 @@ def circuit_checks(
     return found
 
 
-def _meter(circuit: Circuit, devices: Mapping[str, tuple[Device, int]], where: str) -> list[Finding]:
+def _meter(
+    circuit: Circuit, devices: Mapping[str, tuple[Device, int]], named: Mapping[str, Any], where: str
+) -> list[Finding]:
     if not circuit.meter:
         return []
     if circuit.meter not in devices:
         meters = tuple(name for name, (device, _) in devices.items() if device.role is Role.SUB_METER)
-        lost = unknown_name(f"{where}.meter", circuit.meter, meters, what="device")
+        lost = unusable(f"{where}.meter", circuit.meter, meters, named, what="device")
         remedy = f"{lost.remedy} Until then its cars get their safe current only."
         return [Finding(lost.where, lost.what, remedy)]
     role = devices[circuit.meter][0].role
@@ -100,13 +109,12 @@ def _meter(circuit: Circuit, devices: Mapping[str, tuple[Device, int]], where: s
     return [Finding(f"{where}.meter", f"'{circuit.meter}' is a {role.value}", "Name a sub_meter that measures it all.")]
 
 
-def _no_use(
-    circuit: Circuit, circuits: Mapping[str, Placed], devices: Mapping[str, tuple[Device, int]]
-) -> list[tuple[str, str]]:
+def _no_use(circuit: Circuit, circuits: Mapping[str, Placed], named: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     if circuit.fuse_a is None and circuit.limit_w is None:
         found.append(("has neither fuse_a nor limit_w, so it limits nothing", "Give it one of them, or remove it."))
-    used = {device.circuit for device, _ in devices.values()} | {other.parent for other, _ in circuits.values()}
+    used = {other.parent for other, _ in circuits.values()}
+    used |= {str(entry.get("circuit") or "") for entry in named.values() if isinstance(entry, dict)}
     if circuit.id not in used:
         found.append(("no device hangs on it", f"Write 'circuit: {circuit.id}' at its devices, or remove it."))
     return found

@@ -17,18 +17,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel
 
 from gateway.circuits import circuit_checks, read_circuits
-from gateway.findings import line_of, place_of, unknown_name, validate
+from gateway.findings import line_of, place_of, unknown_name, unusable, validate
 from gateway.model.errors import Finding, SiteFileError
-from gateway.model.site import (
-    ChargerSpec,
-    Circuit,
-    Device,
-    Role,
-    Sharing,
-    Site,
-    Spec,
-)
+from gateway.model.site import Circuit, Device, Role, Sharing, Site, Spec
 from gateway.sections import DEVICE_ID, PSEUDO_DEVICES, RESERVED_FOR, SPECS, SiteSection
+from gateway.site_checks import cross_checks, port_checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +60,16 @@ class SiteFile:
         return config / "tariffs" / f"{self.tariff}.yaml"
 
 
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What a device may hang on: the sound connections and circuits, and all the file names, sound or not."""
+
+    connections: Mapping[str, tuple[Kind, BaseModel]]
+    circuits: tuple[str, ...]
+    named_connections: Mapping[str, Any]
+    named_circuits: Mapping[str, Any]
+
+
 _TOP = ("site", "connections", "circuits", "devices", "web")
 _COMMON = ("name", "role", "connection", "circuit", *SPECS)
 
@@ -86,60 +89,39 @@ def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> Si
     zone = _zone(section.timezone, path, site_map, problems) if isinstance(section, SiteSection) else None
     connections = _connections(document.get("connections") or {}, kinds, path, findings)
     circuits = read_circuits(document.get("circuits") or {}, path, findings)
-    entries = _devices(document.get("devices") or {}, connections, kinds, tuple(circuits), path, findings)
+    declared = _Declared(connections, tuple(circuits), _map(document, "connections"), _map(document, "circuits"))
+    entries = _devices(document.get("devices") or {}, declared, kinds, path, findings)
     if not isinstance(section, SiteSection) or zone is None:
         raise SiteFileError(problems + findings)
-    findings += _cross_checks(section, entries, path, site_map)
+    findings += cross_checks(section, entries, path, document)
     devices = {entry.device.id: (entry.device, entry.line) for entry in entries}
-    findings += circuit_checks(circuits, devices, section.main_fuse_a, path)
+    findings += circuit_checks(circuits, devices, _map(document, "devices"), section.main_fuse_a, path)
     web_settings, problems = validate(web, document.get("web") or {}, path, "web")
     findings += problems
+    named = {name: settings for name, (_, settings) in connections.items()}
+    findings += port_checks(named, web_settings or web(), path, document)
     site = _site(section, zone, tuple(entry.device for entry in entries), tuple(c for c, _ in circuits.values()))
     return SiteFile(
         path=path,
         site=site,
         tariff=section.tariff,
         strategies=section.dr_strategies,
-        connections={name: settings for name, (_, settings) in connections.items()},
+        connections=named,
         devices=tuple(entries),
         web=web_settings or web(),
         findings=tuple(findings),
     )
 
 
-def _cross_checks(section: SiteSection, entries: list[DeviceEntry], path: Path, site_map: Any) -> list[Finding]:
-    """What is sound by itself but not together; nothing is left out for it, so these are warnings."""
-    found: list[tuple[str, str, str]] = []
-    if not any(entry.device.role is Role.MAIN_METER for entry in entries):
-        what = "no device has the role main_meter, so cars charge at their safe current only and the battery rests"
-        found.append((f"{path}: devices", what, "Add the meter at the grid connection."))
-    for index, entry in enumerate(entries):
-        twin = next(
-            (e for e in entries[:index] if (e.connection, e.settings) == (entry.connection, entry.settings)), None
-        )
-        if twin is not None:
-            where = f"{path}:{entry.line}: devices.{entry.device.id}"
-            found.append(
-                (
-                    where,
-                    f"is the same device as '{twin.device.id}'",
-                    "Correct its unit, topic or profile, or remove it.",
-                )
-            )
-        where, spec = f"{path}:{entry.line}: devices.{entry.device.id}", entry.device.spec
-        phases = spec.phases if isinstance(spec, ChargerSpec) else (getattr(spec, "phase", 1),)
-        if max(phases) > section.phases:
-            what = f"hangs on phase {max(phases)} of a site with {section.phases}"
-            found.append((where, what, "Correct its phases, or site.phases."))
-        if isinstance(spec, ChargerSpec) and spec.safe_current_a > section.main_fuse_a:
-            what = f"its safe current of {spec.safe_current_a:g} A is above the main fuse of {section.main_fuse_a:g} A"
-            found.append((where, what, "Lower safe_current_a: it must be safe when nothing is known."))
-    return [Finding(where, what, remedy, severity="warning") for where, what, remedy in found]
-
-
 def _site(section: SiteSection, zone: ZoneInfo, devices: tuple[Device, ...], circuits: tuple[Circuit, ...]) -> Site:
     values = section.model_dump(exclude={"timezone", "tariff", "dr_strategies", "sharing"})
     return Site(**values, timezone=zone, devices=devices, circuits=circuits, sharing=Sharing(section.sharing))
+
+
+def _map(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A section of names as it stands in the file; empty where it is none."""
+    section = document.get(key)
+    return section if isinstance(section, dict) else {}
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -232,9 +214,8 @@ def _connections(
 
 def _devices(
     section: Any,
-    connections: Mapping[str, tuple[Kind, BaseModel]],
+    declared: _Declared,
     kinds: Mapping[str, Kind],
-    circuits: tuple[str, ...],
     path: Path,
     findings: list[Finding],
 ) -> list[DeviceEntry]:
@@ -253,11 +234,13 @@ def _devices(
             findings.append(Finding(place, "cannot be a device's id", remedy))
             continue
         on = str(entry.get("circuit") or "")
-        if on and on not in circuits:
+        if on and on not in declared.circuits:
             # Left out, for on no circuit at all it would be charged past a fuse we know nothing of.
-            findings.append(unknown_name(f"{place}.circuit", on, circuits, what="circuit"))
+            findings.append(
+                unusable(f"{place}.circuit", on, declared.circuits, declared.named_circuits, what="circuit")
+            )
             continue
-        made = _device(str(device_id), entry, connections, path, where, line_of(section, device_id), findings)
+        made = _device(str(device_id), entry, declared, path, where, line_of(section, device_id), findings)
         first = next((e.device for e in result if e.device.role is Role.MAIN_METER), None)
         if made is not None and made.device.role is Role.MAIN_METER and first is not None:
             findings.append(Finding(f"{place}.role", f"'{first.id}' is the main meter already", "Make it a sub_meter."))
@@ -269,7 +252,7 @@ def _devices(
 def _device(
     device_id: str,
     entry: dict[str, Any],
-    connections: Mapping[str, tuple[Kind, BaseModel]],
+    declared: _Declared,
     path: Path,
     where: str,
     line: int,
@@ -280,9 +263,10 @@ def _device(
     if role not in [r.value for r in Role]:
         findings.append(unknown_name(f"{place}.role", str(role), tuple(r.value for r in Role), what="role"))
         return None
-    connection = str(entry.get("connection"))
+    connection, connections = str(entry.get("connection")), declared.connections
     if connection not in connections:
-        findings.append(unknown_name(f"{place}.connection", connection, tuple(connections), what="connection"))
+        known, named = tuple(connections), declared.named_connections
+        findings.append(unusable(f"{place}.connection", connection, known, named, what="connection"))
         return None
     if RESERVED_FOR.get(device_id, Role(role)) is not Role(role):
         what = f"cannot be the id of a {role}: it means the home's {RESERVED_FOR[device_id].value}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,13 @@ def unknown_name(place: str, given: str, known: tuple[str, ...], *, what: str = 
     close = difflib.get_close_matches(given, known, n=1)
     remedy = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known) or 'none'}."
     return Finding(place, f"unknown {what} '{given}'", remedy)
+
+
+def unusable(place: str, given: str, sound: tuple[str, ...], named: Container[str], *, what: str) -> Finding:
+    """A name that cannot be used: nobody knows it, or what it names has a mistake of its own."""
+    if given not in named:
+        return unknown_name(place, given, sound, what=what)
+    return Finding(place, f"is left out with {what} '{given}'", f"Mend the {what}.")
 
 
 def line_of(values: Any, key: Any) -> int:

@@ -94,8 +94,11 @@ class EvCharger(Protocol):
         """What the plan means to give the car (from when, W; the last entry is the end), for a car that told its needs."""
         ...
 
-    async def next_rung(self) -> str:
-        """Accepted but not honoured: go to the next way of limiting and name it; raises CommandRefused at the last."""
+    async def next_rung(self, *, at_once: bool = False) -> str:
+        """Accepted but not honoured: go to the next way of limiting and name it; raises CommandRefused at the last.
+
+        `at_once`: a fuse is above its rating, so that no other limit is tried before the charger is stopped.
+        """
         ...
 
 

@@ -134,12 +134,35 @@ def in_words(found: Sequence[WaitingCharger]) -> list[str]:
         return lines
     lines += ["", "For the site file:", "devices:"]
     for index, each in enumerate(known, 1):
-        lines += [
-            f"  charger_{index}:", f"    name: {each.model or each.id}", "    role: ev_charger",
-            "    connection: chargers  # the connection of kind ocpp", f"    charge_point_id: {json.dumps(each.id)}",
-            "    charger: {phases: [1, 2, 3], max_current_a: 16, safe_current_a: 6}  # check",
-        ]  # fmt: skip
+        lines += _site_lines(f"charger_{index}", each)
+    secrets = [f"  charger_{index}_password: ..." for index, each in enumerate(known, 1) if _showed_password(each)]
+    if secrets:
+        lines += ["", "For secrets.yaml beside it (chmod 600), the passwords as they stand in the chargers:", *secrets]
     return lines
+
+
+def _showed_password(charger: WaitingCharger) -> bool:
+    return charger.security_profile in (1, 2)
+
+
+def _site_lines(device: str, charger: WaitingCharger) -> list[str]:
+    """A device of the site file; its password is named, never shown."""
+    secured = [f"    security_profile: {charger.security_profile}"] if charger.security_profile else []
+    if _showed_password(charger):
+        secured.append(f"    password: !secret {device}_password  # the one that was typed into the charger")
+    outlets = [
+        f"    # it has {charger.connectors} outlets: each further one is a device with its own connector: 2, ..."
+    ]
+    return [
+        f"  {device}:",
+        f"    name: {json.dumps(charger.model or charger.id, ensure_ascii=False)}",
+        "    role: ev_charger",
+        "    connection: chargers  # the connection of kind ocpp",
+        f"    charge_point_id: {json.dumps(charger.id)}",
+        *secured,
+        "    charger: {phases: [1, 2, 3], max_current_a: 16, safe_current_a: 6}  # check",
+        *(outlets if charger.connectors > 1 else []),
+    ]
 
 
 def _summary(each: WaitingCharger) -> str:

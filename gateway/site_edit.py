@@ -31,14 +31,14 @@ def add_device(
     expected: str,
     load: Callable[[Path], SiteFile],
 ) -> SiteFile:
-    """Add one device; `expected` is the `file_hash` of the file that the gateway runs on. Raises WishRefused.
+    """Add one device; `expected` is the `file_hash` of the file as it was checked. Raises WishRefused.
 
     The answer is the new file as `load` reads it.
     """
     path = path.resolve()
     old = _read(path)
     if hashlib.sha256(old).hexdigest() != expected:
-        raise WishRefused(f"{path.name} was changed since the gateway read it. Restart the gateway, then try again.")
+        raise WishRefused(f"{path.name} was changed in this very moment. Try again.")
     text = old.decode("utf-8")
     if device in (_parsed(text).get("devices") or {}):
         raise WishRefused(f"There is a device '{device}' already. Choose another id.")

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 from adapters.modbus.settings import ModbusTcpSettings
 from adapters.mqtt.settings import MqttSettings
+from adapters.ocpp.credentials import Credentials
+from adapters.ocpp.settings import OcppDeviceSettings
 from adapters.sqlite.store import SqliteStore
 from gateway.app import DATABASE
 from gateway.assembly import CONFIG, KINDS, Wired, load_tariff, read_yaml, wire
@@ -35,8 +37,11 @@ CERTIFICATES = ".certificates"
 """Put behind a backup's name: the folder of the hub's own certificates and keys."""
 
 
-async def check_site(path: Path, *, devices: bool, config: Path = CONFIG) -> list[Finding]:
-    """All findings of a site file; with `devices` every device is asked once. Raises SiteFileError when unusable."""
+async def check_site(path: Path, *, devices: bool, config: Path = CONFIG, data: Path | None = None) -> list[Finding]:
+    """All findings of a site file; with `devices` every device is asked once. Raises SiteFileError when unusable.
+
+    `data` is the gateway's folder, where the passwords of adopted chargers are kept.
+    """
     clock = SystemClock()
     site_file = load_site(path, KINDS, WebSettings)
     load_tariff(site_file.site_tariff_path(config), site_file.site.currency)
@@ -44,10 +49,47 @@ async def check_site(path: Path, *, devices: bool, config: Path = CONFIG) -> lis
     store = SqliteStore.open(Path(":memory:"))
     try:
         wired = wire(site_file, store, clock, lambda device, what: None, config)
-        findings = [*site_file.findings, *wired.findings]
+        findings = [*site_file.findings, *wired.findings, *await _without_password(site_file, data)]
         if devices:
             findings += await _ask_devices(wired, site_file, clock)
         return findings
+    finally:
+        await store.close()
+
+
+async def _without_password(site_file: SiteFile, data: Path | None) -> list[Finding]:
+    """Chargers that must show a password which nobody knows: they would be refused for ever."""
+    asked = [
+        (entry, entry.settings)
+        for entry in site_file.devices
+        if isinstance(entry.settings, OcppDeviceSettings) and entry.settings.needs_password
+    ]
+    if not asked:
+        return []
+    known = await _with_kept_password({settings.charge_point_id for _, settings in asked}, data)
+    where = f"in {data}" if data is not None else "by the gateway"
+    return [
+        Finding(
+            f"{site_file.path}:{entry.line}: devices.{entry.device.id}.security_profile",
+            f"asks for a password, and none is known: there is no password here, and none is kept {where}",
+            "Add 'password: !secret ...'; if it was adopted on the page Chargers, name the gateway's folder with --data.",
+            severity="warning",
+        )
+        for entry, settings in asked
+        if settings.charge_point_id not in known
+    ]
+
+
+async def _with_kept_password(identities: set[str], data: Path | None) -> set[str]:
+    if data is None or not (data / DATABASE).is_file():
+        return set()
+    try:
+        store = SqliteStore.open_beside(data / DATABASE)
+    except StoreError:
+        return set()
+    try:
+        credentials = Credentials(store)
+        return {identity for identity in identities if await credentials.knows(identity)}
     finally:
         await store.close()
 

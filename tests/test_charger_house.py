@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from adapters.ocpp.credentials import Secret
 from gateway.assembly import KINDS
 from gateway.charger_house import ChargerHouse
 from gateway.config import SiteFile, load_site
@@ -76,6 +77,23 @@ async def test_a_new_site_file_is_taken_up_under_live_connections(tmp_path: Path
         third = place.up(site(tmp_path, "CP2"))
         await asyncio.wait_for(old.wait_closed(), 5)
         assert third["cp2"].status().connected
+    await place.house.stop()
+
+
+async def test_a_charger_that_was_taken_out_and_put_back_has_none_of_its_old_trust(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    csms = place.up(site(tmp_path, "CP1", "CP2"))["csms"]
+    await asyncio.wait_for(csms.serving.wait(), 5)
+    for identity in ("CP1", "CP2"):
+        await csms.credentials.adopt(identity, Secret.of(b"its password"))
+        await csms.certificates.propose(identity, 7)
+    place.up(site(tmp_path, "CP2"))
+    place.up(site(tmp_path, "CP1", "CP2"))
+    await until(lambda: cast(FakeStore, place.store).documents.get("ocpp/certificates/CP1", {}).get("closed"))
+    assert not await csms.credentials.accepts("CP1", b"its password", None)
+    assert await csms.certificates.why_not("CP1", 7)
+    assert await csms.credentials.accepts("CP2", b"its password", None)
+    assert await csms.certificates.why_not("CP2", 7) == ""
     await place.house.stop()
 
 

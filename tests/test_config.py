@@ -263,6 +263,53 @@ def test_a_broken_connection_takes_its_devices_along_and_leaves_the_rest(path: P
     assert len(site_file.findings) == 4, "the main meter went with its bus, which is told too"
 
 
+def test_a_mistake_in_a_connection_is_not_told_as_an_unknown_connection(path: Path) -> None:
+    """Wrong before: "unknown connection 'bus'. Known: none", though it stands there."""
+    site_file = load(path, changed("kind: modbus_tcp, host: 127.0.0.1", "kind: modbus_tcp"))
+    said = [finding.what for finding in site_file.findings]
+    assert said.count("is left out with connection 'bus'") == 2 and "'grid_meter' is left out" in said[-1]
+    assert not any("unknown" in what for what in said)
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        (GOOD.replace("    kind: ocpp\n", "    kind: ocpp\n    port: 8080\n"), "port: 8080\n  utility", "web.port"),
+        (GOOD.replace("    kind: ocpp\n", "    kind: ocpp\n    uploads_port: 8887\n"), "uploads_port", "connections.chargers.port"),
+        (GOOD.replace("  port: 8080", "  port: 8888"), "  chargers:", "web.port"),
+        (GOOD.replace("  utility:", "  others: {kind: ocpp, uploads_port: null}\n  utility:"), "others", "connections.chargers.port"),
+    ],
+    ids=["pages", "uploads", "a default", "two of them"],
+)  # fmt: skip
+def test_two_that_listen_on_one_port_are_told(path: Path, text: str, where: str, what: str) -> None:
+    (finding,) = load(path, text).findings
+    assert finding.where.startswith(f"{path}:{line_of(text, where.splitlines()[0])}: connections.")
+    assert f"that of {what} too" in finding.what and finding.remedy == "Choose another port."
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    kind: ocpp\n", "    kind: ocpp\n    port: 0\n    uploads_port: 0\n"),
+        ("    kind: ocpp\n", "    kind: ocpp\n    port: 8080\n    host: 192.168.1.5\n"),
+    ],
+    ids=["any free one", "another address"],
+)
+def test_ports_that_do_not_meet_are_good(path: Path, old: str, new: str) -> None:
+    assert load(path, changed(old, new)).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("identity", "words"),
+    [("garage/left", "holds '/', which few chargers write into a URL as they must (%2F)"), ("CP:1", "the user of a password cannot")],
+)  # fmt: skip
+def test_an_identity_that_hardly_gets_through_the_door_is_told(path: Path, identity: str, words: str) -> None:
+    text = changed("charge_point_id: CP_1", f"charge_point_id: {identity}")
+    (finding,) = load(path, text).findings
+    assert finding.where == f"{path}:{line_of(text, identity)}: devices.car.charge_point_id"
+    assert words in finding.what and finding.severity == "warning"
+
+
 def test_an_empty_device_is_named(path: Path) -> None:
     (finding,) = load(path, GOOD + "  tank:\n").findings
     assert (finding.where, finding.what) == (f"{path}:{line_of(GOOD + '  tank:', '  tank:')}: devices.tank", "is empty")

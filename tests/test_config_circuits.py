@@ -91,3 +91,22 @@ def test_a_device_on_a_circuit_nobody_knows_is_left_out_as_its_fuse_could_not_be
     assert "car" not in [device.id for device in found.site.devices]
     finding = next(f for f in found.findings if "unknown circuit 'garag'" in f.what)
     assert finding.where.endswith(":11: devices.car.circuit") and finding.severity == "error"
+
+
+@pytest.mark.parametrize(
+    ("circuits", "devices", "what"),
+    [
+        ("  garage: {fuse_b: 16}\n", DEVICES, ["unknown key 'fuse_b'", "is left out with circuit 'garage'"]),
+        ("  garage: {fuse_a: 16}\n", DEVICES.replace("circuit: garage", "circuit: garage, colour: red"), ["unknown key 'colour'"]),
+        ("  garage: {fuse_a: 16, meter: garage_meter}\n", DEVICES.replace("unit: 2", "unit: two"),
+         ["Input should be a valid integer", "is left out with device 'garage_meter'"]),
+        ("  garage: {fuse_a: 16, parent: house}\n  house: {fuse_b: 20}\n", DEVICES,
+         ["unknown key 'fuse_b'", "is left out with circuit 'house'", "is left out with circuit 'garage'"]),
+    ],
+    ids=["circuit", "device on it", "its meter", "the one above"],
+)  # fmt: skip
+def test_one_mistake_brings_no_false_second_one(tmp_path: Path, circuits: str, devices: str, what: list[str]) -> None:
+    """Wrong before: "no device hangs on it", and "unknown circuit 'garage'. Known: none"."""
+    found = [finding.what for finding in load(tmp_path, circuits, devices).findings]
+    assert len(found) == len(what)
+    assert all(words in told for words, told in zip(what, found, strict=True)), found

@@ -8,13 +8,16 @@ import threading
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from adapters.ocpp.settings import OcppSettings
+from gateway.model.charging import WaitingCharger
 from gateway.model.errors import DeviceUnreachable
-from gateway.probing_chargers import run_probe
+from gateway.probing_chargers import in_words, run_probe
 from gateway.runtime.system_clock import SystemClock
+from tests.fakes import START
 
 
 def settings_of(port: int) -> OcppSettings:
@@ -55,6 +58,23 @@ def test_it_tells_who_dialled_and_what_to_write(tmp_path: Path, capsys: pytest.C
         assert told in said.out
     assert 'charge_point_id: "CP_1"' in said.out
     assert 'charge_point_id: "CP_2"' not in said.out
+
+
+def waiting(identity: str, profile: int, connectors: int = 0) -> WaitingCharger:
+    return WaitingCharger(identity, "192.168.1.9", START, START, "1.6", profile, "Acme", "Wall", connectors=connectors)
+
+
+def test_a_password_it_was_shown_is_kept_by_name_and_never_told() -> None:
+    """Wrong before: the lines for the site file let the charger in without the password it has."""
+    told = in_words([waiting("CP_1", 1, connectors=2), waiting("CP_2", 0), waiting("CP_3", 3)])
+    section = YAML(typ="safe").load("\n".join(told[told.index("devices:") : told.index("  charger_1_password: ...") - 2])
+                                    .replace("!secret ", "secret "))  # fmt: skip
+    first, second, third = section["devices"].values()
+    assert (first["security_profile"], first["password"]) == (1, "secret charger_1_password")
+    assert "security_profile" not in second and "password" not in second
+    assert third["security_profile"] == 3 and "password" not in third
+    assert told[-1] == "  charger_1_password: ..." and "secrets.yaml" in told[-2]
+    assert any("connector: 2" in line for line in told)
 
 
 def test_nobody_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from adapters.ocpp.credentials import Credentials, Secret
 from adapters.sqlite.store import SqliteStore
 from gateway.__main__ import app
 from gateway.assembly import KINDS, load_tariff, wire
 from gateway.config import load_site
 from gateway.folder import hold_folder
 from gateway.model.errors import SiteFileError, StoreError
-from gateway.tools import restore_data
+from gateway.tools import check_site, restore_data
 from gateway.web.settings import WebSettings
 from tests.fakes import FakeClock
 
@@ -141,3 +142,37 @@ async def _fact(path: Path, key: str) -> object:
         return await store.get(key)
     finally:
         await store.close()
+
+
+CHARGER_SITE = """\
+site: {name: Home, timezone: Europe/Brussels, latitude: 50.85, longitude: 4.35, main_fuse_a: 25, tariff: demo_tou}
+connections:
+  bus: {kind: modbus_tcp, host: 127.0.0.1}
+  chargers: {kind: ocpp, port: 0, uploads_port: null}
+devices:
+  meter: {role: main_meter, connection: bus, profile: eastron_sdm630}
+  car: {role: ev_charger, connection: chargers, charge_point_id: CP_1, security_profile: 2}
+"""
+
+
+async def test_a_password_that_nobody_knows_is_told_unless_the_charger_was_adopted_with_one(tmp_path: Path) -> None:
+    site, data = tmp_path / "home.yaml", tmp_path / "data"
+    site.write_text(CHARGER_SITE)
+    data.mkdir()
+    for folder in (None, data):
+        (finding,) = await check_site(site, devices=False, data=folder)
+        assert finding.where == f"{site}:7: devices.car.security_profile"
+        assert "none is known" in finding.what and "!secret" in finding.remedy
+    store = SqliteStore.open(data / "hearth.sqlite")
+    await Credentials(store).adopt("CP_1", Secret.of(b"a password of its own"))
+    await store.close()
+    assert await check_site(site, devices=False, data=data) == []
+
+
+@pytest.mark.parametrize(
+    "more", ["security_profile: 2, password: long enough to be one", "security_profile: 3", "version: '1.6'"]
+)
+async def test_a_charger_that_can_come_in_is_good(tmp_path: Path, more: str) -> None:
+    site = tmp_path / "home.yaml"
+    site.write_text(CHARGER_SITE.replace("security_profile: 2", more))
+    assert await check_site(site, devices=False) == []

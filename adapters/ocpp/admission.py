@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from adapters.ocpp.certificates import Certificates
 from adapters.ocpp.charge_point import ChargePoint, Peer
 from adapters.ocpp.credentials import Credentials
 from adapters.ocpp.door import (
@@ -30,11 +31,12 @@ from adapters.ocpp.door import (
     offered_in,
     proved_profile,
     why_below,
+    why_nameless,
 )
 from adapters.ocpp.front import FrontConnection
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
 from adapters.ocpp.storms import Storms
-from adapters.ocpp.tls import names_in
+from adapters.ocpp.tls import ServerTls, names_in, serial_of
 from adapters.ocpp.waiting import KEPT_TRACES, Traces, WaitingList, WaitingRoom
 from gateway.model.charging import TraceLine
 from gateway.model.errors import StoreError
@@ -54,6 +56,8 @@ class House(Protocol):
     name: str
     settings: OcppSettings
     credentials: Credentials
+    certificates: Certificates
+    tls: ServerTls | None
     waiting_list: WaitingList
     traces: Traces
     points: dict[str, ChargePoint]
@@ -106,7 +110,8 @@ class Admission:
         assert isinstance(connection, FrontConnection)
         caller = self._caller(connection, request)
         if not caller.identity:
-            connection.note(f"refused: it asked for {request.path[:60]!r}, which names no charge point")
+            connection.note(f"refused: {why_nameless(request.path, self._house.settings.path)}")
+            connection.answered = True
             return connection.respond(
                 HTTPStatus.NOT_FOUND, f"dial {self._house.settings.path}/<charge point identity>\n"
             )
@@ -119,10 +124,18 @@ class Admission:
             arrival = await self._judge(caller)
         except StoreError as error:
             arrival = Refused(503, f"the store cannot be read: {error}")
+        self._ask_again(caller)
         if isinstance(arrival, Refused):
             return self._refuse(connection, caller, arrival)
         self.arrivals[connection] = arrival
+        self._house.waiting_list.forget(caller.address)  # what kept somebody out there is over
         return None
+
+    def _ask_again(self, caller: Caller) -> None:
+        """One that needs a certificate is asked for it again, whoever else showed a wrong one at its address."""
+        settings = self._house.settings_of(caller.identity)
+        if self._house.tls is not None and settings is not None and settings.least_profile == 3:
+            self._house.tls.ask_again(caller.address)
 
     def subprotocol(self, connection: ServerConnection, _: Sequence[Subprotocol]) -> Subprotocol | None:
         """The subprotocol agreed for this connection, in the charger's own spelling."""
@@ -140,6 +153,8 @@ class Admission:
             password,
             of_web_page(_first(request, "Origin"), _first(request, "User-Agent")),
             names_in(connection.certificate),
+            serial_of(connection.certificate),
+            connection.why_unasked,
         )
 
     async def _judge(self, caller: Caller) -> Arrival | Refused:
@@ -148,6 +163,7 @@ class Admission:
         if wait_s:
             return Refused(503, f"it connects too often, wait {wait_s:.0f} s")
         settings, point = self._house.settings_of(caller.identity), self._house.points.get(caller.identity)
+        caller = await self._with_what_holds(caller, settings)
         proved = await self._proved(caller, settings)
         refused = self._why_not(caller, settings, proved) or await self._taken(caller, proved)
         agreed = agree(caller.offered, settings.version if settings else None, point.version if point else "")
@@ -159,7 +175,18 @@ class Admission:
     async def judged(self, arrival: Arrival) -> Refused | None:
         """Whether one who is in already meets what is asked of it now; raises StoreError."""
         settings = self._house.settings_of(arrival.caller.identity)
-        return self._why_not(arrival.caller, settings, await self._proved(arrival.caller, settings))
+        caller = await self._with_what_holds(arrival.caller, settings)
+        return self._why_not(caller, settings, await self._proved(caller, settings))
+
+    async def _with_what_holds(self, caller: Caller, settings: OcppDeviceSettings | None) -> Caller:
+        """A certificate that was replaced or withdrawn is none."""
+        if settings is None or caller.serial is None or caller.identity not in caller.names:
+            return caller
+        why = await self._house.certificates.why_not(caller.identity, caller.serial)
+        if not why:
+            return caller
+        self.tell(caller.identity, f"{why}: it counts for nothing")
+        return replace(caller, names=frozenset(), why_no_certificate=why)
 
     async def _proved(self, caller: Caller, settings: OcppDeviceSettings | None) -> int:
         holds = False

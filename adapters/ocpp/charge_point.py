@@ -15,7 +15,7 @@ from adapters.ocpp.dispatch import AnswerWrong, CallFailed, CallRefused, Dispatc
 from adapters.ocpp.facts import ChargerFacts
 from adapters.ocpp.frames import FrameLog
 from adapters.ocpp.quirks import Quirks
-from adapters.ocpp.schemas import Schemas, SchemaViolation
+from adapters.ocpp.schemas import BesideNewer, Schemas, SchemaViolation
 from adapters.ocpp.settings import OcppDeviceSettings
 from adapters.ocpp.versions import dialect
 from gateway.model.errors import CommandRefused, DeviceAnswerWrong, DeviceUnreachable, StoreError
@@ -24,9 +24,7 @@ from gateway.ports import Clock, FactStore, OnChange, SessionStore
 
 log = logging.getLogger(__name__)
 
-NORMAL_CLOSURE, SERVICE_RESTART = 1000, 1012
-OLDER_INSIDE = "older_inside"
-"""Fact about a make: it dials as OCPP 2.x and has an OCPP 1.6 inside."""
+NORMAL_CLOSURE = 1000
 
 
 class Line(Protocol):
@@ -63,6 +61,10 @@ class Talk:
     peer: Peer
     link: Dispatch
     tasks: list[asyncio.Task[None]]
+    dialled: str
+    """The version it came with."""
+    settled: bool = False
+    """It was taken for a 1.6 and is none: no more changes on this connection."""
 
 
 class ChargePoint:
@@ -142,19 +144,26 @@ class ChargePoint:
         if self._care is not None:
             self._care.set_up_again()
 
-    async def older_inside(self, older: bool) -> None:
-        """It dials as OCPP 2.x and turns out to know 1.6 only (or, not `older`, no longer): it is served so from now on.
+    async def older_inside(self, older: bool) -> bool:
+        """It dials as OCPP 2.x and turns out to know 1.6 only (or, not `older`, does not): whether it is taken so.
 
-        Older, on the very same connection: some chargers take long to dial again. With a newer firmware it dials again.
+        It is served so from now on, on the very same connection, which goes there and back once at most.
         """
-        await self.facts.learn(OLDER_INSIDE, older or None)
-        log.warning("%s: it dials as OCPP 2.x and speaks %s", self._name, "1.6" if older else "it")
-        if self._line is None:
-            return
-        if older and self._talk is not None:
-            self._in_background(self._go_on_as_16(self._talk))
-        else:
-            self._in_background(self._line.close(SERVICE_RESTART, "dial again"))
+        talk = self._talk
+        if talk is None or talk.dialled == "1.6" or (older and (talk.settled or self._pinned)):
+            return False
+        talk.settled = talk.settled or not older
+        await self.facts.know_older_inside(older)
+        version = "1.6" if older else talk.dialled
+        if self.version != version:
+            log.warning("%s: it dials as OCPP %s and speaks %s", self._name, talk.dialled, version)
+            self._in_background(self._go_on_as(talk, version))
+        return True
+
+    @property
+    def _pinned(self) -> bool:
+        """Whether the site file says that it speaks 2.x."""
+        return any(one.settings.version not in (None, "1.6") for one in self.connectors.values())
 
     def use(self, quirks: Quirks) -> None:
         """What is known beforehand of chargers by their make."""
@@ -198,10 +207,11 @@ class ChargePoint:
             self._forget(line)
             raise
         if self._line is line:  # not replaced while the store was asked
-            await self._serve(line, "1.6" if self.facts.get(OLDER_INSIDE) else version, peer)
+            await self._serve(line, version, peer)
 
-    async def _serve(self, line: Line, version: str, peer: Peer) -> None:
-        talk = await self._begin(line, version, peer)
+    async def _serve(self, line: Line, dialled: str, peer: Peer) -> None:
+        older = self.facts.older_inside and not self._pinned
+        talk = await self._begin(line, "1.6" if older else dialled, peer, dialled)
         try:
             async for message in line:
                 talk.link.receive(message)
@@ -212,25 +222,26 @@ class ChargePoint:
             self._forget(line)
             await self._detach(talk.link)
 
-    async def _begin(self, line: Line, version: str, peer: Peer) -> Talk:
-        """Speak this version on a line from now on."""
+    async def _begin(self, line: Line, version: str, peer: Peer, dialled: str) -> Talk:
+        """Speak this version on a line from now on; it dialled as OCPP `dialled`."""
         await self._speak(version, peer)
-        spoken = dialect(version, self)
+        spoken = dialect(version, self, dialled)
         care = Care(self._name, self.connectors, spoken, self.clock)
-        link = Dispatch(
-            line.send, spoken.handle, care.answered, self._schemas(version), self.frames, self.clock, version
-        )
+        schemas = self._schemas(version)
+        if version != dialled:
+            schemas = BesideNewer(schemas, self._schemas(dialled))
+        link = Dispatch(line.send, spoken.handle, care.answered, schemas, self.frames, self.clock, version)
         caring = asyncio.create_task(care.run(), name=f"care for {self.identity}")
         working = asyncio.create_task(link.work(), name=f"answers to {self.identity}")
         self._attach(link, care, caring)
-        self._talk = Talk(line, peer, link, [caring, working])
+        self._talk = Talk(line, peer, link, [caring, working], dialled)
         return self._talk
 
-    async def _go_on_as_16(self, talk: Talk) -> None:
+    async def _go_on_as(self, talk: Talk, version: str) -> None:
         """The calls it made before are still answered by the exchange it made them to."""
         if self._link is not talk.link:
             return  # it dialled again meanwhile
-        later = await self._begin(talk.line, "1.6", talk.peer)
+        later = await self._begin(talk.line, version, talk.peer, talk.dialled)
         talk.link, talk.tasks = later.link, [*talk.tasks, *later.tasks]
         if self._line is not talk.line:  # the connection ended meanwhile
             for task in later.tasks:
@@ -260,6 +271,8 @@ class ChargePoint:
         for connector in self.connectors.values():
             await connector.book.resume()
         await self.facts.load()
+        for connector in self.connectors.values():
+            await connector.recall_needs()
         self.version = self.version or self.facts.version
 
     async def _speak(self, version: str, peer: Peer) -> None:
@@ -267,6 +280,7 @@ class ChargePoint:
         await self.facts.spoke(version)
         for connector in self.connectors.values():
             connector.speak(version)
+            connector.live.line_changed()
             connector.limiter.learn_features(None, ("A", "W"))
 
     def _attach(self, link: Dispatch, care: Care, caring: asyncio.Task[None]) -> None:
@@ -287,6 +301,8 @@ class ChargePoint:
             return
         self._link = self._talk = self._care = self._caring = None
         log.info("%s: disconnected", self._name)
+        for connector in self.connectors.values():
+            connector.live.line_changed()
         self._changed("disconnected")
         try:
             for connector in self.connectors.values():

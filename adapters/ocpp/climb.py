@@ -25,6 +25,8 @@ class Climb:
         """Whether the charger accepted that way before."""
         self.takes_none = False
         """Whether it is contained because it refused every way, not because it obeyed none."""
+        self.spared = False
+        """Whether it is contained before every way was tried, as a fuse was in danger."""
         self._unhonoured: list[Rung] = []
         self._idle: list[Rung] = []
         """Accepted in this session, without effect; the last one named twice: no other has any."""
@@ -61,8 +63,16 @@ class Climb:
     def new_car(self) -> None:
         """Every way is worth a try again."""
         self._unhonoured.clear()
-        self.takes_none = False
+        self.takes_none = self.spared = False
         self.go_to(self.rungs[0], took=False)
+
+    def go_on(self) -> None:
+        """The danger is over: the first way that was not tried yet, in the order of trying; else it stays contained."""
+        self.spared = False
+        self._unhonoured = [rung for rung in self._unhonoured if rung not in LAST_RESORTS]
+        left = [rung for rung in self._in_turn(self.rungs[0]) if rung not in self._unhonoured]
+        if left and len(self._unhonoured) < MOST_UNHONOURED:
+            self.go_to(left[0], took=False)
 
     def go_to(self, rung: Rung, *, took: bool) -> None:
         """Use this way from now on."""
@@ -124,18 +134,29 @@ class Climb:
             return []
         return [rung for rung in (replace(self.rung, stack=0),) if rung in self.rungs]
 
-    def not_honoured(self, used: Rung, resorts: Sequence[Rung]) -> Rung | None:
-        """The next way after this one: its like in unit and stack, other units and stacks, stopping; None: the last."""
+    def not_honoured(self, used: Rung, resorts: Sequence[Rung], *, at_once: bool = False) -> Rung | None:
+        """The next way after this one: the other unit, its like, other stacks, stopping; None: the last.
+
+        `at_once`: a fuse is in danger, so that no other profile is tried before it is stopped.
+        """
         refused = self._refused_at > -math.inf
         self.takes_none = self.takes_none or refused
         self._unhonoured.append(used)
         left = list(resorts)
         if used not in LAST_RESORTS and len(self._unhonoured) < MOST_UNHONOURED and not refused:
-            left = [*self._after(used), *resorts]
+            first = next((rung for rung in self._unhonoured if rung not in LAST_RESORTS), used)
+            self.spared = at_once
+            left = [*([] if at_once else self._in_turn(first)), *resorts]
         following = next((rung for rung in left if rung not in self._unhonoured), None)
         if following is not None:
             self.go_to(following, took=False)
         return following
+
+    def _in_turn(self, first: Rung) -> list[Rung]:
+        """The first way, the same in the other unit (some accept both and follow one), then its like and the rest."""
+        others = [replace(first, unit=unit) for unit in self.units if unit != first.unit]
+        twins = [rung for rung in others if rung in self.rungs]
+        return [first, *twins, *self._after(first), *self.rungs]
 
     def _after(self, used: Rung) -> list[Rung]:
         """The ways like this one in unit and stack, then a transaction profile of each other."""

@@ -14,12 +14,13 @@ from adapters.ocpp.facts import ChargerFacts
 from adapters.ocpp.frames import FrameLog
 from adapters.ocpp.limits import Limiter
 from adapters.ocpp.live import STALE_INTERVALS, LiveState
+from adapters.ocpp.needs_kept import NeedsKept
 from adapters.ocpp.sessions import SessionBook
 from adapters.ocpp.settings import OcppDeviceSettings
 from adapters.ocpp.v2.profiles import Profiles2
 from adapters.ocpp.v16.profiles import Profiles16
 from gateway.model.charging import ChargingNeeds
-from gateway.model.errors import CommandRefused, DeviceUnreachable
+from gateway.model.errors import CommandRefused, DeviceUnreachable, StoreError
 from gateway.model.quantity import CURRENTS, Quantity
 from gateway.model.reading import Reading
 from gateway.model.setpoint import Setpoint, SetpointKind
@@ -84,6 +85,7 @@ class Connector:
         """Whether the wish must be told anew as soon as our answer is on the wire."""
         self.polls = True
         """Whether it may be asked for meter values; False once it said that it cannot."""
+        self._needs_kept = NeedsKept(device.id)
         self._owner = owner
         self._clock = clock
         self._on_change = on_change
@@ -116,6 +118,23 @@ class Connector:
                 self.evse,
             )
 
+    # ---- what the car said
+
+    async def recall_needs(self) -> None:
+        """Before the first message after a start: what the car said in the session under way; raises StoreError."""
+        held = await self._needs_kept.recall(self._owner.facts, self._transaction())
+        if held is not None and self.needs is None:
+            self.needs = held
+            self.changed("needs")
+
+    async def keep_needs(self) -> None:
+        """What the car said, or that it is gone, is on the disk when this returns; raises StoreError."""
+        await self._needs_kept.keep(self._owner.facts, self.needs, self._transaction())
+
+    def _transaction(self) -> int:
+        session = self.book.open_session()
+        return session.transaction if session else 0
+
     # ---- Meter
 
     async def read(self) -> list[Reading]:
@@ -145,8 +164,8 @@ class Connector:
             news.cancel()
 
     def rest(self) -> None:
-        """Without a transaction and not charging no current flows: say so."""
-        if self.book.open_session() is None and self.live.phase in (ChargePhase.AVAILABLE, ChargePhase.PLUGGED):
+        """No current flows where nothing is plugged in, or by the charger's own word outside of a transaction: say so."""
+        if self.book.open_session() is None and self.live.idle_told:
             self.measured(self.live.idle())
 
     def measured(self, readings: list[Reading]) -> None:
@@ -172,7 +191,8 @@ class Connector:
             transaction=str(session.transaction) if session else "",
             session_start=session.start if session else None,
             session_wh=session.energy_wh if session else 0.0,
-            power_w=self.live.value(Quantity.POWER),
+            power_w=self.live.power_w(),
+            resting=self.live.resting,
             current_a=(values[0], values[1], values[2]),
             offered_a=self.live.value(Quantity.CURRENT_OFFERED),
             soc_percent=self.live.value(Quantity.SOC),
@@ -198,7 +218,10 @@ class Connector:
         return self.live.phase or (ChargePhase.PLUGGED if in_session else ChargePhase.AVAILABLE)
 
     def show_outlook(self, periods: Sequence[tuple[datetime, float]]) -> None:
-        """What the plan means to give the car from now on (from when, W; the last is the end); told to one with needs."""
+        """What the plan means to give the car from now on (from when, W; the last is the end); told to one with needs.
+
+        It is told held to the safe current, and not at all where that is 0 (decision 10).
+        """
         if self.needs is not None and periods:
             end = min(periods[-1][0], self.needs.departure or periods[-1][0])
             shown = [*(each for each in periods[:-1] if each[0] < end), (end, 0.0)]
@@ -223,12 +246,12 @@ class Connector:
             except CallFailed as error:
                 raise DeviceUnreachable(self.id, "limit", str(error)) from None
 
-    async def next_rung(self) -> str:
+    async def next_rung(self, *, at_once: bool = False) -> str:
         """Accepted but not honoured: go to the next way of limiting, send the wish that way, and name it.
 
-        Raises CommandRefused at the last way, DeviceUnreachable.
+        `at_once`: a fuse is above its rating, stop it. Raises CommandRefused at the last way, DeviceUnreachable.
         """
-        rung = await self.limiter.next_rung()
+        rung = await self.limiter.next_rung(at_once=at_once)
         if self._wish is not None and self.has_wish:
             await self._apply(self._wish)
         return rung.words
@@ -263,6 +286,10 @@ class Connector:
     async def begin_anew(self, max_stack: int | None, units: tuple[str, ...]) -> None:
         """After a connection or reboot: the ladder as announced, the safe default, the wish; raises LinkLost."""
         self.limiter.learn_features(max_stack, units, self._owner.switches_phases)
+        try:
+            await self.recall_needs()
+        except StoreError as error:
+            log.warning("%s: what its car said cannot be recalled: %s", self.id, error)
         try:
             await self.limiter.set_safe_default()
         except CommandRefused as error:

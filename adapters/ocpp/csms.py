@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from adapters.ocpp.admission import Admission, Arrival
+from adapters.ocpp.certificates import Certificates
 from adapters.ocpp.charge_point import ChargePoint
 from adapters.ocpp.connector import Connector
 from adapters.ocpp.credentials import Credentials
@@ -27,7 +29,7 @@ from adapters.ocpp.rotation import Rotation
 from adapters.ocpp.schemas import Schemas
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
 from adapters.ocpp.storms import Storms
-from adapters.ocpp.tls import CertificateAuthority, ServerTls
+from adapters.ocpp.tls import CertificateAuthority, Names, ServerTls
 from adapters.ocpp.waiting import Traces, WaitingList, WaitingRoom
 from gateway.model.charging import ChargerAbout, Operation, TraceLine, WaitingCharger
 from gateway.model.errors import CommandRefused, StoreError
@@ -39,6 +41,7 @@ log = logging.getLogger(__name__)
 RETRY_S = 5.0
 CERTIFICATE_LOOK_S = 3600.0
 GOING_AWAY, POLICY, RESTART = 1001, 1008, 1012
+EVERY_INTERFACE = ("0.0.0.0", "::")
 
 
 class Csms:
@@ -64,7 +67,8 @@ class Csms:
         self.waiting_list = WaitingList(clock)
         self.traces = Traces()
         self.credentials = Credentials(facts)
-        self.rotation = Rotation(self.credentials, authority)
+        self.certificates = Certificates(facts)
+        self.rotation = Rotation(self.credentials, authority, self.certificates, self._tell)
         self.operations = Operations(receiver, clock, facts)
         self.points: dict[str, ChargePoint] = {}
         """The configured charge points by identity."""
@@ -81,8 +85,8 @@ class Csms:
         self._adopted: dict[str, asyncio.Event] = {}
         """Set for an identity that waits when it is configured."""
         self._recalled: set[str] = set()
-        self._farewells: set[asyncio.Task[None]] = set()
-        self._tls = ServerTls(authority, self._wants_certificates) if authority is not None else None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.tls = ServerTls(authority, self._wants_certificates) if authority is not None else None
         self._admission = Admission(self, Storms(settings.reconnects_per_minute), clock)
 
     # ---- what is configured
@@ -120,10 +124,16 @@ class Csms:
         known = [settings for _, settings in self._devices.get(identity, ())]
         return max(known, key=lambda each: (each.least_profile, each.password is not None), default=None)
 
-    def take_over(self, on_change: OnChange, wanted: Mapping[str, Sequence[tuple[Device, OcppDeviceSettings]]]) -> None:
+    def take_over(
+        self,
+        on_change: OnChange,
+        wanted: Mapping[str, Sequence[tuple[Device, OcppDeviceSettings]]],
+        elsewhere: Collection[str] = (),
+    ) -> None:
         """A new site file: whose devices stay as they are keeps connection and sessions, the others begin anew.
 
-        `wanted` are the devices of each identity; `charger` is then called for each of them as at the start.
+        `wanted` are the devices of each identity; `charger` is then called for each of them as at the start. Passwords
+        and certificates of who is gone hold no longer, unless the identity is configured `elsewhere`.
         """
         self._on_change = on_change
         for identity, known in list(self._devices.items()):
@@ -131,6 +141,15 @@ class Csms:
                 del self._devices[identity], self.points[identity]
                 gone = identity not in wanted
                 self.withdraw(identity, "no longer configured" if gone else "configured anew, dial again", gone=gone)
+                if gone and identity not in elsewhere:
+                    self._in_background(self._withdraw_trust(identity))
+
+    async def _withdraw_trust(self, identity: str) -> None:
+        try:
+            await self.credentials.adopt(identity, None)
+            await self.certificates.withdraw(identity)
+        except StoreError as error:
+            log.error("%s: the credentials of %s cannot be withdrawn: %s", self.name, identity, error)
 
     def withdraw(self, identity: str, why: str, *, gone: bool = True) -> None:
         """End the live connection of an identity whose credentials hold no longer (or, not `gone`, have changed)."""
@@ -141,9 +160,15 @@ class Csms:
 
     def farewell(self, connection: ServerConnection, code: int, why: str) -> None:
         """Close a connection without waiting for it."""
-        task = asyncio.create_task(connection.close(code, why), name="farewell")
-        self._farewells.add(task)
-        task.add_done_callback(self._farewells.discard)
+        self._in_background(connection.close(code, why))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _tell(self, identity: str, text: str) -> None:
+        self._admission.tell(identity, text)
 
     def _wants_certificates(self) -> bool:
         return any(settings.least_profile == 3 for known in self._devices.values() for _, settings in known)
@@ -155,7 +180,7 @@ class Csms:
         failing = False
         while True:
             front = Front(
-                self._tls.context if self._tls else None,
+                self.tls,
                 self._admission.may_enter,
                 self._admission.nameless,
                 self._clock.now,
@@ -268,12 +293,14 @@ class Csms:
         room = WaitingRoom(self.waiting_list, caller.identity, self._clock, arrival.version)
         self._admission.rooms[caller.identity] = room
         schemas, line = self._schemas(arrival.version), SocketLine(connection)
-        link = Dispatch(line.send, room.handle, lambda _: None, schemas, room.frames, self._clock, arrival.version)
+        link = Dispatch(line.send, room.handle, room.answered, schemas, room.frames, self._clock, arrival.version)
+        room.call = link.call
         work = asyncio.create_task(link.work(), name=f"answers to {caller.identity}")
         try:
             async for message in WaitingLine(connection, enough):
                 link.receive(message)
         finally:
+            room.close()
             link.close()
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
@@ -289,7 +316,7 @@ class Csms:
         """The last steps and messages of one charge point, or address, oldest first, secrets blanked."""
         point, room = self.points.get(identity), self._admission.rooms.get(identity)
         frames = point.frames if point is not None else room.frames if room is not None else None
-        lines = self.traces.of(identity, *self._admission.addresses_of(identity))
+        lines = self.traces.of(identity)
         lines += [TraceLine(frame.time, frame.direction, frame.text) for frame in frames.frames()] if frames else []
         return sorted(lines, key=lambda line: line.time)
 
@@ -297,10 +324,12 @@ class Csms:
         """The charge point that waits here will be adopted: the password it dialled with is its password from now on.
 
         Answers the security profile it must keep: 0 none, 1 password, 2 password over TLS. Raises StoreError.
+        Certificates signed for the identity before hold no longer: another charger may have had its name.
         """
         waiting, secret = self.waiting_list.get(identity), self.waiting_list.offered_password(identity)
         await self.credentials.adopt(identity, secret)
-        return waiting.security_profile if waiting is not None and secret is not None else 0
+        await self.certificates.withdraw(identity)
+        return min(waiting.security_profile, 2) if waiting is not None and secret is not None else 0
 
     def about(self, charger: str) -> ChargerAbout | None:
         """What is known of one configured charger (device id); None when it is none of ours."""
@@ -335,9 +364,14 @@ class Csms:
         path = f"{self.settings.path.rstrip('/')}/{identity}"
         if self._authority is None:
             return [f"ws://<address of this hub>:{self.port}{path}"]
-        names = self._authority.names()
-        hosts = [*(each for each in names.addresses if not each.startswith("127.")), names.hosts[0]]
+        hosts = self._hosts(self._authority.names())
         return [f"{scheme}://{host}:{self.port}{path}" for scheme in ("ws", "wss") for host in hosts]
+
+    def _hosts(self, names: Names) -> list[str]:
+        """Where it can be reached: the one address it listens on, or all of this hub and its name."""
+        if self.settings.host not in EVERY_INTERFACE:
+            return [self.settings.host]
+        return [*(each for each in names.addresses if not each.startswith("127.")), names.hosts[0]]
 
     def root_certificate(self) -> str:
         """The root to install in chargers that dial wss, in PEM; "" without an authority."""

@@ -47,8 +47,8 @@ class Host(Protocol):
         """One call to the charger; raises CallFailed."""
         ...
 
-    async def older_inside(self, older: bool) -> None:
-        """It dials as OCPP 2.x and turns out to know 1.6 only (or, not `older`, no longer)."""
+    async def older_inside(self, older: bool) -> bool:
+        """It dials as OCPP 2.x and turns out to know 1.6 only (or, not `older`, does not): whether it is taken so."""
         ...
 
 

@@ -148,6 +148,7 @@ class Dispatch:
             raise NoAnswer(f"no answer to {action}") from None
         finally:
             self._outstanding = None
+            _let_go(answer)
         return self._checked(f"{action}Response", result, message_id)
 
     def _checked(self, name: str, payload: Any, message_id: str) -> Payload:
@@ -307,17 +308,21 @@ class Dispatch:
             except SchemaViolation:
                 if not (older and older.fits(action, waiting.payload)):
                     raise
-        elif not (older and waiting.kind == CALL and older.fits(action, waiting.payload)):
+        elif own.knows(action) or not (older and waiting.kind == CALL and older.knows(action)):
             raise Refusal("NotImplemented", "unknown action")
+        else:
+            self._count_violation("1.6 message")
+            return older, self._tolerated(action, waiting.payload, older)
         self._count_violation("1.6 message")
         return older, waiting.payload
 
-    def _tolerated(self, name: str, payload: Any) -> Payload:
+    def _tolerated(self, name: str, payload: Any, schemas: Schemas | None = None) -> Payload:
+        schemas = schemas or self._schemas
         try:
-            self._schemas.check(name, payload)
+            schemas.check(name, payload)
         except SchemaViolation:
             self._count_violation("schema tolerated")
-            return self._schemas.mended(name, payload, self._count_violation)
+            return schemas.mended(name, payload, self._count_violation)
         result: Payload = payload
         return result
 
@@ -331,6 +336,12 @@ class Dispatch:
 
     def _count_violation(self, kind: str) -> None:
         self._frames.violations[kind] += 1
+
+
+def _let_go(answer: asyncio.Future[Any]) -> None:
+    """Nobody waits for it (any more): a connection lost while the call was still being sent is told once, by the send."""
+    if not answer.cancel() and not answer.cancelled():
+        answer.exception()
 
 
 def _refuse_constant(name: str) -> None:

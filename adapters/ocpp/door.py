@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from adapters.ocpp.versions import SUBPROTOCOLS, choose
+from adapters.ocpp.versions import SUBPROTOCOLS, choose, meant
 
 IDENTITY_LENGTH = 48
 """OCPP-J 2.0.1, section 3.1.1; 1.6 names no limit."""
@@ -45,6 +45,10 @@ class Caller:
     """A browser sent it."""
     names: frozenset[str] = frozenset()
     """In its certificate, which our authority signed; empty without one."""
+    serial: int | None = None
+    """Of that certificate."""
+    why_no_certificate: str = ""
+    """Why it was not asked for one, or why the one it showed counts for nothing, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,28 @@ def identity_in(target: str, base: str) -> str:
     """
     path = target.partition("?")[0].partition("#")[0].rstrip("/")
     identity = unquote(path.rpartition("/")[2])
-    fit = 0 < len(identity) <= IDENTITY_LENGTH and identity.isprintable() and "\ufffd" not in identity
-    return identity if fit and path != base.rstrip("/") else ""
+    return identity if path != base.rstrip("/") and not _unfit(identity) else ""
+
+
+def why_nameless(target: str, base: str) -> str:
+    """Why a request's path names no charge point, in words."""
+    path = target.partition("?")[0].partition("#")[0].rstrip("/")
+    identity = unquote(path.rpartition("/")[2])
+    what = "it asked for " + _shown(path, 60)
+    if not identity or path == base.rstrip("/"):
+        return f"{what}, which names no charge point"
+    return f"{what}, and {_unfit(identity)}"
+
+
+def _unfit(identity: str) -> str:
+    """Why a text is no identity, or ""."""
+    if len(identity) > IDENTITY_LENGTH:
+        return f"an identity of {len(identity)} characters is too long: at most {IDENTITY_LENGTH}"
+    if "\ufffd" in identity or any("\ud800" <= character <= "\udfff" for character in identity):
+        return "its identity is not UTF-8"
+    if not identity.isprintable():
+        return "its identity has characters that cannot be printed"
+    return "" if identity else "its identity is empty"
 
 
 def basic(header: str) -> tuple[str | None, bytes]:
@@ -120,7 +144,8 @@ def why_below(caller: Caller, least: int, proved: int) -> Refused | None:
         return Refused(403, f"security profile {least} needs TLS: dial wss:// instead of ws://")
     if least == 3:
         if not caller.names:
-            return Refused(403, "security profile 3 needs the charger's own certificate, and it showed none")
+            why = caller.why_no_certificate or "it showed none"
+            return Refused(403, f"security profile 3 needs the charger's own certificate, and {why}"[:300])
         return Refused(
             403, f"its certificate is for {', '.join(sorted(caller.names))[:100]}, not for {caller.identity}"
         )
@@ -134,9 +159,10 @@ def why_below(caller: Caller, least: int, proved: int) -> Refused | None:
 def agree(offered: Sequence[str], pin: str | None, known: str) -> Agreed | Refused:
     """The version to speak: a pin's, else the richest offered; without an offer that of last time, if `known`.
 
-    Interpretation: case is forgiven, and the charger's own spelling is answered, for it compares the text.
+    Interpretation: case and the usual misspellings of 1.6 are forgiven, and the charger's own spelling is answered,
+    for it compares the text (RFC 6455, section 4.1).
     """
-    spelled = {name.strip().lower(): name for name in reversed(offered)}
+    spelled = {meant(name): name for name in reversed(offered)}
     chosen = choose(tuple(spelled), pin)
     if chosen is not None:
         return Agreed(chosen.removeprefix("ocpp"), spelled[chosen])
@@ -162,5 +188,5 @@ def offered_in(headers: Iterable[str]) -> tuple[str, ...]:
     return tuple(word.strip() for line in headers for word in line.split(",") if word.strip())
 
 
-def _shown(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)[:40]
+def _shown(text: str, most: int = 40) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)[:most]

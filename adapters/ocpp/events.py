@@ -24,15 +24,25 @@ def rebooted(connector: Connector) -> None:
 
 
 async def take_status(
-    connector: Connector, phase: ChargePhase, time: datetime | None, error: str = "", *, orphaned: bool = False
+    connector: Connector,
+    phase: ChargePhase,
+    time: datetime | None,
+    error: str = "",
+    *,
+    orphaned: bool = False,
+    idle: bool = False,
 ) -> None:
-    """A status of the connector; `orphaned`: it ends a session whose end was never told; raises StoreError."""
+    """A status of the connector; raises StoreError.
+
+    `orphaned`: it ends a session whose end was never told; `idle`: it says itself that it does not charge.
+    """
     before = connector.live.phase
-    if not connector.live.take_status(phase, time):
+    if not connector.live.take_status(phase, time, idle=idle):
         return
     connector.live.error = error
     if orphaned:
         await _close_orphan(connector, time)
+        connector.book.freed()
     tell_plug(connector, before)
     connector.rest()
 
@@ -74,8 +84,8 @@ async def end(
     await connector.book.stop(session, time, register_wh, reason)
     if was_current:
         connector.needs = None
-    if connector.live.phase is ChargePhase.CHARGING and connector.book.open_session() is None:
-        connector.live.assume(ChargePhase.PLUGGED)
+    if connector.live.phase in _WITH_CAR and connector.book.open_session() is None:
+        connector.live.assume(ChargePhase.PLUGGED, idle=True)
     connector.changed("session")
     connector.rest()
 

@@ -16,10 +16,17 @@ def tells_apart(limit_a: float, maximum_a: float, default_a: float | None) -> bo
     return limit_a <= maximum_a - DROP_A and (default_a is None or abs(limit_a - default_a) > TOLERANCE_A)
 
 
-def seen_working(limit_a: float, offered_a: float | None, drawn_a: float | None, before_a: float | None) -> bool:
-    """By samples taken under the limit, A per phase: the charger offers it, the car stands at it, or fell to it.
+def seen_working(
+    limit_a: float,
+    offered_a: float | None,
+    drawn_a: float | None,
+    before_a: float | None,
+    stood_a: float | None = None,
+) -> bool:
+    """By samples taken under the limit, A per phase: the charger offers it, or the car fell, rose or followed to it.
 
-    `before_a`: what the car drew when the limit was set.
+    `before_a`: what the car drew when the limit was set; `stood_a`: another limit at which it was seen standing.
+    A car that stands where it stood before proves nothing.
     """
     if drawn_a is not None and drawn_a > limit_a + TOLERANCE_A:
         return False
@@ -28,7 +35,16 @@ def seen_working(limit_a: float, offered_a: float | None, drawn_a: float | None,
     if drawn_a is None:
         return False
     fell = before_a is not None and before_a >= limit_a + DROP_A
-    return fell or (limit_a > 0 and drawn_a >= limit_a - BELOW_A)
+    return fell or (stands_at(limit_a, drawn_a) and _moved(drawn_a, before_a, stood_a))
+
+
+def stands_at(limit_a: float, drawn_a: float | None) -> bool:
+    """Whether the car draws what it is allowed to, as far as cars do."""
+    return limit_a > 0 and drawn_a is not None and limit_a - BELOW_A <= drawn_a <= limit_a + TOLERANCE_A
+
+
+def _moved(drawn_a: float, before_a: float | None, stood_a: float | None) -> bool:
+    return any(was_a is not None and abs(drawn_a - was_a) >= DROP_A for was_a in (before_a, stood_a))
 
 
 def combines(composite: Composite, current_a: float, phases: int, voltage_v: float) -> bool | None:

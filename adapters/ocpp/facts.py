@@ -49,18 +49,22 @@ class ChargerFacts:
         self.serial = ""
         self.version = ""
         """OCPP version it spoke last."""
+        self.older_inside = False
+        """Whether this charger dials as OCPP 2.x and has an OCPP 1.6 inside; another one of its make may well be sound."""
 
     async def load(self) -> None:
         """Recall the make last seen and what was learned of it."""
         known = await self._get(f"ocpp/charger/{self._device}") or {}
         self.make = Make(*(clean(known.get(key)) for key in ("vendor", "model", "firmware")))
         self.serial, self.version = clean(known.get("serial")), clean(known.get("version"))
+        self.older_inside = known.get("older_inside") is True
         await self._recall()
 
     async def boot(self, make: Make, serial: str = "") -> None:
         """The charger told its make: recall what was learned of it."""
         if make == self.make and serial == self.serial:
             return
+        self.older_inside = self.older_inside and make == self.make  # another firmware may be sound
         self.make, self.serial = make, serial
         await self._put_charger()
         await self._recall()
@@ -75,9 +79,16 @@ class ChargerFacts:
             self.version = version
             await self._put_charger()
 
+    async def know_older_inside(self, older: bool) -> None:
+        """Keep whether an OCPP 1.6 is inside of this charger of 2.x."""
+        if older != self.older_inside:
+            self.older_inside = older
+            await self._put_charger()
+
     async def _put_charger(self) -> None:
         make = {"vendor": self.make.vendor, "model": self.make.model, "firmware": self.make.firmware}
-        document = {**make, "serial": self.serial, "version": self.version}
+        older = {"older_inside": True} if self.older_inside else {}
+        document = {**make, "serial": self.serial, "version": self.version, **older}
         await self._put(f"ocpp/charger/{self._device}", document)
 
     def get(self, name: str) -> Any:
@@ -95,6 +106,14 @@ class ChargerFacts:
         # A charger that never says who it is keeps its facts for itself.
         make = "/".join(part.replace("/", "_") for part in (self.make.vendor, self.make.model, self.make.firmware))
         return f"ocpp/model/{make}" if self.make.words else f"ocpp/model/of/{self._device}"
+
+    async def keep_promise(self, key: str, document: dict[str, Any]) -> None:
+        """Keep what a charger will be told is kept: committed when it returns; raises StoreError."""
+        await self._store.put(key, document)
+
+    async def promised(self, key: str) -> dict[str, Any]:
+        """What was kept by `keep_promise`, empty when nothing was; raises StoreError."""
+        return await self._store.get(key) or {}
 
     async def _get(self, key: str) -> dict[str, Any] | None:
         try:

@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from adapters.ocpp.secrecy import redacted
+from adapters.ocpp.secrecy import redacted_together
 from adapters.ocpp.wire import to_text, to_time
 
 KEPT_FRAMES = 300
@@ -49,7 +49,8 @@ class FrameLog:
 
     def frames(self) -> list[Frame]:
         """The last frames, oldest first, tags and keys blanked."""
-        return [Frame(frame.time, frame.direction, redacted(frame.text)) for frame in self._frames]
+        shown = redacted_together(frame.text for frame in self._frames)
+        return [Frame(frame.time, frame.direction, text) for frame, text in zip(self._frames, shown, strict=True)]
 
     # ---- answers, for messages that come a second time
 

@@ -16,9 +16,10 @@ from datetime import datetime
 from typing import Any, cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import SecurityError
 from websockets.server import ServerProtocol
 
-from adapters.ocpp.tls import why_failed
+from adapters.ocpp.tls import ServerTls, why_failed
 from gateway.model.charging import TraceLine
 
 log = logging.getLogger(__name__)
@@ -39,13 +40,13 @@ class Front:
 
     def __init__(
         self,
-        tls: Callable[[], ssl.SSLContext] | None,
+        tls: ServerTls | None,
         may_enter: Callable[[str], str],
         nameless: Callable[[str, Sequence[TraceLine]], None],
         now: Callable[[], datetime],
     ) -> None:
         self.tls = tls
-        """The TLS context for the next connection; None: plain only."""
+        """Makes the TLS context for the next connection; None: plain only."""
         self.may_enter = may_enter
         """Called with an address; why it may not come in, or ""."""
         self.nameless = nameless
@@ -100,6 +101,10 @@ class FrontConnection(ServerConnection):
         self.steps: list[TraceLine] = []
         """What happened on the way in; whoever learns the identity takes them."""
         self.named = False
+        self.answered = False
+        """Whether a request was read and answered, be it with a refusal."""
+        self.why_unasked = ""
+        """Why it was not asked for a certificate, in words; "" when it was, or nobody is."""
         self._front = front
         self._raw: asyncio.Transport | None = None
         self._way_in: asyncio.Task[None] | None = None
@@ -151,10 +156,15 @@ class FrontConnection(ServerConnection):
         if self._front.tls is None:
             self.note("hung up on: it spoke TLS, but this hub has no certificate")
             return None
-        context = self._front.tls()
-        secured = await self.loop.start_tls(
-            raw, self, context, server_side=True, ssl_handshake_timeout=TLS_S, ssl_shutdown_timeout=CLOSE_S
-        )
+        context = self._front.tls.context(self.address)
+        self.why_unasked = self._front.tls.spared(self.address)
+        try:
+            secured = await self.loop.start_tls(
+                raw, self, context, server_side=True, ssl_handshake_timeout=TLS_S, ssl_shutdown_timeout=CLOSE_S
+            )
+        except ssl.SSLCertVerificationError as error:
+            self._front.tls.spare(self.address, f"the one it showed is not accepted: {error.verify_message}")
+            raise
         if secured is not None:
             version = secured.get_extra_info("ssl_object").version()
             self.note(f"TCP connected, {version} agreed")
@@ -187,8 +197,8 @@ class FrontConnection(ServerConnection):
         self._front.came_in(self)
         if self._started:
             super().connection_lost(exc)
-            if not self.named and self.steps:
-                self.note("it sent no HTTP request that can be read")
+            if not self.named and not self.answered and self.steps:
+                self.note(why_unread(self.protocol.handshake_exc))
         self._tell_nameless()
 
     def note(self, text: str) -> None:
@@ -206,6 +216,16 @@ class FrontConnection(ServerConnection):
         if not self.named and self.steps:
             self._front.nameless(self.address, self.steps)
             self.steps = []
+
+
+def why_unread(error: BaseException | None) -> str:
+    """Why websockets could not read a request, in words for the installer."""
+    cause, words = error.__cause__ if error is not None else None, "it sent no HTTP request that can be read"
+    if isinstance(cause, UnicodeDecodeError):
+        return f"{words}: its path is not URL-encoded, or not UTF-8; letters beyond ASCII are written as %"
+    # What the library quotes behind the colon may be a header with a password in it.
+    told = str(cause or (error if isinstance(error, SecurityError) else "")).partition(":")[0]
+    return f"{words}: {told}"[:200] if told and not isinstance(cause, EOFError) else words
 
 
 def _set(future: asyncio.Future[None]) -> None:

@@ -7,7 +7,6 @@ leaves a safe charger. Before a transaction nothing flows: the safe default is e
 from __future__ import annotations
 
 import logging
-import math
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -26,9 +25,7 @@ from adapters.ocpp.rungs import (
     CHANGE_AVAILABILITY,
     CLEAR_OTHERS,
     LAST_RESORTS,
-    REMOTE_STOP,
     TAG_LENGTH,
-    TELL_LESS,
     Profiles,
     Rung,
     allowed_current,
@@ -76,6 +73,8 @@ class Limiter:
         self._wish_a: float | None = None
         self._cage = Containment(self._target, self._pauser)
         self._raise_waits = False
+        self._refuses_zero = False
+        """Whether it took this way for more, and refused 0 A, since it connected."""
         self._outlook_waits = False
         self._placed: dict[str, Rung] = {}
         """By purpose, the transaction and station profiles of ours that the charger holds."""
@@ -89,8 +88,8 @@ class Limiter:
 
     @property
     def seen_working(self) -> bool:
-        """Whether that way was seen working since the charger's last start, not just accepted."""
-        return self._proof.seen
+        """Whether that way was seen working since the charger's last start, not just accepted; a stop never is."""
+        return self._proof.seen and not self._climb.is_contained
 
     @property
     def paused_by_availability(self) -> bool:
@@ -130,6 +129,7 @@ class Limiter:
         """Order the ladder by what the charger announced; a rung known for its make comes first."""
         purposes, connector = self._target.profiles.purposes, self._target.connector
         rungs = ladder(min(max_stack or 0, 100), units, purposes, connector)
+        self._refuses_zero = False
         self._phases.announced = switches_phases and len(self._target.spec.phases) == 3
         known = self._proof.known_rung()
         if self._climb.begin(rungs, known, took=known is not None and bool(self._target.facts.get("rung"))):
@@ -175,7 +175,7 @@ class Limiter:
 
     async def set_safe_default(self) -> None:
         """The dead-man value: a TxDefaultProfile without end at stack 0; raises CommandRefused, CallFailed."""
-        await self._defaults.set_safe(self._climb.units)
+        await self._defaults.set_safe(self._climb.units, self._climb.rungs)
 
     async def apply(self, current_a: float, until: datetime, phases: int = 0) -> None:
         """At most `current_a` A per phase until `until`, on 1 or 3 `phases` where it can switch (0: as it stands).
@@ -198,6 +198,9 @@ class Limiter:
             log.info("%s: %s has no effect, next: %s", target.device, idle.words, self._climb.rung.words)
         if wish_a > 0 and self._wish_a == 0 and self._climb.takes_none:
             self._try_anew()
+        if wish_a > 0 and self._climb.spared and self._climb.is_contained and self._cage.looks_again(now):
+            self._climb.go_on()
+            self._proof.begin_anew()
         self._wish_a = wish_a
         may_charge = wish_a > 0 and (not self._climb.is_contained or self._cage.is_free(wish_a))
         self._pauser.look(target.live.phase, session is not None, may_charge, now)
@@ -207,8 +210,8 @@ class Limiter:
         if session is None and target.live.phase is not ChargePhase.CHARGING:
             await self._apply_at_rest(wish_a, until, now)
         elif self._climb.is_contained:
-            held_a = await self._cage.hold(self._climb.rung, wish_a, session)
-            self._limit = InForce(held_a, target.clock.now(), until)
+            self._held = None
+            self._limit = InForce(await self._cage.stop(self._climb, wish_a, session), target.clock.now(), until)
         else:
             await self._apply_while_charging(wish_a, until, session)
 
@@ -240,7 +243,7 @@ class Limiter:
         await self._pauser.start(target.profiles, tag, inside, at, target.clock.monotonic(), bare=bare)
 
     async def _apply_while_charging(self, wish_a: float, until: datetime, session: EvSession | None) -> None:
-        if wish_a == 0 and self._target.facts.get("never_zero") is True:
+        if wish_a == 0 and (self._target.facts.get("never_zero") is True or self._refuses_zero):
             await self._pause(until, session)
             return
         step_a = self._step(wish_a, until)
@@ -251,6 +254,8 @@ class Limiter:
                 self._look_at_combined(session)
                 return
         if wish_a == 0:
+            # Asked once: whoever took this way for more and refuses 0 A will refuse it again.
+            self._refuses_zero = self._climb.took
             await self._pause(until, session)
             return
         self._climb.all_refused(self._target.clock.monotonic())
@@ -277,10 +282,10 @@ class Limiter:
         target, at, before = self._target, self._target.occasion(session), self._held
         # Until it is answered nobody knows which limit holds: the next attempt is not spared.
         self._held = None
-        for current_a in self._whole(wish_a):
+        for current_a in target.whole_a(wish_a):
             end = end_of(rung, current_a, until, at.now, at.safe_a)
             try:
-                taken = await target.accepted(target.profiles.limit(rung, self._told(current_a), end, at))
+                taken = await target.accepted(target.profiles.limit(rung, target.told_a(current_a), end, at))
             except NoAnswer:
                 self._climb.unanswered(rung)
                 raise
@@ -293,26 +298,14 @@ class Limiter:
                 return True
         return False
 
-    def _whole(self, wish_a: float) -> list[float]:
-        whole_a = float(math.floor(wish_a))
-        if self._target.facts.get("whole_amps"):
-            return [whole_a]
-        return [wish_a] if whole_a == wish_a else [wish_a, whole_a]
-
-    def _told(self, current_a: float) -> float:
-        """What to say for this current: less, where the charger is known to give more than it is told."""
-        told_a = round(current_a - (self._target.facts.get("over_a") or 0.0), 1)
-        return told_a if told_a >= self._target.spec.min_current_a else 0.0
-
     async def _won(self, held: Held) -> None:
         if held.rung != self._climb.rung:
             self._proof.begin_anew()
         if self._climb.accepted(held.rung):
             log.info("%s: limits are accepted as %s", self._target.device, held.rung.words)
         self._limit = InForce(held.current_a, self._target.clock.now(), held.until)
-        if held.rung.purpose == "TxDefaultProfile":
-            self._defaults.held = held
         await self._take_back(held.rung)
+        await self._defaults.give_way(held)
 
     async def _take_back(self, rung: Rung) -> None:
         """What another way left stands above this one (1.6 section 3.13.1): it goes, if it can.
@@ -359,23 +352,22 @@ class Limiter:
             proof.stands_at_default(held, self._defaults.safe) or proof.offers_less(held)
         )
 
-    async def next_rung(self) -> Rung:
-        """Accepted but not honoured: the next way, at last stopping; raises CommandRefused, CallFailed."""
+    async def next_rung(self, *, at_once: bool = False) -> Rung:
+        """Accepted but not honoured: the next way, at last stopping; raises CommandRefused, CallFailed.
+
+        `at_once`: a fuse is above its rating, so that it is stopped now, and other ways wait for calm.
+        """
         held, used, target = self._held, self._pauser.paused_by or self._climb.rung, self._target
-        if held is not None and held.current_a == 0 and self._proof.seen and used not in LAST_RESORTS:
-            await target.facts.learn("never_zero", True)
-            self._held = None
-            return REMOTE_STOP
-        over_a = self._proof.over_a(held)
-        if over_a and used not in LAST_RESORTS and target.facts.get("over_a") is None:
-            await target.facts.learn("over_a", over_a)
-            self._held = None
-            return TELL_LESS
+        # What was not honoured is held for nothing: a fall from here on is not its doing.
+        self._held = None
+        if used not in LAST_RESORTS and not at_once and (milder := await self._proof.mend(held)):
+            return milder
+        self._proof.is_disproved(held)
         await target.facts.learn("over_a", None)
-        if used not in LAST_RESORTS and await self._clear_others():
+        if used not in LAST_RESORTS and not at_once and await self._clear_others():
             return CLEAR_OTHERS
         self._cage.look()
-        following = self._climb.not_honoured(used, self._pauser.resorts())
+        following = self._climb.not_honoured(used, self._pauser.resorts(), at_once=at_once)
         if following is None:
             remedy = "Switch it off at its breaker."
             raise CommandRefused(target.device, "limit", "it honours no way of limiting", remedy)
@@ -394,6 +386,7 @@ class Limiter:
         self._cage.exceeds = False
 
     async def _pause(self, until: datetime, session: EvSession | None) -> None:
-        await self._pauser.pause(self._target.profiles, self._target.occasion(session))
+        why = "it takes no limit" if not self._climb.took else "it takes no 0 A"
+        await self._pauser.pause(self._target.profiles, self._target.occasion(session), why)
         self._held = None
         self._limit = InForce(0.0, self._target.clock.now(), until)

@@ -1,8 +1,9 @@
 """A payload as the charger wrote it, made into what the schema means, wherever that is unambiguous.
 
 What a real charger may do: unknown fields and words, nulls for "absent", numbers as text and text as numbers, one
-thing where a list is meant, texts too long, an optional field that nobody can read. What stays refused: a missing or
-unreadable field that the standard requires.
+thing where a list is meant, texts too long, an optional field that nobody can read. A required field may be missing or
+empty where its absence says no more than that: no time is the time of arrival. What stays refused: a missing or
+unreadable field without which the message means nothing, or several things.
 """
 
 from __future__ import annotations
@@ -20,6 +21,31 @@ UNCUT = ("transactionId",)
 ABSENT = -1
 """What chargers themselves write for a transaction they have no id of (OCPP 1.6 transaction ids are ours)."""
 NUMBERS = ("integer", "number")
+LONE = {"idToken": "idToken", "evse": "id", "transactionInfo": "transactionId"}
+"""Objects that some chargers write as the one thing they are about."""
+EMPTY: tuple[Any, ...] = ("", [], {})
+DISPENSABLE: dict[str, frozenset[str]] = {
+    "BootNotification": frozenset(("chargePointVendor", "chargePointModel", "reason")),
+    "MeterValues": frozenset(("connectorId",)),
+    "NotifyEvent": frozenset(("generatedAt", "seqNo")),
+    "NotifyReport": frozenset(("requestId", "generatedAt", "seqNo")),
+    "SecurityEventNotification": frozenset(("timestamp", "type")),
+    "StartTransaction": frozenset(("timestamp", "meterStart", "idTag", "connectorId")),
+    "StatusNotification": frozenset(("timestamp", "errorCode")),
+    "StopTransaction": frozenset(("timestamp", "meterStop")),
+    "TransactionEvent": frozenset(("timestamp", "seqNo", "triggerReason")),
+    "additionalInfo": frozenset(("type",)),
+    "chargingStation": frozenset(("vendorName", "model")),
+    "configurationKey": frozenset(("readonly",)),
+    "groupIdToken": frozenset(("type",)),
+    "idToken": frozenset(("type",)),
+    "meterValue": frozenset(("timestamp",)),
+    "transactionData": frozenset(("timestamp",)),
+}
+"""Message, or field inside of one -> what it may lack of what the standard requires; absent stays absent.
+
+Who handles the message takes the time of arrival, the register seen last, no error, or the only connector there is.
+"""
 
 
 class SchemaViolation(Exception):
@@ -53,12 +79,18 @@ class Mending:
         return self._truth(value, name) if kind == "boolean" else value
 
     def _object(self, schema: Schema, value: Any, name: str) -> dict[str, Any]:
+        if name in LONE and isinstance(value, str | int) and not isinstance(value, bool):
+            self._odd("one thing for an object")
+            value = {LONE[name]: value}
         if not isinstance(value, dict):
             raise SchemaViolation("type", f"{name} must be an object")
         properties, required = schema.get("properties", {}), schema.get("required", ())
+        if required and schema is self._root and all(item is None for item in value.values()):
+            raise SchemaViolation("required", f"{name} must contain {required[0]}")  # whatever it may lack: not all
+        spare = DISPENSABLE.get(name, frozenset())
         found: dict[str, Any] = {}
         for key, item in value.items():
-            if item is None:
+            if item is None or (key in spare and item in EMPTY):
                 self._odd("null for absent")
             elif key in properties:
                 self._property(found, properties[key], key, item, key in required)
@@ -67,7 +99,9 @@ class Mending:
                 if schema.get("additionalProperties") is False:
                     self._odd("unknown field")
         for key in required:
-            if key not in found:
+            if key not in found and key in spare:
+                self._odd(f"no {key}")
+            elif key not in found:
                 found[key] = self._missing(properties.get(key, {}), key, name)
         return found
 

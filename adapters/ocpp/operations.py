@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from adapters.ocpp.facts import Make
 from adapters.ocpp.frames import FrameLog
 from adapters.ocpp.receiver import Receiver
-from adapters.ocpp.secrecy import BLANK, is_secret
+from adapters.ocpp.secrecy import redacted, shown_setting
 from adapters.ocpp.wire import clean, to_number, to_text, to_time
 from gateway.model.charging import ChargerAbout, Operation, TraceLine
 from gateway.model.errors import CommandRefused, StoreError
@@ -161,7 +161,8 @@ class Operations:
         return self._record(identity).upload
 
     def _take_event(self, identity: str, payload: Mapping[str, Any]) -> None:
-        kind, more = clean(payload.get("type")) or "unnamed", clean(payload.get("techInfo"), 255)
+        kind = clean(payload.get("type")) or "unnamed"
+        more = clean(redacted(clean(payload.get("techInfo"), 255)), 255)
         time = to_time(payload.get("timestamp")) or self._clock.now()
         events = self._record(identity).events
         events.append(TraceLine(time, "in", f"{kind}: {more}" if more else kind))
@@ -250,7 +251,9 @@ class Operations:
         url = self._receiver.expect(outlet.id, point.peer.address)
         if point.version == "1.6":
             try:
-                return _upload_words((await point.call("GetDiagnostics", {"location": url})).get("fileName"))
+                name = (await point.call("GetDiagnostics", {"location": url})).get("fileName")
+                # Section 6.26: the name is missing when there is no file.
+                return _upload_words(name) if clean(name) else "The charger says that it has nothing to upload."
             except CommandRefused as refused:  # with the security extensions GetLog takes its place
                 log.info("%s: %s", outlet.id, refused)
         self._requests += 1
@@ -298,20 +301,25 @@ def schedule_words(schedule: Mapping[str, Any]) -> str:
     if not periods:
         return "The charger names no limit at all."
     words = [
-        f"{'from now' if start == 0 else f'after {start / 60:g} min'} {'no limit' if limit is None else f'{limit:g} {unit}'}"
-        for start, limit in periods[:10]
+        f"{_begins(start)} {'no limit' if limit is None else f'{limit:.4g} {unit}'}" for start, limit in periods[:10]
     ]
     return f"The charger keeps {', '.join(words)}{', and so on' if len(periods) > 10 else ''}."
 
 
+def _begins(start_s: float) -> str:
+    minutes, seconds = divmod(round(start_s), 60)
+    if not minutes:
+        return f"after {seconds} s" if seconds else "from now"
+    return f"after {minutes} min {seconds} s" if seconds else f"after {minutes} min"
+
+
 def _upload_words(name: Any) -> str:
-    named = clean(name, 255)
-    return f"The charger uploads {named}; it appears here." if named else "The charger has nothing to upload."
+    return f"The charger uploads {clean(name, 255) or 'its log'}; it appears here."
 
 
 def _shown(features: Mapping[str, str]) -> dict[str, str]:
     kept = sorted(features.items())[:SHOWN_FEATURES]
-    return {name: BLANK if value and is_secret(name) else value for name, value in kept}
+    return {name: shown_setting(name, value) for name, value in kept}
 
 
 def _key(identity: str) -> str:
@@ -320,4 +328,5 @@ def _key(identity: str) -> str:
 
 def _line(document: Any) -> TraceLine | None:
     time = to_time(document.get("time")) if isinstance(document, dict) else None
-    return TraceLine(time, "in", clean(document.get("text"), 400)) if isinstance(time, datetime) else None
+    # What an earlier version kept was not redacted.
+    return TraceLine(time, "in", redacted(clean(document.get("text"), 400))) if isinstance(time, datetime) else None

@@ -49,11 +49,12 @@ class Pauser:
         hangs = self._facts.get("no_remote_stop") is True
         return tuple(reversed(LAST_RESORTS)) if hangs or self.restarts else LAST_RESORTS
 
-    async def pause(self, profiles: Profiles, at: Occasion) -> Rung:
+    async def pause(self, profiles: Profiles, at: Occasion, why: str) -> Rung:
         """0 A goes by no profile: stop the transaction, or take it out of service; raises CommandRefused, CallFailed."""
         for resort in self.resorts():
             if await self.stop_by(resort, profiles, at):
-                log.info("%s: paused by %s, as it takes no 0 A", self._device, resort.words)
+                if self.paused_by != resort:
+                    log.info("%s: paused by %s, as %s", self._device, resort.words, why)
                 self.paused_by = resort
                 return resort
         raise CommandRefused(self._device, "pause", "0 A, RemoteStop and ChangeAvailability were refused")

@@ -7,9 +7,9 @@ import logging
 import math
 
 from adapters.ocpp.dispatch import CallFailed, LinkLost
-from adapters.ocpp.evidence import BELOW_A, DROP_A, TOLERANCE_A, combines, seen_working, tells_apart
+from adapters.ocpp.evidence import BELOW_A, DROP_A, TOLERANCE_A, combines, seen_working, stands_at, tells_apart
 from adapters.ocpp.pace import Held, InForce
-from adapters.ocpp.rungs import Rung, to_rung
+from adapters.ocpp.rungs import REMOTE_STOP, TELL_LESS, Rung, to_rung
 from adapters.ocpp.target import Target
 from gateway.model.session import EvSession
 
@@ -33,12 +33,23 @@ class Proof:
         self._target = target
         self._asked = 0
         self.seen = False
+        self._stood_a: float | None = None
+        """A limit at which the car was seen standing."""
+        self._doubted = False
+        """Whether its own samples told of obedience that others disproved: they prove nothing any more."""
         self.overruled = False
         """Whether the charger says itself that it allows more than our limit."""
 
     def begin_anew(self) -> None:
         """Another way, or the charger started anew: it must prove itself."""
-        self.seen, self._asked = False, 0
+        self.seen, self._asked, self._stood_a = False, 0, None
+
+    def is_disproved(self, held: Held | None) -> None:
+        """The limit is not honoured by another witness: does its own word say that it is?"""
+        drawn_a = self._target.drawn_a()
+        if held is not None and drawn_a is not None and self._target.sampled_since(held.at):
+            self._doubted = self._doubted or drawn_a <= held.current_a + TOLERANCE_A
+        self.seen = False
 
     def ask_again(self) -> None:
         """A new session: the combined schedule may be asked for once more."""
@@ -59,9 +70,12 @@ class Proof:
 
     async def look(self, held: Held | None, default: InForce | None) -> None:
         """Keep the way of limiting once the samples since show that it works."""
-        if self.seen or held is None or not self._target.sampled_since(held.at):
+        if self.seen or self._doubted or held is None or not self._target.sampled_since(held.at):
             return
-        shown = seen_working(held.current_a, self._target.offered_a(), self._target.drawn_a(), held.drawn_a)
+        limit_a, drawn_a = held.current_a, self._target.drawn_a()
+        shown = seen_working(limit_a, self._target.offered_a(), drawn_a, held.drawn_a, self._stood_a)
+        if self._stood_a is None and stands_at(limit_a, drawn_a):
+            self._stood_a = drawn_a
         if shown and self._is_telling(held, default):
             await self.keep(held.rung)
 
@@ -93,6 +107,19 @@ class Proof:
             return None
         more_a = math.ceil((drawn_a - held.current_a) * 10 - 1e-6) / 10
         return more_a if TOLERANCE_A < more_a <= MOST_OVER_A else None
+
+    async def mend(self, held: Held | None) -> Rung | None:
+        """A way that works, but not at 0 A, or gives a little more than it is told: what to do; None: neither."""
+        facts, drawn_a = self._target.facts, self._target.drawn_a()
+        near_least = drawn_a is not None and drawn_a <= self._target.spec.min_current_a + TOLERANCE_A
+        if held is not None and held.current_a == 0 and self.seen and near_least:
+            await facts.learn("never_zero", True)
+            return REMOTE_STOP
+        over_a = self.over_a(held)
+        if over_a and facts.get("over_a") is None:
+            await facts.learn("over_a", over_a)
+            return TELL_LESS
+        return None
 
     def wants_combined(self) -> bool:
         """Whether the charger's combined schedule may still tell something: asked until answered, a few times."""
@@ -131,8 +158,9 @@ class Proof:
             return
         keeps = combines(composite, held.current_a, at.phases, at.voltage_v)
         self.overruled = keeps is False
-        if keeps and self._is_telling(held, default):
-            await self.keep(held.rung)
+        if keeps and self._is_telling(held, default) and not self.seen:
+            # Its word alone is no sight: some say so and give what they like.
+            log.info("%s: limits are accepted as %s, its combined schedule agrees", target.device, held.rung.words)
 
     def _is_telling(self, held: Held, default: InForce | None) -> bool:
         return tells_apart(held.current_a, self._target.spec.max_current_a, default.current_a if default else None)

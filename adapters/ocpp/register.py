@@ -19,7 +19,7 @@ MOST_W = 100_000.0
 SLACK_WH = 2_000.0
 """What a register may rise beyond that: clocks that differ."""
 CAR_WH = 200_000.0
-"""What it may rise at once all the same (a car's battery): chargers that tell their register once, at the end."""
+"""What it may rise at once (a car's battery) where no stamps tell how much time lies between."""
 JITTER_WH = 1.0
 """A register that rounds may seem to go back by so much."""
 IDLE_W = 30_000.0
@@ -29,6 +29,8 @@ CLOCK_SET_BACK = timedelta(minutes=5)
 PACE_SPREAD = 2.0
 """A car that goes on as before draws at most so many times what it drew, and at least that part of it:
 a pace of few minutes is coarse."""
+TRIAL = timedelta(hours=1)
+"""A register that counts elsewhere for longer than this counts there: it is no dip or spike of some samples."""
 POINTS = 3000
 RUNS = 100
 """A register that is reset more often has its oldest runs joined."""
@@ -39,12 +41,31 @@ NO_METER_WH = 1e12
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """A register value that does not follow the last one; `before` is the session before it, where it was taken on."""
+class Odd:
+    """A register value that does not follow the last one and was not taken on."""
 
     register_wh: float
     at: datetime
-    before: EvSession | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A register value that was taken on though it was strange; `before` is the session without it."""
+
+    register_wh: float
+    at: datetime
+    before: EvSession
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What is in doubt about a session's register."""
+
+    odd: Odd | None = None
+    taken: Taken | None = None
+
+
+NO_DOUBTS = Doubts()
 
 
 def follows(held_wh: float, held_at: datetime, register_wh: float, at: datetime, slack_wh: float = SLACK_WH) -> bool:
@@ -72,27 +93,37 @@ def first(session: EvSession, register_wh: float, at: datetime, before_wh: float
     return _advanced(replace(session, meter_start_wh=start, meter_last_wh=start), register_wh, at)
 
 
-def live(session: EvSession, register_wh: float, at: datetime, doubt: Doubt | None) -> tuple[EvSession, Doubt | None]:
-    """The session after a register sampled now, and what is in doubt about it."""
-    held_at, before = session.meter_at or session.start, doubt.before if doubt else None
-    fell = register_wh < session.meter_last_wh - JITTER_WH
-    if before is not None and fell and follows(before.meter_last_wh, before.meter_at or before.start, register_wh, at):
-        return _advanced(replace(before, seen=session.seen), register_wh, at), None  # one odd high value
-    if before is not None and before.meter_at is None and doubt is not None:
-        far = not follows(before.meter_last_wh, before.start, doubt.register_wh, doubt.at, AT_FIRST_WH)
-        if far and follows(doubt.register_wh, doubt.at, register_wh, at):
-            other = replace(
-                before, meter_start_wh=doubt.register_wh, meter_last_wh=doubt.register_wh, seen=session.seen
-            )
-            return _advanced(other, register_wh, at), None
-    if doubt is not None and before is None and _fell_back(session, doubt, register_wh, at):
-        return _advanced(_new_run(session, doubt, register_wh, at), register_wh, at), None
-    if follows(session.meter_last_wh, held_at, register_wh, at, CAR_WH):
-        odd = not follows(session.meter_last_wh, held_at, register_wh, at)
-        return _advanced(session, register_wh, at), Doubt(register_wh, at, session) if odd else None
-    if doubt is None or not follows(doubt.register_wh, doubt.at, register_wh, at):
-        return session, Doubt(register_wh, at)
-    return _advanced(_new_run(session, doubt, register_wh, at), register_wh, at), None
+def live(
+    session: EvSession, register_wh: float, at: datetime, doubts: Doubts = NO_DOUBTS, *, dated: bool = True
+) -> tuple[EvSession, Doubts]:
+    """The session after a register that comes after what is held, and what is in doubt about it.
+
+    `dated` tells that the time since the last value is known: a rise has then taken its time, as power does.
+    """
+    odd, taken = doubts.odd, doubts.taken
+    if taken is not None and (session.meter_at or taken.at) - taken.at > TRIAL:
+        taken = None
+    if taken is not None and _returned(session, taken, register_wh, at):
+        return _advanced(replace(taken.before, seen=session.seen), register_wh, at), NO_DOUBTS
+    if taken is not None and _is_another_register(taken, register_wh, at):
+        first_wh = taken.register_wh
+        other = replace(taken.before, meter_start_wh=first_wh, meter_last_wh=first_wh, seen=session.seen)
+        return _advanced(other, register_wh, at), NO_DOUBTS
+    if odd is not None and _fell_back(session, odd, register_wh, at):
+        return _advanced(_new_run(session, odd, register_wh, at), register_wh, at), NO_DOUBTS
+    held_at = session.meter_at or session.start
+    if follows(session.meter_last_wh, held_at, register_wh, at, SLACK_WH if dated else CAR_WH):
+        if not follows(session.meter_last_wh, held_at, register_wh, at):
+            taken = Taken(register_wh, at, session)
+        return _advanced(session, register_wh, at), Doubts(taken=taken)
+    is_same = odd == Odd(register_wh, at)  # an end tells its register twice
+    if odd is None or is_same or not follows(odd.register_wh, odd.at, register_wh, at):
+        return session, Doubts(Odd(register_wh, at), taken)
+    run = _advanced(_new_run(session, odd, register_wh, at), register_wh, at)
+    stood = (
+        taken is not None and session.meter_last_wh <= taken.register_wh + JITTER_WH
+    )  # from one odd place to another
+    return run, Doubts(taken=Taken(odd.register_wh, odd.at, taken.before if taken and stood else session))
 
 
 def history(session: EvSession, register_wh: float, at: datetime) -> EvSession:
@@ -159,7 +190,40 @@ def seconds(value: int) -> datetime:
 # ---- inside
 
 
-def _fell_back(session: EvSession, doubt: Doubt, register_wh: float, at: datetime) -> bool:
+def _returned(session: EvSession, taken: Taken, register_wh: float, at: datetime) -> bool:
+    """Whether the register is back where it was before it went elsewhere, as if it had never been away.
+
+    After a fall it may have come there by counting: at the pace of its new run, or at that of before.
+    """
+    before = taken.before
+    held_at = before.meter_at or before.start
+    if not follows(before.meter_last_wh, held_at, register_wh, at):
+        return False
+    if taken.register_wh > before.meter_last_wh:
+        return register_wh < session.meter_last_wh - JITTER_WH
+    since = session.meter_at or taken.at
+    step = _rate(session.meter_last_wh, since, register_wh, at)
+    own = _rate(taken.register_wh, taken.at, session.meter_last_wh, since)
+    pace = _pace(before)
+    at_pace = pace is not None and step <= PACE_SPREAD * pace and _fell_back(before, taken, register_wh, at)
+    return session.meter_last_wh < before.meter_last_wh and step > PACE_SPREAD * own and not at_pace
+
+
+def _is_another_register(taken: Taken, register_wh: float, at: datetime) -> bool:
+    """Whether the start was told of another register (often 0) than the samples."""
+    before = taken.before
+    if before.meter_at is not None or taken.register_wh < before.meter_last_wh:
+        return False
+    far = not follows(before.meter_last_wh, before.start, taken.register_wh, taken.at, AT_FIRST_WH)
+    return far and follows(taken.register_wh, taken.at, register_wh, at)
+
+
+def _rate(from_wh: float, since: datetime, to_wh: float, until: datetime) -> float:
+    """Wh a second."""
+    return (to_wh - from_wh) / max(1.0, (until - since).total_seconds())
+
+
+def _fell_back(session: EvSession, doubt: Odd | Taken, register_wh: float, at: datetime) -> bool:
     """Whether the register fell a little and has already passed where it was: a saved value after a reboot.
 
     One odd value looks alike. The car's pace before tells them apart: it is that of the rise since the fall, or that
@@ -193,7 +257,7 @@ def _advanced(session: EvSession, register_wh: float, at: datetime) -> EvSession
     return replace(risen, curve=marked(begin, at, energy_wh))
 
 
-def _new_run(session: EvSession, doubt: Doubt, register_wh: float, at: datetime) -> EvSession:
+def _new_run(session: EvSession, doubt: Odd, register_wh: float, at: datetime) -> EvSession:
     """The register went elsewhere and goes on from there: what it had counted is kept.
 
     Where the pace of the new run, or that of before (the car may be full by now), explains all of its first value, it

@@ -7,15 +7,21 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from cryptography import x509
+
+from adapters.ocpp.certificates import Certificates
+from adapters.ocpp.charge_point import Peer
 from adapters.ocpp.credentials import Credentials, new_password
 from adapters.ocpp.tls import CertificateAuthority
-from gateway.model.errors import CommandRefused, DeviceAnswerWrong, DeviceError, WishRefused
+from gateway.model.errors import CommandRefused, DeviceAnswerWrong, DeviceError, StoreError, WishRefused
 
 log = logging.getLogger(__name__)
 
 Call = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 TAKEN = ("Accepted", "RebootRequired")
+ASKED_S = 600.0
+"""So long (real s) an asked charger may take to make its key and send its request."""
 
 
 class Rotated(Protocol):
@@ -23,6 +29,7 @@ class Rotated(Protocol):
 
     identity: str
     version: str
+    peer: Peer
 
     async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Any OCPP call; raises DeviceError."""
@@ -32,9 +39,19 @@ class Rotated(Protocol):
 class Rotation:
     """Passwords and certificates of the chargers of one CSMS."""
 
-    def __init__(self, credentials: Credentials, authority: CertificateAuthority | None) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        authority: CertificateAuthority | None,
+        certificates: Certificates | None = None,
+        tell: Callable[[str, str], None] = lambda identity, text: None,
+    ) -> None:
         self._credentials = credentials
         self._authority = authority
+        self._certificates = certificates
+        self._tell = tell
+        self._asked: dict[str, tuple[Peer, float]] = {}
+        """Whom the installer asked for a new certificate: on which connection, and until when (s of the loop)."""
         self._deliveries: set[asyncio.Task[None]] = set()
 
     # ---- passwords
@@ -85,12 +102,14 @@ class Rotation:
         if self._authority is None:
             raise CommandRefused(point.identity, "rotate certificate", "this hub has no certificate authority")
         root = await self._install_root(point, self._authority)
+        self._asked[point.identity] = (point.peer, asyncio.get_running_loop().time() + ASKED_S)
         if point.version == "1.6":
             action, message = "ExtendedTriggerMessage", "SignChargePointCertificate"
         else:
             action, message = "TriggerMessage", "SignChargingStationCertificate"
         status = (await point.call(action, {"requestedMessage": message})).get("status")
         if status != "Accepted":
+            self._asked.pop(point.identity, None)
             raise CommandRefused(point.identity, "rotate certificate", f"the charger answered {status}")
         return f"The charger asks for a new certificate now; {root}."
 
@@ -112,24 +131,43 @@ class Rotation:
         return "our root certificate is installed" if status == "Accepted" else f"our root certificate: {status}"
 
     async def sign(self, point: Rotated, request: str, kind: str, serial_number: str = "") -> bool:
-        """Take a charger's SignCertificate in; whether its certificate follows, by CertificateSigned."""
-        if self._authority is None or kind == "V2GCertificate":
+        """Take a charger's SignCertificate in; whether its certificate follows, by CertificateSigned.
+
+        Only for who proved itself by a password or certificate, or whom the installer asked: a certificate is the
+        highest trust there is. Raises StoreError.
+        """
+        if self._authority is None or self._certificates is None or kind == "V2GCertificate":
             return False
         try:
+            self._check_may_ask(point)
             made = self._authority.issue(request, point.identity, serial_number)
         except WishRefused as why:
             log.warning("%s: its certificate request is refused: %s", point.identity, why)
+            self._tell(point.identity, f"its certificate request is refused: {why}")
             return False
-        delivery = asyncio.create_task(self._deliver(point, made), name=f"certificate for {point.identity}")
+        serial = x509.load_pem_x509_certificate(made.encode()).serial_number
+        await self._certificates.propose(point.identity, serial)
+        self._asked.pop(point.identity, None)
+        delivery = asyncio.create_task(self._deliver(point, made, serial), name=f"certificate for {point.identity}")
         self._deliveries.add(delivery)
         delivery.add_done_callback(self._deliveries.discard)
         return True
 
-    async def _deliver(self, point: Rotated, certificate: str) -> None:
+    def _check_may_ask(self, point: Rotated) -> None:
+        """Raises WishRefused. TLS alone proves nothing: anybody can speak it."""
+        peer, until_s = self._asked.get(point.identity, (None, 0.0))
+        asked = peer is point.peer and asyncio.get_running_loop().time() < until_s
+        if point.peer.security_profile == 0 and not asked:
+            raise WishRefused("it proved itself by nothing; give it a password, or ask it for a new certificate")
+
+    async def _deliver(self, point: Rotated, certificate: str, serial: int) -> None:
         kind = {} if point.version == "1.6" else {"certificateType": "ChargingStationCertificate"}
         try:
             status = (await point.call("CertificateSigned", {"certificateChain": certificate, **kind})).get("status")
-        except DeviceError as error:
+            if status != "Accepted" and self._certificates is not None:
+                await self._certificates.withdraw_proposal(point.identity, serial)
+        except (DeviceError, StoreError) as error:  # whether it was taken is not known: it holds
             log.warning("%s", error)
             return
         log.info("%s: its new certificate: %s", point.identity, status)
+        self._tell(point.identity, f"it answered {status} to its new certificate")

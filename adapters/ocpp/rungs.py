@@ -227,8 +227,11 @@ def profile(
 
 
 def _shown(rung: Rung, seconds: int, begin: datetime, until: datetime, at: Occasion) -> list[tuple[int, float]]:
-    """The outlook behind `until` as (start in s of the schedule, A per phase), nothing where there is none."""
-    if not rung.is_transactional or not at.outlook or at.outlook[-1][0] <= until:
+    """The outlook behind `until` as (start in s of the schedule, A per phase), nothing where there is none.
+
+    None either where no current is safe: told of hours without any, a car may go to sleep (decision 10).
+    """
+    if not rung.is_transactional or not at.outlook or at.outlook[-1][0] <= until or at.safe_a < MINIMUM_A:
         return []
     found: list[tuple[int, float]] = []
     for (start, power_w), (end, _) in itertools.pairwise(at.outlook):
@@ -237,7 +240,7 @@ def _shown(rung: Rung, seconds: int, begin: datetime, until: datetime, at: Occas
         amps = allowed_current(power_w / (at.phases * at.voltage_v), MINIMUM_A, at.safe_a)
         if not found or amps != found[-1][1]:
             found.append((max(seconds, math.ceil((start - begin).total_seconds())), amps))
-    return found
+    return found if any(amps for _, amps in found) else []
 
 
 def _period(rung: Rung, start_s: int, current_a: float, at: Occasion) -> dict[str, Any]:

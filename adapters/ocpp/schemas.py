@@ -101,6 +101,49 @@ class Schemas:
         return compiled
 
 
+class BesideNewer(Schemas):
+    """OCPP 1.6, and what only 2.x has in the words of `newer`: for one who dialled as 2.x and is taken for a 1.6."""
+
+    def __init__(self, own: Schemas, newer: Schemas) -> None:
+        self.version = own.version
+        self._own, self._newer = own, newer
+        self._older = newer
+
+    def names(self) -> frozenset[str]:
+        """Every request of the two."""
+        return self._own.names() | self._newer.names()
+
+    def fields(self, action: str) -> frozenset[str]:
+        """The names of a request's fields."""
+        return self._of(action).fields(action)
+
+    def knows(self, action: str) -> bool:
+        """Whether one of the two has a request of this name."""
+        return self._of(action).knows(action)
+
+    def answers(self, action: str) -> bool:
+        """Whether there is an answer to it."""
+        return self._of(action).answers(action)
+
+    def check(self, name: str, payload: object) -> None:
+        """Raise SchemaViolation when `payload` is not what the standard says of this message."""
+        self._of(name).check(name, payload)
+
+    @property
+    def older(self) -> Schemas | None:
+        """Where a message of both does not fit the own version, it may be of the other."""
+        return self._newer
+
+    def mended(self, name: str, payload: object, odd: Odd) -> dict[str, Any]:
+        """The payload as the standard means it, each oddity told to `odd`; raises SchemaViolation."""
+        if isinstance(payload, dict) and self._newer.fits(name, payload):
+            return payload  # nothing of 1.6 is odd in it: it is of 2.x
+        return self._of(name).mended(name, payload, odd)
+
+    def _of(self, name: str) -> Schemas:
+        return self._own if self._own.knows(name.removesuffix("Response")) else self._newer
+
+
 def _bare(schema: Any, *, names: bool = False) -> Any:
     """The schema without words; `names`: the keys are names of fields, all of which stay."""
     if isinstance(schema, list):

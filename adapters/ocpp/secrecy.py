@@ -1,95 +1,160 @@
 """Frames without their secrets: passwords and keys blanked, tags replaced by marks that stay the same all along.
 
 A mark keeps what a record is for (which start belongs to which stop) and cannot be turned back: it is keyed with a
-number that this process alone knows.
+number that this process alone knows. What parses as JSON, text inside of JSON too, goes by its fields; the rest by
+what a text looks like (secret_text.py).
 """
 
 from __future__ import annotations
 
 import json
 import re
-import secrets
-from hashlib import blake2b
+from collections.abc import Iterable
 from typing import Any
 
-BLANK = "***"
-_KEY = secrets.token_bytes(16)
+from adapters.ocpp.secret_names import Kind, kind_of, kind_of_setting
+from adapters.ocpp.secret_text import BLANK, VALUES, hushed, mark, signed
 
-TAGS = frozenset(word.lower() for word in ("idTag", "parentIdTag", "idToken", "additionalIdToken", "groupIdToken"))
-SECRETS = frozenset(
-    word.lower()
-    for word in ("password", "authorizationKey", "basicAuthPassword", "apnPassword", "simPin", "customerIdentifier")
-)
-"""Names of fields, and names of configuration keys and variables whose values are secret."""
-VALUES = frozenset(("value", "attributevalue", "actualvalue"))
+__all__ = ["BLANK", "redacted", "redacted_together", "shown_setting"]
 
-_PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL)
-_CREDENTIALS = re.compile(r"(://)[^/\s\"@]*:[^/\s\"@]*@")
-_TOKEN = re.compile(r"(/upload/)[\w-]{16,}")
-_STRING = r'"(?:[^"\\]|\\.)*(?:"|$)'
-_BROKEN = re.compile(rf'("(?:{"|".join(sorted(TAGS | SECRETS))})"\s*:\s*)(?:{_STRING}|[\w.+-]+)', re.IGNORECASE)
-_BROKEN_VALUE = re.compile(rf'("(?:{"|".join(sorted(VALUES))})"\s*:\s*){_STRING}', re.IGNORECASE)
+_NAMING = ("key", "name", "parameter", "messageId")
+"""Fields that name the setting whose value stands beside them."""
+_KEPT = ("type", "status")
+"""Fields of an identification that are no part of the secret."""
+SHORTEST_TAG = 6
+"""Shorter ones, plain words and plain numbers may be something else where they are not called a tag."""
+_WORD = re.compile(r"[\w-]+(?::[\w-]+)*")
 
 
 def redacted(text: str) -> str:
-    """The frame's text with the values of tags, passwords and keys blanked; works on broken JSON too."""
-    try:
-        frame = json.loads(text)
-        shown = json.dumps(_blanked(frame), separators=(",", ":"), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        shown = _blanked_text(text)
-    return _blanked_strings(shown)
+    """The text of a frame, an event or a setting without its secrets; works on broken JSON too."""
+    return _Veil().over(text)
 
 
-def _blanked_text(text: str) -> str:
-    blank = _BROKEN.sub(rf'\1"{BLANK}"', text)
-    return _BROKEN_VALUE.sub(rf'\1"{BLANK}"', blank) if is_secret(text) else blank
+def redacted_together(texts: Iterable[str]) -> list[str]:
+    """Texts of one charger: what one of them calls a tag is marked in all of them."""
+    veil = _Veil()
+    shown = [veil.over(text) for text in texts]
+    tags = {tag for tag in veil.tags if _is_telling(tag)}
+    return [_WORD.sub(lambda found: mark(found[0]) if found[0] in tags else found[0], text) for text in shown]
 
 
-def _blanked_strings(text: str) -> str:
-    text = _PRIVATE.sub("PRIVATE KEY ***", text)
-    return _TOKEN.sub(rf"\1{BLANK}", _CREDENTIALS.sub(rf"\1{BLANK}@", text))
+def shown_setting(name: str, value: str) -> str:
+    """The value of a configuration key, or of a variable "Component.Variable", as an installer may see it."""
+    return _Veil().field(kind_of_setting(name), value) if value else value
 
 
-def _blanked(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_blanked(item) for item in value]
-    if not isinstance(value, dict):
+def _is_telling(tag: str) -> bool:
+    return len(tag) >= SHORTEST_TAG and not tag.isalpha() and not tag.isdigit()
+
+
+class _Veil:
+    """One reading; `tags` collects what was marked."""
+
+    def __init__(self) -> None:
+        self.tags: set[str] = set()
+
+    def over(self, text: str) -> str:
+        try:
+            found = json.loads(text)
+            if isinstance(found, list | dict):
+                return json.dumps(self._frame(found), separators=(",", ":"), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            pass
+        return hushed(text)
+
+    def _frame(self, frame: Any) -> Any:
+        if isinstance(frame, list) and frame[2:3] == ["NotifyCustomerInformation"] and len(frame) > 3:
+            return [*self._any(frame[:3]), *(self._personal(payload) for payload in frame[3:])]
+        return self._any(frame)
+
+    def _personal(self, payload: Any) -> Any:
+        """What a charger knows of a customer."""
+        return {**self._any(payload), "data": BLANK} if isinstance(payload, dict) else BLANK
+
+    def _any(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._any(item) for item in value]
+        if isinstance(value, dict):
+            beside = _beside(value)
+            return {key: self._in(value, key, item, beside) for key, item in value.items()}
+        return self._text(value) if isinstance(value, str) else value
+
+    def _text(self, text: str) -> str:
+        """A text in a field: JSON again, or words; what has no secret stays as it was written."""
+        if text.lstrip()[:1] in ("{", "["):
+            try:
+                found = json.loads(text)
+            except ValueError:
+                return hushed(text)
+            shown = self._any(found)
+            return text if shown == found else json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
+        return hushed(text)
+
+    def _in(self, parent: dict[str, Any], key: str, item: Any, beside: Kind) -> Any:
+        name = key.lower()
+        if name == "key" and _is_setting(parent):
+            return item
+        if beside is not Kind.PLAIN:
+            if name in VALUES or (name == "data" and "messageId" in parent and isinstance(item, str)):
+                return self.field(beside, item)
+            if name == "variableattribute":
+                return self._values(item, beside)
+        return self.field(kind_of(key), item)
+
+    def field(self, kind: Kind, item: Any) -> Any:
+        """A field's value as it may be seen."""
+        is_open = kind is Kind.PLAIN or (kind is Kind.SIGNED and isinstance(item, dict))
+        return self._any(item) if is_open else self._all(item, kind)
+
+    def _all(self, value: Any, kind: Kind) -> Any:
+        """A secret, whatever it is written as."""
+        if isinstance(value, list):
+            return [self._all(item, kind) for item in value]
+        if isinstance(value, dict):
+            return {key: item if _is_kept(key, item) else self._all(item, kind) for key, item in value.items()}
+        if value is None or isinstance(value, bool) or value == "":
+            return value
+        return self._hidden(str(value), kind)
+
+    def _hidden(self, text: str, kind: Kind) -> str:
+        if kind is Kind.SIGNED:
+            return signed(text)
+        if kind is Kind.SECRET:
+            return BLANK
+        self.tags.add(text)
+        return mark(text)
+
+    def _values(self, value: Any, kind: Kind) -> Any:
+        """Everything in it that is called a value, hidden."""
+        if isinstance(value, list):
+            return [self._values(item, kind) for item in value]
+        if isinstance(value, dict):
+            return {k: self._all(v, kind) if k.lower() in VALUES else self._values(v, kind) for k, v in value.items()}
         return value
-    secret = _is_about_secret(value)
-    return {key: _field(key.lower(), item, secret) for key, item in value.items()}
 
 
-def _field(name: str, item: Any, secret: bool) -> Any:
-    if isinstance(item, dict | list):
-        return _hidden(item) if secret and name == "variableattribute" else _blanked(item)
-    if name in TAGS and item not in ("", None):
-        return _mark(str(item))
-    return BLANK if name in SECRETS or (secret and name in VALUES) else item
+def _beside(value: dict[str, Any]) -> Kind:
+    """What the value in this object is, by the field that names it: a setting (1.6), a variable (2.x), a format."""
+    if str(value.get("format", "")).lower() == "signeddata":
+        return Kind.SIGNED
+    names = [value.get(field) for field in _NAMING] + [_variable(value.get("component"), value.get("variable"))]
+    kinds = (kind_of_setting(name) for name in names if isinstance(name, str))
+    return next((kind for kind in kinds if kind is not Kind.PLAIN), Kind.PLAIN)
 
 
-def _is_about_secret(value: dict[str, Any]) -> bool:
-    """Whether it names a key (1.6) or a variable (2.x) whose value nobody may see."""
-    names: list[Any] = [value.get("key")]
-    variable = value.get("variable")
-    names.append(variable.get("name") if isinstance(variable, dict) else None)
-    return any(isinstance(name, str) and is_secret(name) for name in names)
+def _variable(component: Any, variable: Any) -> str:
+    """A variable's name as it is shown among the settings."""
+    if not isinstance(variable, dict):
+        return variable if isinstance(variable, str) else ""
+    place = component.get("name") if isinstance(component, dict) else component
+    return f"{place}.{variable.get('name')}({variable.get('instance') or ''})"
 
 
-def is_secret(text: str) -> bool:
-    """Whether this names a secret, or a text that does."""
-    lowered = text.lower()
-    return "password" in lowered or "authorizationkey" in lowered or "secret" in lowered or "simpin" in lowered
+def _is_setting(value: dict[str, Any]) -> bool:
+    """Whether `key` is the name of a setting here, or several names that are asked for."""
+    return "value" in value or "readonly" in value or isinstance(value["key"], list)
 
 
-def _hidden(value: Any) -> Any:
-    """Everything in it that is called a value, blanked."""
-    if isinstance(value, list):
-        return [_hidden(item) for item in value]
-    if isinstance(value, dict):
-        return {key: BLANK if key.lower() in VALUES else _hidden(item) for key, item in value.items()}
-    return value
-
-
-def _mark(tag: str) -> str:
-    return BLANK + blake2b(tag.encode("utf-8", "surrogatepass"), digest_size=3, key=_KEY).hexdigest()
+def _is_kept(key: str, item: Any) -> bool:
+    return key in _KEPT and isinstance(item, str) and item.isalnum() and len(item) <= 20

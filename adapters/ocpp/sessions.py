@@ -9,21 +9,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, TypeVar
 
 from adapters.ocpp import register
-from adapters.ocpp.register import Doubt
-from adapters.ocpp.transactions import AHEAD, ORPHAN, REMEMBERED, Transactions
+from adapters.ocpp.register import NO_DOUBTS, Doubts
+from adapters.ocpp.transactions import AHEAD, APART, ORPHAN, REMEMBERED, Fit, Transactions, with_number
 from gateway.model.session import EvSession
 from gateway.ports import Clock, SessionStore
 
 T = TypeVar("T")
-RANGES = 200
-"""Of sequence numbers kept; a charger that numbers at random leaves a gap with each."""
 __all__ = ["AHEAD", "ORPHAN", "REMEMBERED", "SessionBook"]
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A stop that was given to a session by guess; `before` is the session without it."""
+
+    before: EvSession
+    time: datetime | None
+    register_wh: float | None
+    reason: str
 
 
 class SessionBook:
@@ -37,7 +45,10 @@ class SessionBook:
         self._lock = asyncio.Lock()
         self._resumed = False
         self._dirty: set[int] = set()
-        self._doubts: dict[int, Doubt] = {}
+        self._doubts: dict[int, Doubts] = {}
+        self._undated: set[int] = set()
+        """Sessions whose last word came without a time: how long ago it was true is not known."""
+        self._guesses: dict[int, Guess] = {}
 
     async def resume(self) -> None:
         """Read what the store knows, once; raises StoreError."""
@@ -69,6 +80,40 @@ class SessionBook:
         session that held its time, and never of one that began later.
         """
         return self._known.meant(transaction, connector, time, register_wh)
+
+    def named(self, transaction: float | None, time: datetime | None) -> EvSession | None:
+        """The session of exactly this id of ours; the open one where it had ended before `time`."""
+        known = self._known.get(int(transaction)) if transaction is not None else None
+        return None if known is None else self._known.meant(transaction, None, time, None)
+
+    def spoken_of(self, transaction: float | None) -> EvSession | None:
+        """The open session whose samples came with this id, which is not its own."""
+        return self._known.spoken_of(transaction)
+
+    def fit(self, session: EvSession, time: datetime | None, register_wh: float | None) -> Fit:
+        """How a register, Wh, stands to the last one of a session."""
+        return self._known.fit(session, time, register.sane(register_wh))
+
+    def may_end(self, session: EvSession, time: datetime | None, register_wh: float | None) -> bool:
+        """Whether a stop that names this session can be its own: of its time, and of its register."""
+        if session.transaction in self._guesses:
+            session = self._guesses[session.transaction].before
+        at, ended = self._known.told(time), session.end is not None and not session.stop_reason.startswith(ORPHAN)
+        if ended and session.end is not None and at is not None:
+            return at <= session.end + APART
+        return ended or self.fit(session, time, register_wh) is Fit.FOLLOWS
+
+    def ended_by(self, time: datetime | None, register_wh: float | None) -> EvSession | None:
+        """The session that this very stop has ended already."""
+        for transaction, guess in self._guesses.items():
+            if time is not None and (guess.time, guess.register_wh) == (time, register_wh):
+                return self._known.get(transaction)
+        return None if time is None or register_wh is None else self._known.ended_with(time, register_wh)
+
+    def left_wh(self) -> float:
+        """Where the register of the latest session stood last, Wh."""
+        latest = max(self._known.of(None), key=lambda session: session.start, default=None)
+        return latest.meter_last_wh if latest else 0.0
 
     def meant_by(self, their_id: str, connector: int | None) -> EvSession | None:
         """The session a 2.x message means by the charger's own id; without an id the connector's open one.
@@ -108,6 +153,22 @@ class SessionBook:
         first_wh = register.sane(meter_wh)
         return await self._undivided(self._start(connector, tag, stamp, time, first_wh, their_id, told))
 
+    def guess(self, session: EvSession, time: datetime | None, register_wh: float | None, reason: str) -> None:
+        """Note that the stop which comes next is the session's by guess only."""
+        if session.end is None:
+            self._guesses[session.transaction] = Guess(session, time, register_wh, reason)
+
+    def mended(self, session: EvSession) -> Guess | None:
+        """Open a session again that was ended by guess, as its own stop is here; returns the stop it was given."""
+        guess = self._guesses.pop(session.transaction, None)
+        if guess is not None:
+            self._known.put(replace(guess.before, seen=self._known.newest(session).seen))
+        return guess
+
+    def freed(self) -> None:
+        """The car left the connector: the next start is another session."""
+        self._known.freed()
+
     async def stop(self, session: EvSession, time: datetime | None, meter_wh: float | None, reason: str) -> None:
         """Close a session (an orphan's end is corrected, a repeated stop ignored); committed; raises StoreError."""
         await self._undivided(self._stop(session.transaction, time, register.sane(meter_wh), reason))
@@ -142,7 +203,7 @@ class SessionBook:
         held = self._known.newest(session)
         if any(low <= seq_no <= high for low, high in held.seen):
             return False
-        self._known.put(replace(held, seen=_with_number(held.seen, seq_no)))
+        self._known.put(replace(held, seen=with_number(held.seen, seq_no)))
         self._dirty.add(held.transaction)
         return True
 
@@ -181,6 +242,8 @@ class SessionBook:
         known = self._known.repeated(key, their_id, time) or self._known.of_early_stop(
             connector, at, meter_wh, their_id
         )
+        if known is None and told and self._known.told(time) is not None:
+            known = self._known.restamped(connector, tag, at, meter_wh, their_id)
         if known is not None:
             return await self._completed(known, key, connector, tag, at, meter_wh) if told else known
         number, first_wh = await self._store.next_transaction(), meter_wh or 0.0
@@ -188,6 +251,8 @@ class SessionBook:
             number, key, self._charger, connector, tag, at, first_wh, first_wh,
             their_id=their_id, start_told=told, meter_told=meter_wh is not None,
         )  # fmt: skip
+        if self._known.told(time) is None:
+            self._undated.add(number)
         await self._keep(session)
         await self._close_before(session)
         self._known.forget_old()
@@ -216,25 +281,28 @@ class SessionBook:
             return
         end = max(session.start, self._known.plausible(time))
         if meter_wh is not None:
-            session = self._at_the_stop(session, meter_wh, end)
+            session = self._at_the_stop(session, meter_wh, end, self._is_dated(session, time))
         await self._closed(session, end, session.meter_last_wh, reason)
 
-    def _at_the_stop(self, session: EvSession, meter_wh: float, end: datetime) -> EvSession:
+    def _at_the_stop(self, session: EvSession, meter_wh: float, end: datetime, dated: bool) -> EvSession:
         """A stop register below what was already seen is a reset or garbage: what was seen holds."""
-        doubt = self._doubts.get(session.transaction)
+        doubts = self._doubts.get(session.transaction, NO_DOUBTS)
         if not session.meter_told and session.meter_at is None:
             return register.first(session, meter_wh, end, self._known.left_at(session))
-        return register.live(session, meter_wh, max(end, session.meter_at or end), doubt)[0]
+        return register.live(session, meter_wh, max(end, session.meter_at or end), doubts, dated=dated)[0]
 
     async def _closed(self, session: EvSession, end: datetime, stop_wh: float, reason: str) -> EvSession:
         ended = await self._keep(replace(register.closed(session, end, stop_wh), stop_reason=reason))
         self._dirty.discard(session.transaction)
         self._doubts.pop(session.transaction, None)
+        self._undated.discard(session.transaction)
         return ended
 
     async def _orphaned(self, session: EvSession, at: datetime, reason: str) -> None:
         """Close a session whose stop was not told, and every older one that the connector left open."""
-        for other in [s for s in self._known.of(session.connector) if s.end is None and s.start <= session.start]:
+        place = (session.start, session.transaction)
+        held = [s for s in self._known.of(session.connector) if s.end is None and (s.start, s.transaction) <= place]
+        for other in held:
             after = self._known.neighbour(other, after=True)
             end = max(other.start, min(at, after.start) if after else at)
             await self._closed(other, end, self._stop_by(other, after), reason)
@@ -299,17 +367,20 @@ class SessionBook:
             return self._completing(session, register_wh, time)
         at = now if time is None else max(session.start, time) if session.start_told else time
         if live and held_at is not None and at <= held_at - register.CLOCK_SET_BACK:
-            at = now
-        if not session.meter_told and held_at is None:
-            return register.first(session, register_wh, at, self._known.left_at(session))
+            at, time = now, None
         if held_at is not None and at < held_at:
             return register.history(session, register_wh, at)
-        counted, doubt = register.live(session, register_wh, at, self._doubts.get(session.transaction))
-        if doubt is None:
-            self._doubts.pop(session.transaction, None)
-        else:
-            self._doubts[session.transaction] = doubt
+        doubts, dated = self._doubts.get(session.transaction, NO_DOUBTS), self._is_dated(session, time)
+        (self._undated.discard if time is not None else self._undated.add)(session.transaction)
+        if not session.meter_told and held_at is None:
+            return register.first(session, register_wh, at, self._known.left_at(session))
+        counted, doubts = register.live(session, register_wh, at, doubts, dated=dated)
+        self._doubts[session.transaction] = doubts
         return counted
+
+    def _is_dated(self, session: EvSession, time: datetime | None) -> bool:
+        """Whether the time from the last value of the register to this one is known."""
+        return self._known.told(time) is not None and session.transaction not in self._undated
 
     def _completing(self, session: EvSession, register_wh: float, time: datetime | None) -> EvSession:
         """A sample of an ended session: a forgotten one may have drawn more; a stopped one only learns when it did."""
@@ -320,16 +391,3 @@ class SessionBook:
         if not session.stop_reason.startswith(ORPHAN):
             return replace(session, curve=taken.curve) if taken.meter_last_wh == session.meter_last_wh else session
         return register.closed(taken, end, max(session.meter_stop_wh or 0.0, taken.meter_last_wh))
-
-
-def _with_number(ranges: tuple[tuple[int, int], ...], number: int) -> tuple[tuple[int, int], ...]:
-    """Closed ranges with one more number; ranges that touch become one."""
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted((*ranges, (number, number))):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
-        else:
-            merged.append((low, high))
-    if len(merged) > RANGES:  # numbers at random: the oldest gap is given up
-        merged[:2] = [(merged[0][0], merged[1][1])]
-    return tuple(merged)

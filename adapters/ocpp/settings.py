@@ -31,6 +31,11 @@ class OcppSettings(BaseModel):
         "/ocpp", pattern=r"^/[^?#]*$", description="Path before the charge point's identity in the URL it dials."
     )
 
+    @property
+    def listening_ports(self) -> tuple[str, ...]:
+        """The keys of the ports it listens on."""
+        return "port", "uploads_port"
+
 
 class OcppDeviceSettings(BaseModel):
     """One charger of the CSMS."""
@@ -60,6 +65,24 @@ class OcppDeviceSettings(BaseModel):
     sample_interval_s: int = Field(
         10, ge=1, le=900, description="Seconds between the meter values the charger is asked to send."
     )
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether it must show a password and none is given here: then one must have been taken over, or nobody gets in."""
+        return self.security_profile in (1, 2) and self.password is None
+
+    @property
+    def oddities(self) -> tuple[tuple[str, str, str], ...]:
+        """What is allowed but hardly meant, as (key, what, remedy)."""
+        found = []
+        reserved = next((char for char in self.charge_point_id if char in "/?#%"), "")
+        if reserved:
+            what = f"holds '{reserved}', which few chargers write into a URL as they must (%{ord(reserved):02X})"
+            found.append(("charge_point_id", what, "Choose another identity in the charger and here."))
+        if ":" in self.charge_point_id and (self.least_profile in (1, 2)):
+            what = "holds ':', and the user of a password cannot (RFC 7617), so it will not be let in"
+            found.append(("charge_point_id", what, "Choose another identity in the charger and here."))
+        return tuple(found)
 
     @property
     def least_profile(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -97,8 +98,20 @@ class Target:
 
     def sampled_since(self, at: float) -> bool:
         """Whether a sample shows what the car made of a limit written at `at` (monotonic home s)."""
-        age_s = self.live.age_s()
+        age_s = None if self.live.resting else self.live.age_s()
         return age_s is not None and age_s <= self.clock.monotonic() - at - self.patience_s(SETTLE_S, 0.5)
+
+    def whole_a(self, wish_a: float) -> list[float]:
+        """What to ask for in turn, A: the wish, and whole amperes for one that takes no others."""
+        whole_a = float(math.floor(wish_a))
+        if self.facts.get("whole_amps"):
+            return [whole_a]
+        return [wish_a] if whole_a == wish_a else [wish_a, whole_a]
+
+    def told_a(self, current_a: float) -> float:
+        """What to say for this current: less, where the charger is known to give more than it is told."""
+        told_a = round(current_a - (self.facts.get("over_a") or 0.0), 1)
+        return told_a if told_a >= self.spec.min_current_a else 0.0
 
     def patience_s(self, home_s: float, real_s: float) -> float:
         """How long to wait for the world, s of home time: where that runs fast, at least `real_s` of the world's."""

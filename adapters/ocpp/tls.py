@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+KEPT_SPARED = 200
+
 
 class Names(Protocol):
     """Under which host names and addresses the hub is reached."""
@@ -56,30 +58,61 @@ class ServerTls:
     def __init__(self, authority: CertificateAuthority, wants_certificates: Callable[[], bool]) -> None:
         self._authority = authority
         self._wants_certificates = wants_certificates
-        self._made: tuple[int, bool, ssl.SSLContext] | None = None
+        self._made: dict[bool, tuple[int, ssl.SSLContext]] = {}
+        self._spared: dict[str, str] = {}
 
-    def context(self) -> ssl.SSLContext:
-        """The context in force now (TLS 1.2 or later); raises OSError when the certificate cannot be read.
+    def context(self, address: str = "") -> ssl.SSLContext:
+        """The context for the next connection of an address (TLS 1.2 or later); raises OSError when the certificate
+        cannot be read.
 
-        Chargers are asked for a certificate only where one of them must have one: some firmware offers the one of
-        its factory to whoever asks, which nobody here could check.
+        Chargers are asked for a certificate only where one of them must have one, and not at an address that showed
+        one we cannot check: some firmware offers the one of its factory to whoever asks.
         """
-        serial, asks = self._authority.server_serial(), self._wants_certificates()
-        if self._made is None or self._made[:2] != (serial, asks):
+        serial, asks = self._authority.server_serial(), self._wants_certificates() and address not in self._spared
+        made = self._made.get(asks)
+        if made is None or made[0] != serial:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self._authority.root_file())
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             context.load_cert_chain(self._authority.server_file())
             context.verify_mode = ssl.CERT_OPTIONAL if asks else ssl.CERT_NONE
-            self._made = (serial, asks, context)
-        return self._made[2]
+            made = self._made[asks] = (serial, context)
+        return made[1]
+
+    def spare(self, address: str, why: str) -> None:
+        """Somebody at this address showed a certificate that is not ours, `why` in words: the next handshake asks none.
+
+        OpenSSL, as Python offers it, ends the handshake over a certificate that does not verify and hands none over
+        unverified; a charger dials again within seconds, and then without a certificate it can show what it has.
+        """
+        self._spared.pop(address, None)
+        self._spared[address] = why
+        while len(self._spared) > KEPT_SPARED:
+            del self._spared[next(iter(self._spared))]
+
+    def spared(self, address: str) -> str:
+        """Why this address is not asked for a certificate, in words; "" when it is."""
+        return self._spared.get(address, "")
+
+    def ask_again(self, address: str) -> None:
+        """Who dialled from there needs a certificate: the next handshake asks for it."""
+        self._spared.pop(address, None)
 
 
 def names_in(certificate: dict[str, Any] | None) -> frozenset[str]:
-    """The common name and DNS names of a verified certificate, as `getpeercert` tells it; empty without one."""
+    """For whom a verified certificate was made, as `getpeercert` tells it; empty without one.
+
+    Its DNS names, and only where it has none its common name (RFC 6125, section 6.4.4).
+    """
     if not certificate:
         return frozenset()
+    names = [value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"]
     subject = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
-    return frozenset([*subject, *(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS")])
+    return frozenset(names or subject)
+
+
+def serial_of(certificate: dict[str, Any] | None) -> int | None:
+    """The serial number of a verified certificate, as `getpeercert` tells it; None without one."""
+    return int(certificate["serialNumber"], 16) if certificate else None
 
 
 _WORDS = {
@@ -99,7 +132,8 @@ _WORDS = {
 def why_failed(error: BaseException) -> str:
     """Why a TLS handshake failed, in words for the installer."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the charger's certificate is not accepted: {error.verify_message}"
+        why = f"the charger's certificate is not accepted: {error.verify_message}"
+        return f"{why}. It is asked for none when it dials again, and can come in up to security profile 2"
     if isinstance(error, ssl.SSLError):
         return _WORDS.get(str(error.reason), str(error.reason or "unknown reason").replace("_", " ").lower())
     if isinstance(error, TimeoutError):

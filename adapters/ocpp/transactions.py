@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from enum import Enum
 
 from adapters.ocpp import register
 from gateway.model.session import EvSession
@@ -14,9 +15,23 @@ REMEMBERED = timedelta(days=35)
 AHEAD = timedelta(minutes=10)
 APART = timedelta(minutes=1)
 """Stamps of one charger may disagree by so much."""
+RETRY = timedelta(minutes=5)
+"""So soon a start without an answer is said again, perhaps with another stamp."""
+SPOKEN = 100
+"""Wrong ids of samples that are remembered."""
+RANGES = 200
+"""Of sequence numbers kept; a charger that numbers at random leaves a gap with each."""
 ORPHAN = "orphan: "
 """Start of the stop reason of a session that we closed; the charger's own word may still replace it."""
 NO_IDS = ("", "-1", "0", "null", "none")
+
+
+class Fit(Enum):
+    """How a register stands to a session's last one."""
+
+    FOLLOWS = "it rose, as power does"
+    FELL = "it is lower: reset, or another's"
+    BEYOND = "it rose more than any car can draw"
 
 
 class Transactions:
@@ -25,6 +40,10 @@ class Transactions:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._sessions: dict[int, EvSession] = {}
+        self._spoken: dict[float, int] = {}
+        """Ids that samples of this connector gave its session, though they are not its own."""
+        self._past: set[int] = set()
+        """Sessions whose start is not said again: the charger used our id, or the car left since they ended."""
 
     def put(self, session: EvSession) -> None:
         """Hold the newest state of a session."""
@@ -67,8 +86,34 @@ class Transactions:
         """The session a 1.6 message means."""
         known = self._sessions.get(int(transaction)) if transaction is not None else None
         if known is not None and (connector is None or known.connector == connector):
+            self._past.add(known.transaction)
             return self._instead(known, time) or known
-        return self._fitting(connector, self.told(time), register_wh)
+        fitting = self._fitting(connector, self.told(time), register_wh)
+        if connector is not None and fitting is not None and transaction is not None and transaction > 0:
+            self._spoken[transaction] = fitting.transaction
+            for oldest in list(self._spoken)[:-SPOKEN]:
+                del self._spoken[oldest]
+        return fitting
+
+    def spoken_of(self, transaction: float | None) -> EvSession | None:
+        """The open session whose samples came with this id, which is not its own."""
+        session = self._sessions.get(self._spoken.get(transaction or 0.0, 0))
+        return session if session is not None and session.end is None else None
+
+    def fit(self, session: EvSession, time: datetime | None, register_wh: float | None) -> Fit:
+        """How a register, Wh, stands to the last one of a session."""
+        if register_wh is None:
+            return Fit.FOLLOWS
+        at, held_at = self.plausible(time), session.meter_at or session.start
+        if register_wh < session.meter_last_wh - register.JITTER_WH:
+            return Fit.FELL
+        slack_wh = register.SLACK_WH if self.told(time) is not None else register.CAR_WH
+        followed = register.follows(session.meter_last_wh, held_at, register_wh, at, slack_wh)
+        return Fit.FOLLOWS if followed else Fit.BEYOND
+
+    def freed(self) -> None:
+        """The car left: what has ended is past."""
+        self._past.update(s.transaction for s in self._sessions.values() if s.end is not None)
 
     def neighbour(self, session: EvSession, *, after: bool) -> EvSession | None:
         """The session of the same connector right before or after this one."""
@@ -82,6 +127,16 @@ class Transactions:
         before = self.neighbour(session, after=False)
         return None if before is None or before.end is None else before.meter_stop_wh
 
+    def restamped(
+        self, connector: int, tag: str, at: datetime, meter_wh: float | None, their_id: str
+    ) -> EvSession | None:
+        """The session whose start is said again with another stamp: it held that time, and began at that register."""
+        held = [s for s in self.of(connector) if s.start_told and s.their_id == their_id and s.start <= at + APART]
+        if not their_id:
+            told_wh = register.NO_METER_WH if meter_wh is None else meter_wh
+            held = [s for s in held if s.tag == tag and abs(_first_wh(s) - told_wh) <= register.JITTER_WH]
+        return _last(s for s in held if at <= (s.end or _heard_until(s, meter_wh)))
+
     def repeated(self, key: str, their_id: str, time: datetime | None) -> EvSession | None:
         """The session this start opened before; ids and stamps that chargers use again are not believed for ever."""
         same = [s for s in self._sessions.values() if s.transaction_key == key]
@@ -91,7 +146,8 @@ class Transactions:
             return known
         # A charger without a clock stamps every start alike: one that was stopped by its own word is another one.
         ended = known.end is not None and not known.stop_reason.startswith(ORPHAN)
-        return None if ended and self._clock.now() - known.start > AHEAD else known
+        past = known.transaction in self._past or self._clock.now() - known.start > AHEAD
+        return None if ended and past else known
 
     def of_early_stop(self, connector: int, at: datetime, meter_wh: float | None, their_id: str) -> EvSession | None:
         """The stop that was told before this start (1.6), if it is of the same time and no other session is between."""
@@ -141,8 +197,32 @@ class Transactions:
         return max(open_ones, key=_place, default=None)
 
 
+def with_number(ranges: tuple[tuple[int, int], ...], number: int) -> tuple[tuple[int, int], ...]:
+    """Closed ranges with one more number; ranges that touch become one."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted((*ranges, (number, number))):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        else:
+            merged.append((low, high))
+    if len(merged) > RANGES:  # numbers at random: the oldest gap is given up
+        merged[:2] = [(merged[0][0], merged[1][1])]
+    return tuple(merged)
+
+
 def _place(session: EvSession) -> tuple[datetime, int]:
     return session.start, session.transaction
+
+
+def _first_wh(session: EvSession) -> float:
+    return session.earlier[0].first_wh if session.earlier else session.meter_start_wh
+
+
+def _heard_until(session: EvSession, meter_wh: float | None) -> datetime:
+    """Until when a start is this open session's again: a register that begins at 0 each time tells no repeats apart."""
+    held_at = session.meter_at or session.start
+    anew = not session.their_id and not meter_wh and session.energy_wh > register.JITTER_WH
+    return held_at if anew else max(held_at, session.start + RETRY)
 
 
 def _last(sessions: Iterable[EvSession]) -> EvSession | None:

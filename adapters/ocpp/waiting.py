@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from adapters.ocpp.credentials import Secret
-from adapters.ocpp.dispatch import Payload, Refusal
+from adapters.ocpp.dispatch import CallFailed, Payload, Refusal
 from adapters.ocpp.frames import FrameLog
-from adapters.ocpp.wire import clean, to_text
+from adapters.ocpp.wire import clean, to_number, to_text
 from gateway.model.charging import TraceLine, WaitingCharger
 from gateway.ports import Clock
 
 QUARANTINE = 50
 KEPT_TRACES, TRACE_LINES = 200, 60
-PENDING_INTERVAL_S = 300
+PENDING_INTERVAL_S = 30
+"""Asks for patience no longer than a person has who has just pressed Adopt (OCPP 1.6, section 4.2)."""
 MOST_CONNECTORS = 100
+NUMBER_KEY = "NumberOfConnectors"
+"""OCPP 1.6, section 9.1.12: required of every charge point."""
 
 
 class Traces:
@@ -107,10 +111,15 @@ class WaitingList:
 
 
 class WaitingRoom:
-    """What an unknown charger is told: wait; nothing of it is acknowledged that it could then forget."""
+    """What an unknown charger is told: wait; nothing of it is acknowledged that it could then forget.
+
+    `call` sends it a call (raises CallFailed); without it nothing is asked.
+    """
 
     def __init__(self, waiting: WaitingList, identity: str, clock: Clock, version: str) -> None:
         self.frames = FrameLog()
+        self.call: Callable[[str, Payload], Awaitable[Payload]] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._waiting = waiting
         self._identity = identity
         self._clock = clock
@@ -131,6 +140,36 @@ class WaitingRoom:
             return {("idTagInfo" if self._version == "1.6" else "idTokenInfo"): {"status": "Invalid"}}
         raise Refusal("SecurityError", "this charger waits to be adopted by the installer")
 
+    def answered(self, action: str) -> None:
+        """The answer to this action is out: after the first boot it is asked how many connectors it has.
+
+        A charger that waits need not tell it by itself, and may be asked (OCPP 1.6, section 4.2; 2.x, B02).
+        """
+        if action == "BootNotification" and self.call is not None and self._asking is None:
+            self._asking = asyncio.create_task(self._ask(self.call), name=f"connectors of {self._identity}")
+
+    def close(self) -> None:
+        """Its connection ended, or it is configured now."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _ask(self, call: Callable[[str, Payload], Awaitable[Payload]]) -> None:
+        try:
+            if self._version != "1.6":
+                await call("TriggerMessage", {"requestedMessage": "StatusNotification"})
+                return
+            answer = await call("GetConfiguration", {"key": [NUMBER_KEY]})
+        except CallFailed:
+            return  # what it does not tell is not known
+        for entry in answer.get("configurationKey") or []:
+            if isinstance(entry, dict) and entry.get("key") == NUMBER_KEY:
+                self._learn_number(to_number(entry.get("value")))
+
+    def _learn_number(self, number: float | None) -> None:
+        known = self._waiting.get(self._identity)
+        if known is not None and number is not None and known.connectors < number <= MOST_CONNECTORS:
+            self._waiting.learned(self._identity, connectors=int(number))
+
     def _learn_make(self, payload: Payload) -> None:
         station = payload.get("chargingStation")
         told = station if isinstance(station, dict) else payload
@@ -139,6 +178,5 @@ class WaitingRoom:
         self._waiting.learned(self._identity, vendor=vendor, model=model, firmware=clean(told.get("firmwareVersion")))
 
     def _learn_connector(self, payload: Payload) -> None:
-        number, known = payload.get("evseId", payload.get("connectorId")), self._waiting.get(self._identity)
-        if known is not None and isinstance(number, int) and known.connectors < number <= MOST_CONNECTORS:
-            self._waiting.learned(self._identity, connectors=number)
+        number = payload.get("evseId", payload.get("connectorId"))
+        self._learn_number(number if isinstance(number, int) else None)

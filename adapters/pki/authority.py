@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import string
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,9 @@ SOFTWARE_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 ROOT_START = datetime(2020, 1, 1, tzinfo=UTC)
 """The root is older than any charger's wrong clock is likely to be slow."""
 LOOK_S = 3600.0
+SERIAL_CHARACTERS = 64
+PRINTABLE = frozenset(string.ascii_letters + string.digits + " '()+,-./:=?")
+"""What the attribute serialNumber can hold (RFC 5280, appendix A.1; X.680 PrintableString)."""
 
 
 class LocalAuthority:
@@ -100,13 +104,14 @@ class LocalAuthority:
         return hub_names(self._extra_names)
 
     def issue(self, request_pem: str, identity: str, serial_number: str = "") -> str:
-        """A certificate in PEM for a charger's own request; raises WishRefused.
+        """A certificate in PEM for a charger's own request, naming `identity` and nobody else; raises WishRefused.
 
-        The request must be for its identity, or for the serial number it told (OCPP security whitepaper, section 3).
+        The request must be for its identity, or for the serial number it told (OCPP security whitepaper, section 3);
+        whatever it says, the common name is ours to write: a serial number is only what the charger says of itself.
         """
         names = [identity, *([serial_number] if serial_number else [])]
         request = checked_request(request_pem, names)
-        builder = self._builder(request.subject, CHARGER_DAYS).public_key(request.public_key())
+        builder = self._builder(_subject(identity, serial_number), CHARGER_DAYS).public_key(request.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         if identity.isascii():
@@ -178,6 +183,13 @@ class LocalAuthority:
             .not_valid_after(end)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
         )
+
+
+def _subject(identity: str, serial_number: str) -> x509.Name:
+    named = [x509.NameAttribute(NameOID.COMMON_NAME, identity)]
+    if 0 < len(serial_number) <= SERIAL_CHARACTERS and PRINTABLE.issuperset(serial_number):
+        named.append(x509.NameAttribute(NameOID.SERIAL_NUMBER, serial_number))
+    return x509.Name(named)
 
 
 def _true_enough(now: datetime) -> datetime:

@@ -162,7 +162,7 @@ def trigger_message(station: Station16, payload: Payload) -> Payload:
         or (wanted == "MeterValues" and quirks.METER_SILENT in station.quirks)
     ):
         return _status("Rejected")
-    station.soon(asked[wanted])
+    station.triggered(asked[wanted])
     return _status("Accepted")
 
 

@@ -143,7 +143,7 @@ def trigger_message(station: Station2, payload: Payload) -> Payload:
         or (wanted == "TransactionEvent" and not running)
     ):
         return _status("Rejected")
-    station.soon(asked[wanted])
+    station.triggered(asked[wanted])
     return _status("Accepted")
 
 

@@ -49,7 +49,10 @@ class Station(Ears):
         self.line = Line(options.address, self)
         self.line.redial_s = self._redial_s
         self._heard_on_line = 0
-        self._notices: asyncio.Queue[tuple[str, Payload]] = asyncio.Queue()
+        self._accepted = asyncio.Event()
+        """Set by an accepted boot, which a trigger may have asked for: it ends the wait of a pending one."""
+        self._notices: asyncio.Queue[tuple[str, Payload, bool]] = asyncio.Queue()
+        self._triggered = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- how a version says it ----------------------------------------------------------------------------------
@@ -113,6 +116,16 @@ class Station(Ears):
             act()
 
         self.later(do())
+
+    def triggered(self, tell: Callable[[], None]) -> None:
+        """Tell what a trigger asked for, after the present answer is out: that may go out before the boot is accepted."""
+
+        def act() -> None:
+            self._triggered = True
+            tell()
+            self._triggered = False
+
+        self.soon(act)
 
     def connector(self, number: int) -> Connector | None:
         """The connector of that number, None when there is none."""
@@ -305,7 +318,8 @@ class Station(Ears):
         self.report_status()
 
     async def boot(self) -> None:
-        """BootNotification (1.6 section 4.2): wait the given interval when it is not accepted."""
+        """BootNotification (1.6 section 4.2): wait the given interval when it is not accepted, or until another one is."""
+        self._accepted.clear()
         try:
             answer = await self.line.call("BootNotification", self.boot_payload())
         except (Refused, TimeoutError):
@@ -315,8 +329,18 @@ class Station(Ears):
         if answer["status"] == "Accepted":
             self.booted = True
             self.heartbeat_s = interval_s
+            self._accepted.set()
         else:
-            await self.clock.sleep(interval_s, 0.5)
+            await self._wait_for_acceptance(interval_s)
+
+    async def _wait_for_acceptance(self, at_most_s: float) -> None:
+        accepted = asyncio.ensure_future(self._accepted.wait())
+        pause = asyncio.ensure_future(self.clock.sleep(at_most_s, 0.5))
+        try:
+            await asyncio.wait({accepted, pause}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            accepted.cancel()
+            pause.cancel()
 
     async def boot_again(self) -> None:
         """As a trigger asks for; a broken line is no matter."""
@@ -332,7 +356,7 @@ class Station(Ears):
 
     def notice(self, action: str, payload: Payload) -> None:
         """Send a message that is lost when the line is down."""
-        self._notices.put_nowait((action, payload))
+        self._notices.put_nowait((action, payload, self._triggered))
 
     async def _heartbeats(self) -> None:
         while True:
@@ -342,8 +366,8 @@ class Station(Ears):
 
     async def _notify(self) -> None:
         while True:
-            action, payload = await self._notices.get()
-            if self.booted or action == "BootNotification":
+            action, payload, triggered = await self._notices.get()
+            if self.booted or triggered or action == "BootNotification":
                 try:
                     await self.line.call(action, payload)
                 except UNREACHABLE:

@@ -41,7 +41,8 @@ class WaitingCharger:
     vendor: str = ""
     model: str = ""
     firmware: str = ""
-    connectors: int = 1
+    connectors: int = 0
+    """How many outlets it told of: connectors of OCPP 1.6, EVSEs of 2.x; 0 while it has not told."""
     connected: bool = True
     trouble: str = ""
     """Why its last attempt was refused, in words; empty when it stands connected."""

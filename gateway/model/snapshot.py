@@ -48,7 +48,7 @@ class ChargerStatus:
     """The last limit it accepted, A per phase; None before the first."""
     accepted_at: datetime | None = None
     meter_age_s: float | None = None
-    """Seconds since the last power or current value; None when there was none."""
+    """Seconds since the last power or current was sampled; None when none was."""
     sample_interval_s: float = 10.0
     rung: str = ""
     """The way of limiting that is in use, in words."""
@@ -63,6 +63,8 @@ class ChargerStatus:
     """Phases the car is seen drawing on; None while unknown."""
     switches_phases: bool = False
     """Whether it announced that it can go from three phases to one and back."""
+    resting: bool = False
+    """Whether power and currents are zeros concluded from what it says of itself, not measured: they prove nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,8 +85,11 @@ class Installer:
             raise WishRefused("This home's site file cannot be changed from here. Add the charger by hand.")
         if phases not in PLACES:
             raise WishRefused(f"Phases: one of {', '.join(PLACES)}.")
-        if not any(charger.id == identity for charger in self.waiting()):
+        found = next((charger for charger in self.waiting() if charger.id == identity), None)
+        if found is None:
             raise WishRefused("That charger no longer waits. Let it dial again and reload the page.")
+        if 0 < found.connectors < connector:
+            raise WishRefused(f"There is no connector {connector}: {_counted(found.connectors)}.")
         said = await self.adoption.adopt(identity, device_id, name, PLACES[phases], max_current_a, connector, who)
         await self._note(device_id, f"{who}: adopted {identity}")
         return said
@@ -101,6 +104,14 @@ class Installer:
 
     async def _note(self, charger: str, words: str) -> None:
         await self.audit.append(AuditRow(self.clock.now(), "commanded", charger, words, OWNER, "installer"))
+
+
+def _counted(connectors: int) -> str:
+    return (
+        "the charger has one. Choose 1"
+        if connectors == 1
+        else f"the charger has {connectors}. Choose 1 to {connectors}"
+    )
 
 
 def suggested_id(identity: str, taken: Sequence[str]) -> str:

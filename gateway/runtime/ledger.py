@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -34,6 +35,10 @@ LONGEST_S = 120.0
 """A longer pause between two looks was not watched."""
 CHEAPER = 0.98
 WATCHED_FOR = timedelta(days=3)
+BEHIND_WH = 1.0
+"""An ended session with so much more energy than its account is not accounted yet."""
+LEAST_PAUSE_S = 1.0
+"""Between two rounds, real s, whatever happens."""
 
 
 class LedgerStore(SessionStore, AccountStore, IntervalStore, Protocol):
@@ -74,12 +79,19 @@ class Ledger:
     _looked_at: datetime | None = None
     _slice: tuple[datetime, datetime] | None = None
     _resumed: bool = False
+    _open: frozenset[str] = frozenset()
+    """Transactions under way at the last look."""
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     # ---- each tick
 
     def observe(self, snapshot: Snapshot, setpoints: Mapping[str, Setpoint]) -> None:
         """Note why and from what each car draws power now; called at each tick, changes nothing."""
         before, self._looked_at = self._looked_at, snapshot.now
+        under_way = frozenset(status.transaction for status in snapshot.chargers.values() if status.transaction)
+        if self._open - under_way:
+            self._news.set()
+        self._open = under_way
         if before is None:
             return
         seconds = (snapshot.now - before).total_seconds()
@@ -116,23 +128,35 @@ class Ledger:
             self._slice = start, min(mark for mark in marks if mark > now)
         return self._slice[0]
 
-    # ---- every five minutes
+    # ---- every five minutes, and as soon as a session has ended
 
     async def run(self) -> None:
         """Keep the accounts until cancelled."""
         count = 0
         while True:
+            news = self._news.is_set()
+            self._news.clear()
             try:
-                await self.settle(REPLAYED if count % LONG_EVERY == 0 else RECENT)
+                await self.settle(REPLAYED if news or count % LONG_EVERY == 0 else RECENT)
             except StoreError as error:
                 log.warning("the ledger of sessions waits: %s", error)
-            count += 1
-            await self.clock.sleep(EVERY_S, real_floor=1.0)
+            count += not news
+            await self._pause()
+
+    async def _pause(self) -> None:
+        await self.clock.sleep(0, real_floor=LEAST_PAUSE_S)
+        pause = asyncio.ensure_future(self.clock.sleep(EVERY_S, real_floor=LEAST_PAUSE_S))
+        news = asyncio.ensure_future(self._news.wait())
+        try:
+            await asyncio.wait((pause, news), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            news.cancel()
 
     async def settle(self, back: timedelta = REPLAYED) -> int:
         """Bring the accounts of the sessions of the last days up to date; returns how many changed; raises StoreError."""
         now = self.clock.now()
-        rows = await self.rows(now - back, now + timedelta(minutes=10))
+        rows = await self._kept(now - back, now + timedelta(minutes=10))
         self._resume(rows)
         changed = [row for row in rows if _is_due(row)]
         count = 0
@@ -145,7 +169,17 @@ class Ledger:
         return count
 
     async def rows(self, start: datetime, end: datetime) -> list[LedgerRow]:
-        """The sessions that overlap [start, end) with their accounts, in order of start; raises StoreError."""
+        """The sessions that overlap [start, end) with their accounts, in order of start; raises StoreError.
+
+        An account that does not hold the energy yet is None, never 0; asking for it has it made.
+        """
+        rows = await self._kept(start, end)
+        since = self.clock.now() - REPLAYED
+        if any(_is_behind(row) and (row.session.end or start) > since for row in rows):
+            self._news.set()
+        return [LedgerRow(row.session, None) if _is_behind(row) else row for row in rows]
+
+    async def _kept(self, start: datetime, end: datetime) -> list[LedgerRow]:
         accounts = {kept.transaction: kept for kept in await self.store.accounts(start, end)}
         sessions = await self.store.sessions(start, end)
         return [LedgerRow(session, accounts.get(session.transaction)) for session in sessions]
@@ -194,6 +228,14 @@ class Ledger:
 def _is_due(row: LedgerRow) -> bool:
     kept = row.account
     return kept is None or not kept.settled or kept.seal != seal_of(row.session)
+
+
+def _is_behind(row: LedgerRow) -> bool:
+    """Whether the energy is known and its account is not: of an ended session any of it, of an open one all of it."""
+    held_wh = row.account.energy_wh if row.account else 0.0
+    if row.session.end is None:
+        return held_wh <= 0 and row.session.energy_wh > BEHIND_WH
+    return row.account is None or abs(row.session.energy_wh - held_wh) > BEHIND_WH
 
 
 def _mix(site: Site, quarter: Mapping[str, Interval]) -> Mix | None:

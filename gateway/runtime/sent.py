@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from gateway.model.setpoint import Setpoint
+from gateway.model.authority import Authority
+from gateway.model.setpoint import Setpoint, SetpointKind
+
+LOWER_A = 1.0
+"""A wish lower by this is worth another try at once, A."""
 
 
 @dataclass(slots=True)
@@ -32,6 +37,10 @@ class Sent:
     told: str = ""
     """The reason a person was told."""
     retry_at: float = 0.0
+    refusals: int = 0
+    """Commands in a row that were not accepted."""
+    refused: Setpoint | None = None
+    """The last of them."""
     rung_at: float = -math.inf
     confirmed_at: float = -1.0
     """`accepted_at` of the wish that was last seen working."""
@@ -42,6 +51,15 @@ class Sent:
         By the monotonic clock: a step of the system's time neither ends a command nor keeps a dead one.
         """
         return self.accepted if now - self.sent_at < life_s else None
+
+    def may_try(self, setpoint: Setpoint, now: float, safety: Collection[Authority]) -> bool:
+        """Whether the pause after a failure is over, or does not count, as the wish became a lower one for safety."""
+        if not self.failing or now >= self.retry_at:
+            return True
+        before = self.refused
+        if before is None or setpoint.kind is not SetpointKind.CURRENT or setpoint.authority not in safety:
+            return False
+        return setpoint.value <= before.value - LOWER_A or before.authority not in safety
 
     def want(self, setpoint: Setpoint, now: float) -> None:
         """The newest wish; the time counts from when its value became another."""

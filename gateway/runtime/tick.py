@@ -27,10 +27,14 @@ log = logging.getLogger(__name__)
 
 SAFETY = (Authority.ELECTRICAL_SAFETY, Authority.BINDING_LIMIT)
 RETRY_S = 1.0
+PATIENT_TRIES, MOST_RETRY_S = 8, 60.0
+"""A charger that answers is asked so often a second after its no, then ever more seldom, s of home time."""
 TELL_AFTER_S = 3.0
 """A command that fails is told of after so long (real s)."""
 PACE_LEARNED_S = 45.0
 """By then the pace of a main meter that speaks every 10 s is known; until then its pauses alarm nobody."""
+STARTED_S = 30.0
+"""A first tick later than this after the start of the process (real s) follows a change of the site file."""
 RELEASE_S = 3.0
 """An orderly end takes at most this long (real s), a third of it for commands under way."""
 
@@ -83,7 +87,7 @@ class Tick:
     def reachable(self, device: str) -> None:
         """A device came back: the next tick tries it without the pause after a failure."""
         if device in self.sent:
-            self.sent[device].retry_at = -math.inf
+            self.sent[device].retry_at, self.sent[device].refusals = -math.inf, 0
         self.hurry()
 
     async def run(self) -> None:
@@ -114,7 +118,12 @@ class Tick:
         self.count += 1
         if self.first_after_s is None:
             self.first_after_s = age_s()
-            log.info("first tick %.2f s after the start of the process", self.first_after_s)
+            fresh = self.first_after_s < STARTED_S
+            log.info(
+                "first tick %.2f s after the start of the process%s",
+                self.first_after_s,
+                "" if fresh else ", with a new site file",
+            )
         # First: a device whose commands fail one after the other would leave no moment for another way.
         self.verification.look(snapshot, self.sent, now)
         for setpoint in decision.setpoints:
@@ -129,7 +138,7 @@ class Tick:
         sent.want(setpoint, now)
         if sent.task is not None:
             self._overtake(sent, sent.task, setpoint, now)
-        elif self._due(sent, setpoint, now) and not (sent.failing and now < sent.retry_at):
+        elif self._due(sent, setpoint, now) and sent.may_try(setpoint, now, SAFETY):
             sent.sending, sent.begun = setpoint, now
             sent.task = asyncio.create_task(self._apply(sent, setpoint), name=f"command {setpoint.device}")
 
@@ -175,7 +184,7 @@ class Tick:
         sent.accepted, sent.sent_at = setpoint, sent_at
         if sent.told:
             log.info("%s accepts commands again", setpoint.device)
-        sent.failing = sent.told = ""
+        sent.failing, sent.told, sent.refusals, sent.refused = "", "", 0, None
         await self.notices.end(f"command {setpoint.device}")
         if setpoint.same_wish(before):
             return
@@ -197,7 +206,8 @@ class Tick:
             log.error("%s: %s; a row of the audit is lost: %s", row.subject, error, row.text)
 
     async def _refused(self, sent: Sent, setpoint: Setpoint, error: DeviceError) -> None:
-        sent.retry_at = self.clock.monotonic() + max(RETRY_S, 0.5 * self.clock.speed)
+        sent.refusals, sent.refused = sent.refusals + 1, setpoint
+        sent.retry_at = self.clock.monotonic() + max(self._pause_s(sent, setpoint), 0.5 * self.clock.speed)
         reason, now = error.reason or type(error).__name__, self.clock.monotonic()
         sent.failing_since = sent.failing_since if sent.failing else now
         sent.failing = reason
@@ -208,6 +218,13 @@ class Tick:
         log.warning("%s", error)
         words = f"{self._name(setpoint.device)} did not take a command: {reason}. {error.remedy}".strip()
         await self.notices.raise_(f"command {setpoint.device}", "warning", words)
+
+    def _pause_s(self, sent: Sent, setpoint: Setpoint) -> float:
+        """Until the next try; a charger that is away costs nothing, and is asked at once when it is back."""
+        charger = self.chargers.get(setpoint.device)
+        if charger is None or not charger.status().connected:
+            sent.refusals = 0
+        return min(RETRY_S * 2.0 ** max(0, sent.refusals - PATIENT_TRIES), MOST_RETRY_S)
 
     def _alarm(self, decision: Decision, snapshot: Snapshot, now: float) -> None:
         causes = {cause for cause, _ in decision.alarms}

@@ -6,15 +6,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from gateway.core.control.mains import phase_currents
+from gateway.core.control.mains import phase_currents, speaks
 from gateway.core.control.timing import ControlTiming
 from gateway.core.control.verification import (
     TOLERANCE_A,
-    Lowered,
     Sight,
-    defies,
     drawn_a,
     honours,
     verify_after_s,
@@ -23,25 +21,19 @@ from gateway.model.audit import AuditRow
 from gateway.model.authority import Authority
 from gateway.model.errors import CommandRefused, DeviceError
 from gateway.model.setpoint import Setpoint
-from gateway.model.site import Site
-from gateway.model.snapshot import ChargerStatus, Snapshot
+from gateway.model.site import ChargerSpec, Site
+from gateway.model.snapshot import ChargerStatus, DeviceState, Snapshot
 from gateway.ports import Clock, EvCharger
 from gateway.runtime.notices import Notices
 from gateway.runtime.sent import Sent
+from gateway.runtime.witness import Seen, battery_w
 
 log = logging.getLogger(__name__)
 
-SIGHTS, SAMPLES = 90, 4
-"""How much is remembered: samples of the main meter, and of each charger."""
-
-
-@dataclass(slots=True)
-class Seen:
-    """What was seen of one charger: its own last samples (taken at, A per phase), and the limit last lowered."""
-
-    samples: deque[tuple[float, tuple[float | None, ...]]] = field(default_factory=lambda: deque(maxlen=SAMPLES))
-    limit: float | None = None
-    lowered: Lowered | None = None
+SIGHTS = 90
+"""How many samples of the main meter are remembered."""
+STOPS = ("RemoteStop", "ChangeAvailability")
+"""The last ways of limiting, as a charger names them: no more charging."""
 
 
 @dataclass(slots=True)
@@ -66,48 +58,80 @@ class Verification:
             sent, status = sent_to.get(device), snapshot.chargers.get(device)
             if sent is None or status is None:
                 continue
-            held = snapshot.commanded.get(device)
-            self._remember(device, status, sent, held, now)
-            verdict = self._verdict(device, status, sent, held, now)
+            held, seen = snapshot.commanded.get(device), self._seen.setdefault(device, Seen())
+            held_a = held.value if held is not None else None
+            seen.remember(status, sent, held_a, snapshot.now, now, self.timing)
+            in_danger = self._is_in_danger(device, snapshot)
+            verdict = self._verdict(device, status, sent, held, in_danger, now)
             if verdict is True and held is not None:
                 self._confirm(sent, held, status)
                 self.disobeying.discard(device)
                 self.notices.later_end(f"disobeys {device}")
             elif verdict is False:
-                self._accuse(device, charger, sent, status, now)
+                self._accuse(device, charger, sent, status, in_danger, now)
 
     # ---- judging
 
     def _verdict(
-        self, device: str, status: ChargerStatus, sent: Sent, held: Setpoint | None, now: float
+        self, device: str, status: ChargerStatus, sent: Sent, held: Setpoint | None, in_danger: bool, now: float
     ) -> bool | None:
-        if self._does_not_take(status, sent, now):
+        seen = self._seen[device]
+        if self._does_not_take(status, sent, seen, now):
             return False
-        verdict = honours(status, held, now - sent.accepted_at, self.timing, self.site.nominal_voltage_v)
-        lowered = self._seen[device].lowered
-        if verdict is None and lowered is not None and now - lowered.sent_at <= 2 * verify_after_s(status, self.timing):
-            by_meter = not self._followed(device, lowered) and defies(lowered, self._sights, self.timing)
-            return False if by_meter and held is not None else None
+        if held is None:
+            return None
+        if self._by_register(device, status, seen):
+            seen.lies = seen.lies or self._own_word(status, sent, held, seen, now) is True
+            return False
+        if seen.by_meter(status, self._sights, self.timing, now, self._seen.values(), in_danger):
+            return False
+        if in_danger and device in self.disobeying and now - sent.rung_at >= self.timing.settle_s:
+            return None if seen.stands_down(status, self._sights, sent.rung_at) else False
+        verdict = self._own_word(status, sent, held, seen, now)
+        return None if verdict is True and seen.lies and status.transaction else verdict
+
+    def _own_word(self, status: ChargerStatus, sent: Sent, held: Setpoint, seen: Seen, now: float) -> bool | None:
+        """By its own samples: above the present limit, or above every limit of late while that changes often."""
+        volts = self.site.nominal_voltage_v
+        verdict = honours(status, held, now - max(sent.accepted_at, seen.limited_at), self.timing, volts)
+        wait_s = verify_after_s(status, self.timing)
+        most_a = seen.trail.most_a(now - wait_s)
+        if verdict is None and most_a is not None:
+            of_late = honours(status, replace(held, value=most_a), wait_s, self.timing, volts)
+            return False if of_late is False else None
         return verdict
 
-    def _does_not_take(self, status: ChargerStatus, sent: Sent, now: float) -> bool:
+    def _by_register(self, device: str, status: ChargerStatus, seen: Seen) -> bool:
+        found = self.site.device(device)
+        wired = len(found.spec.phases) if found is not None and isinstance(found.spec, ChargerSpec) else 3
+        phases = status.phases_in_use or wired
+        interval_s, settle_s = status.sample_interval_s, self.timing.settle_s
+        return seen.trail.exceeds(phases, self.site.nominal_voltage_v, interval_s, settle_s)
+
+    def _does_not_take(self, status: ChargerStatus, sent: Sent, seen: Seen, now: float) -> bool:
         """A connected charger that neither takes a lower limit nor says why is one that does not obey."""
         wanted, age_s = sent.wanted, status.meter_age_s
         if not sent.failing or wanted is None or not status.connected or age_s is None:
             return False
-        if now - sent.wanted_at < verify_after_s(status, self.timing) or age_s > 1.5 * status.sample_interval_s:
+        since_s = now - max(sent.wanted_at, seen.limited_at)
+        if since_s < verify_after_s(status, self.timing) or age_s > 1.5 * status.sample_interval_s:
             return False
         low, _ = drawn_a(status, self.site.nominal_voltage_v)
         return low is not None and low > wanted.value + TOLERANCE_A
 
-    def _followed(self, device: str, lowered: Lowered) -> bool:
-        """Whether the charger's own samples since say that the car came down."""
-        since = [amps for at, amps in self._seen[device].samples if at > lowered.sent_at]
+    def _is_in_danger(self, device: str, snapshot: Snapshot) -> bool:
+        """Whether a fuse above this charger is above its rating, by a meter that speaks now."""
+        found, main = self.site.device(device), snapshot.main_meter()
+        rated: list[tuple[DeviceState | None, tuple[float, ...]]] = [(main, (self.site.main_fuse_a,) * 3)]
+        for circuit in self.site.above(found.circuit) if found is not None else ():
+            if circuit.meter and circuit.fuse_a:
+                rated.append((snapshot.devices.get(circuit.meter), circuit.fuse_a))
         return any(
-            max((a for a in amps if a is not None), default=0.0) <= lowered.limit_a + TOLERANCE_A for amps in since
+            current > fuse
+            for meter, fuses in rated
+            if meter is not None and speaks(meter, self.timing)
+            for current, fuse in zip(phase_currents(meter, self.site), fuses, strict=False)
         )
-
-    # ---- remembering
 
     def _remember_meter(self, snapshot: Snapshot, now: float) -> None:
         meter = snapshot.main_meter()
@@ -115,25 +139,7 @@ class Verification:
             return
         taken = now - meter.age_s
         if not self._sights or taken > self._sights[-1].taken + 0.1:
-            self._sights.append(Sight(taken, tuple(phase_currents(meter, self.site))))
-
-    def _remember(self, device: str, status: ChargerStatus, sent: Sent, held: Setpoint | None, now: float) -> None:
-        seen = self._seen.setdefault(device, Seen())
-        if held is not None and held.value != seen.limit:
-            seen.lowered = self._lowered(seen, held, sent)
-            seen.limit = held.value
-        if status.meter_age_s is not None:
-            taken = now - status.meter_age_s
-            if not seen.samples or taken > seen.samples[-1][0] + 0.1:
-                seen.samples.append((taken, status.current_a))
-
-    def _lowered(self, seen: Seen, held: Setpoint, sent: Sent) -> Lowered | None:
-        """The limit went down just now: what the car drew by the charger's last word before."""
-        before = [sample for sample in seen.samples if sample[0] <= sent.sent_at]
-        if seen.limit is None or held.value >= seen.limit or not before:
-            return None
-        at, amps = before[-1]
-        return Lowered(held.value, sent.sent_at, amps, at)
+            self._sights.append(Sight(taken, tuple(phase_currents(meter, self.site)), battery_w(snapshot)))
 
     # ---- acting
 
@@ -147,25 +153,41 @@ class Verification:
         words = f"{what} under the limit of {held.value:.1f} A"
         self.row(AuditRow(self.clock.now(), "confirmed", held.device, words, held.authority, held.source))
 
-    def _accuse(self, device: str, charger: EvCharger, sent: Sent, status: ChargerStatus, now: float) -> None:
+    def _accuse(
+        self, device: str, charger: EvCharger, sent: Sent, status: ChargerStatus, in_danger: bool, now: float
+    ) -> None:
         self.disobeying.add(device)
-        if sent.task is None and now - sent.rung_at >= verify_after_s(status, self.timing):
+        pause_s = self.timing.settle_s if in_danger else verify_after_s(status, self.timing)
+        if sent.task is None and now - sent.rung_at >= pause_s:
             sent.rung_at = sent.begun = now
             sent.sending = sent.wanted
-            sent.task = asyncio.create_task(self._escalate(sent, charger), name=f"escalate {device}")
+            lacks = self._lacks(sent, status)
+            sent.task = asyncio.create_task(self._escalate(sent, charger, lacks, in_danger), name=f"escalate {device}")
 
-    async def _escalate(self, sent: Sent, charger: EvCharger) -> None:
+    def _lacks(self, sent: Sent, status: ChargerStatus) -> str:
+        """What is wrong with it, for a person."""
+        if status.rung in STOPS:
+            return f"charges on after {status.rung}"
+        if sent.failing or sent.accepted is None:
+            return "took no limit"
+        if self._seen[status.id].lies:
+            return "tells of the limit it accepted, but draws more"
+        return "accepted a limit but did not honour it"
+
+    async def _escalate(self, sent: Sent, charger: EvCharger, lacks: str, in_danger: bool) -> None:
         name = self.name(charger.id)
-        lacks = "took no limit" if sent.failing else "accepted a limit but did not honour it"
         try:
-            rung = await charger.next_rung()
+            rung = await charger.next_rung(at_once=in_danger)
             words = f"{name} {lacks}; trying another way: {rung}."
+            if in_danger and rung in STOPS:
+                words = f"{name} {lacks} and overloads the fuse; it is stopped at once: {rung}."
+            self._seen[charger.id].climbs(self.clock.monotonic(), self.clock.monotonic())
             if sent.wanted is not None:
                 wanted = sent.wanted
                 sent_at = self.clock.monotonic()
                 await charger.apply(wanted)
                 sent.accepted, sent.sent_at, sent.accepted_at = wanted, sent_at, self.clock.monotonic()
-                sent.failing = ""
+                sent.failing, sent.refusals, sent.refused = "", 0, None
         except CommandRefused as error:
             words = f"{name} does not honour its limit and no other way is left: {error.reason}. {error.remedy}".strip()
         except DeviceError as error:

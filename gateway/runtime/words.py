@@ -13,6 +13,8 @@ from gateway.model.site import Device, Role, Site
 from gateway.model.snapshot import ChargePhase, Snapshot
 
 SMALL_W = 100.0
+PLAIN_NAMES = ("car", "charger", "car charger", "electric car")
+"""Names that only say what it is."""
 
 
 def headline(
@@ -43,9 +45,9 @@ def car_sentence(device: Device, snapshot: Snapshot, setpoint: Setpoint | None, 
     power = status.power_w or 0.0
     if setpoint.authority <= Authority.DEMAND_RESPONSE or power < SMALL_W:
         if power < SMALL_W and setpoint.value > 0:
-            return f"The {device.name.lower()} is plugged in and takes no power; it may be full."
+            return f"{called(device)} is plugged in and takes no power; it may be full."
         return _waiting_reason(device, snapshot, setpoint, plan) or _sentence(device, setpoint)
-    return f"The {device.name.lower()} charges with {power / 1000:.1f} kW. {setpoint.reason}"
+    return f"{called(device)} charges with {power / 1000:.1f} kW. {setpoint.reason}"
 
 
 def _waiting_reason(device: Device, snapshot: Snapshot, setpoint: Setpoint, plan: Plan | None) -> str:
@@ -59,7 +61,12 @@ def _sentence(device: Device, setpoint: Setpoint) -> str:
     name, reason = device.name, setpoint.reason
     if name.lower() in reason.lower():
         return reason
-    return f"The {name.lower()} waits. {reason}" if setpoint.value == 0 else f"{name}: {reason}"
+    return f"{called(device)} waits. {reason}" if setpoint.value == 0 else f"{name}: {reason}"
+
+
+def called(device: Device) -> str:
+    """A device at the beginning of a sentence: "The car" when it is named for what it is, else its own name as it is."""
+    return f"The {device.name.lower()}" if device.name.lower() in PLAIN_NAMES else device.name
 
 
 def _energy_sentence(snapshot: Snapshot) -> str:

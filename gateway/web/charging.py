@@ -11,7 +11,7 @@ from gateway.model.plan import Block, IntentKind, Plan
 from gateway.model.preferences import EVERY_DAY, ChargeMode, ChargingPreference, Departure, Vehicle
 from gateway.model.session import EvSession
 from gateway.model.setpoint import Override
-from gateway.model.site import Device
+from gateway.model.site import ChargerSpec, Device
 from gateway.model.snapshot import ChargePhase, ChargerStatus
 from gateway.runtime.car_words import CarFacts, car_facts
 from gateway.runtime.words import local_time
@@ -78,6 +78,8 @@ class ChargerCard:
     waiting: Waiting | None
     overridden: str
     car: CarFacts
+    shown: str
+    """What a car that told its needs is told in turn; empty where none did."""
     leaves: str
     need: str
     other_mode: str
@@ -114,6 +116,7 @@ def charger_card(home: HomeView, device: Device) -> ChargerCard:
         _waiting(home, device, status, car),
         f"Your override ({running.action}) holds until {local_time(running.end, now, zone)}." if running else "",
         car,
+        _shown(device, status) if plugged else "",
         local_time(car.leaves, now, zone),
         watt_hours(car.need_wh),
         _other_mode(wish, car),
@@ -184,6 +187,25 @@ def _target_words(departure: Departure) -> str:
     parts = [f"{departure.target_wh / 1000:g} kWh"] if departure.target_wh is not None else []
     parts += [f"{departure.target_soc_percent:g} %"] if departure.target_soc_percent is not None else []
     return " or ".join(parts) or "as above"
+
+
+def _shown(device: Device, status: ChargerStatus | None) -> str:
+    """What the car is told of the plan (decision 10); only a profile of its transaction can carry it."""
+    if status is None or status.needs is None:
+        return ""
+    spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
+    safe_a = spec.safe_current_a
+    if safe_a < spec.min_current_a:
+        return (
+            "It is told the current of the moment only: the charger's safe current is 0 A, "
+            "and a car that is told of hours without any may go to sleep."
+        )
+    if not status.rung.startswith("TxProfile"):
+        return "It is told the current of the moment only."
+    return (
+        f"It is told the current of the moment and, for later, the plan held to the safe current of {safe_a:g} A, "
+        "which is all it may take without Hearth. What the plan gives it is on the bar."
+    )
 
 
 def _other_mode(wish: ChargingPreference, car: CarFacts) -> str:
@@ -280,11 +302,14 @@ def _waiting(home: HomeView, device: Device, status: ChargerStatus | None, car: 
     at = local_time(start, now, home.site.timezone)
     event = setpoint.source if any(r.event.id == setpoint.source for r in home.event_records()) else ""
     leaves = local_time(car.leaves, now, home.site.timezone)
+    ready = f"Still planned to be ready by {leaves.split()[-1] if _within_a_day(car, now) else leaves}."
+    on_sun = car.mode is ChargeMode.SOLAR
     return Waiting(
-        f"Paused until {at}",
+        # When the sun comes nobody can tell, and the end of a command is no start of charging.
+        "Waiting" if on_sun or (later is None and not event) else f"Paused until {at}",
         setpoint.reason,
         f"Waiting {saves}." if saves else "",
-        f"Still planned to be ready by {leaves.split()[-1] if _within_a_day(car, now) else leaves}.",
+        "" if on_sun else ready,
         event,
         _minutes_until(car.leaves, now),
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
 
+from gateway.model.authority import Authority
 from gateway.model.errors import WishRefused
 from gateway.model.preferences import ChargeGoal, ChargeMode, ChargingPreference, Departure, Preferences, Vehicle
 from gateway.model.site import Device, Role
+from gateway.model.snapshot import ChargePhase
 from gateway.web import charging as cards
 from gateway.web.form_fields import fields_of, figure, maybe_figure, refusal_words
 from gateway.web.pages import Pages
@@ -50,7 +53,7 @@ def charging_routes(home: HomeView, pages: Pages) -> APIRouter:
     """The page and what it takes."""
     router = APIRouter(include_in_schema=False)
 
-    async def show(request: Request, wrong: Wrong = Wrong()) -> HTMLResponse:
+    async def show(request: Request, wrong: Wrong = Wrong(), kept: str = "") -> HTMLResponse:
         now = home.clock.now()
         sessions = await home.sessions(now - timedelta(days=60), now + timedelta(days=1))
         found = [cards.charger_card(home, device) for device in home.site.of_role(Role.EV_CHARGER)]
@@ -58,7 +61,8 @@ def charging_routes(home: HomeView, pages: Pages) -> APIRouter:
         return pages.page(
             request, "charging.html", 422 if wrong.form else 200,
             headline=found[0].status if found else "No charger is set up in this home.",
-            path="/charging", chargers=found, wrong=wrong, days=cards.DAY_NAMES, currency=home.site.currency,
+            path="/charging", chargers=found, wrong=wrong, kept=kept if kept in controls(found, vehicles) else "",
+            days=cards.DAY_NAMES, currency=home.site.currency,
             sessions=[cards.session_row(home, session) for session in reversed(sessions[-SESSIONS_SHOWN:])],
             vehicles=[(v.name, cards.vehicle_words(v), cards.vehicle_fields(v)) for v in vehicles],
             own_cars=[("", "None in particular"), *((v.name, v.name) for v in vehicles)],
@@ -66,8 +70,8 @@ def charging_routes(home: HomeView, pages: Pages) -> APIRouter:
         )  # fmt: skip
 
     @router.get("/charging")
-    async def page(request: Request) -> HTMLResponse:
-        return await show(request)
+    async def page(request: Request, kept: str = "") -> HTMLResponse:
+        return await show(request, kept=kept)
 
     def add(form: str, which: str, take: Callable[[dict[str, str], str], Awaitable[str]]) -> None:
         @router.post(f"/do/{form}")
@@ -80,7 +84,8 @@ def charging_routes(home: HomeView, pages: Pages) -> APIRouter:
                 if place in wishes.places(form):
                     return await show(request, Wrong(form, place, words, fields))
                 pages.say(request, words, refused=True)
-            return RedirectResponse("/charging", 303)
+                return RedirectResponse("/charging", 303)
+            return RedirectResponse(f"/charging?{urlencode({'kept': control_of(form, fields)})}", 303)
 
         @router.get(f"/do/{form}")
         async def back() -> Response:
@@ -112,7 +117,18 @@ class ChargingWishes:
         device = self._device(fields)
         wish = changed(self._wish(device), fields)
         await self._keep(self._whole().with_charging(device.id, wish), who)
-        return f"{device.name}: {mode_words(wish)}. The plan is being made anew."
+        return f"{device.name}: {self._held(device, wish) or mode_words(wish)}. The plan is being made anew."
+
+    def _held(self, device: Device, wish: ChargingPreference) -> str:
+        """What will be when an event, a limit or a pause keeps a plugged car from charging at once; else empty."""
+        setpoint, status = self.home.setpoints().get(device.id), charger_status(self.home.snapshot(), device.id)
+        plugged = status is not None and status.phase is ChargePhase.PLUGGED
+        if wish.mode is not ChargeMode.NOW or not plugged or setpoint is None or setpoint.value > 0:
+            return ""
+        by_event = any(record.event.id == setpoint.source for record in self.home.event_records())
+        if setpoint.authority > Authority.DEMAND_RESPONSE and not by_event:
+            return ""
+        return f"waits for now, and charges at once after that. {setpoint.reason.rstrip('.')}"
 
     async def departure(self, fields: dict[str, str], who: str) -> str:
         """Add a departure, or with `remove` take the one of that index away."""
@@ -172,6 +188,21 @@ class ChargingWishes:
     async def _keep(self, preferences: Preferences, who: str) -> None:
         # Through the door of the wire, whose bounds hold for forms too.
         await self.home.set_preferences(PreferencesModel.model_validate(preferences).to_model(), who)
+
+
+def controls(chargers: Sequence[cards.ChargerCard], vehicles: Sequence[Vehicle]) -> set[str]:
+    """The controls that the page has now."""
+    parts = ("mode", "charging", "boxes", "departure", "guest")
+    own = {f"{part} {card.id}" for card in chargers for part in parts}
+    return own | {"vehicle ", *(f"vehicle {vehicle.name}" for vehicle in vehicles)}
+
+
+def control_of(form: str, fields: dict[str, str]) -> str:
+    """Which control of the page sent this form: the focus goes back to it, for the page is loaded anew."""
+    if form == "vehicle":
+        return f"vehicle {'' if 'remove' in fields else fields.get('name', '')}"
+    part = next((key for key in ("mode", "boxes") if form == "charging" and key in fields), form)
+    return f"{part} {fields.get('charger', '')}"
 
 
 def changed(wish: ChargingPreference, fields: dict[str, str]) -> ChargingPreference:

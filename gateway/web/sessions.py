@@ -154,17 +154,22 @@ def out_of(row: Row) -> SessionOut:
         connector=session.connector,
         start=session.start,
         end=session.end,
-        energy_wh=session.energy_wh,
+        energy_wh=_tenth(session.energy_wh),
         stop_reason=session.stop_reason,
         tag=session.tag,
         cost_micro=kept.cost_micro if kept else None,
         co2_g=kept.co2_g if kept else None,
-        solar_wh=kept.solar_wh if kept else None,
-        battery_wh=kept.battery_wh if kept else None,
-        grid_wh=kept.grid_wh if kept else None,
+        solar_wh=_tenth(kept.solar_wh) if kept else None,
+        battery_wh=_tenth(kept.battery_wh) if kept else None,
+        grid_wh=_tenth(kept.grid_wh) if kept else None,
         settled=kept.settled if kept else False,
-        why=[ReasonOut(reason=r.value, words=REASON_WORDS[r], energy_wh=wh) for r, wh in reasons],
+        why=[ReasonOut(reason=r.value, words=REASON_WORDS[r], energy_wh=_tenth(wh)) for r, wh in reasons],
     )
+
+
+def _tenth(energy_wh: float) -> float:
+    """To 0.1 Wh, the finest that chargers count."""
+    return round(energy_wh, 1)
 
 
 def csv_row(row: Row, currency: str) -> list[Any]:

@@ -17,3 +17,8 @@ class WebSettings(BaseModel):
         description="Names under which browsers may ask for the pages, e.g. hearth.local; localhost and own IPs always.",
     )
     demo_login: bool = Field(False, description="Log visitors from this machine in by themselves (demo only).")
+
+    @property
+    def listening_ports(self) -> tuple[str, ...]:
+        """The keys of the ports it listens on."""
+        return ("port",)

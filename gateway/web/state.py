@@ -98,7 +98,7 @@ def charger_out(home: HomeView, device: Device) -> ChargerOut:
         connected=bool(status and status.connected),
         transaction=status.transaction if status else "",
         session_start=status.session_start if status else None,
-        session_wh=status.session_wh if status else 0.0,
+        session_wh=round(status.session_wh, 1) if status else 0.0,
         power_w=status.power_w if status else None,
         current_a=list(status.current_a) if status else [None, None, None],
         offered_a=status.offered_a if status else None,
@@ -115,7 +115,7 @@ def charger_out(home: HomeView, device: Device) -> ChargerOut:
         vehicle=car.vehicle,
         guest=car.guest,
         departure=car.leaves,
-        needed_wh=car.need_wh,
+        needed_wh=round(car.need_wh, 1),
     )
 
 

@@ -14,7 +14,10 @@ Identity = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class WaitingOut(Out):
-    """A charge point that dialled and is not configured; `trouble` is why it was refused, empty when it was not."""
+    """A charge point that dialled and is not configured; `trouble` is why it was refused, empty when it was not.
+
+    `connectors` is 0 while it has not told how many it has.
+    """
 
     id: str
     address: str

@@ -117,7 +117,7 @@ class Box:
         self.stuck = False
         self.scheduled: bool | None = None
         self.tx_start: datetime | None = None
-        self.transaction = 0
+        self.transaction, self.register_wh = 0, 0.0
         self.live = LiveState("car", self.spec.phases, self.clock, float(SAMPLE_S))
         self.book = SessionBook("car", self.store, self.clock)
         self.facts = ChargerFacts("car", self.store)
@@ -231,12 +231,13 @@ class Box:
     async def begin(self) -> None:
         """A transaction begins, and the gateway hears of it."""
         self.tx_start, now = self.clock.now(), self.clock.now()
-        session = await self.book.start(1, "TAG", now.isoformat(), now, 0.0, their_id="")
+        self.register_wh += 1000.0  # a start at the same register is the same one, told again
+        session = await self.book.start(1, "TAG", now.isoformat(), now, self.register_wh, their_id="")
         self.transaction = session.transaction
         if self.version != "1.6":
-            await self.book.stop(session, now, 0.0, "replaced")
+            await self.book.stop(session, now, self.register_wh, "replaced")
             number = session.transaction + 1
-            session = await self.book.start(1, "TAG", now.isoformat(), now, 0.0, their_id=f"tx-{number}")
+            session = await self.book.start(1, "TAG", now.isoformat(), now, self.register_wh, their_id=f"tx-{number}")
             self.transaction = number
         self.limiter.new_session()
         self.show()
@@ -245,7 +246,7 @@ class Box:
         """The transaction ends; its profiles with it."""
         session = self.book.open_session()
         if session is not None:
-            await self.book.stop(session, self.clock.now(), 0.0, "Remote")
+            await self.book.stop(session, self.clock.now(), self.register_wh, "Remote")
         self.tx_start = None
         if self.scheduled is not None:
             self.in_service, self.scheduled = self.scheduled, None

@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from adapters.ocpp import stops
 from adapters.ocpp.sessions import ORPHAN, SessionBook
 from gateway.model.session import EvSession
 from gateway.ports import Store
@@ -95,12 +96,16 @@ class Manners:
     per_session: bool
     """The register begins at 0 with each transaction."""
     tells_available: bool
+    restamps: bool = False
+    """A start whose answer was lost is said again with the stamp of that time."""
+    odd_samples: bool = False
+    """Now and then one or two samples tell 0, or 150 kWh too much."""
 
     @staticmethod
     def drawn(chance: random.Random) -> Manners:
         register = chance.choice(("keeps", "keeps", "zero", "flash"))
         any_order = chance.random() < 0.4
-        return Manners(
+        manners = Manners(
             version=chance.choice((16, 2)),
             queues_samples=register != "keeps" or chance.random() < 0.5,
             any_order=any_order,
@@ -110,6 +115,8 @@ class Manners:
             per_session=register == "keeps" and chance.random() < 0.3,
             tells_available=chance.random() < 0.6,
         )
+        odd = manners.register == "keeps" and not (any_order or manners.per_session or manners.forgets)
+        return replace(manners, restamps=chance.random() < 0.4, odd_samples=odd and chance.random() < 0.7)
 
 
 @dataclass
@@ -144,6 +151,7 @@ class Message:
     seq: int = 0
     fell_wh: int = 0
     """How much lower it is than the message before."""
+    said_before: bool = False
 
 
 @dataclass
@@ -170,6 +178,8 @@ class Season:
         self.forgotten: Run | None = None
         self.doubted: Message | None = None
         self.killed_in_doubt = False
+        self.odd_left, self.odd_wh, self.odd_at = 0, 0, -60
+        self.odds = 0
         self.disk = KilledStore(self.store)
         self.book: SessionBook | None = None
 
@@ -211,6 +221,8 @@ class Season:
             self.gateway_down = minute + self.chance.choice((1, 2, 30))
             self.book, self.disk.waiting = None, {}
             self.killed_in_doubt = self.doubted is not None
+            if self.run_now is not None and minute - self.odd_at <= 3 * SAMPLE_MIN:
+                self.run_now.forgiven_wh += self.watts / 60 * 4 * SAMPLE_MIN  # it lies about the odd values
             self.kills += 1
         elif dice < rate * 2.6 / 4000 and minute >= self.charger_down:
             self._charger_fails(minute)
@@ -284,8 +296,18 @@ class Season:
         if 0 < run.fell_wh <= rise and (kind == "stop" or self.clock.minute >= self.full_at):
             run.forgiven_wh += run.fell_wh
         run.last_wh, run.fell_wh = wh, max(0, -rise)
-        self.queue.append(Message(kind, run, self.clock.now(), wh, run.seq, run.fell_wh))
+        told_wh = self._odd(wh) if kind == "sample" and self.manners.odd_samples else wh
+        self.queue.append(Message(kind, run, self.clock.now(), told_wh, run.seq, run.fell_wh))
         run.seq += 1
+
+    def _odd(self, wh: int) -> int:
+        if not self.odd_left and not self.queue and self.chance.random() < 0.02:
+            self.odd_left, self.odd_wh = self.chance.choice((1, 2)), self.chance.choice((0, wh + 150_000))
+            self.odds += 1
+        if not self.odd_left:
+            return wh
+        self.odd_left, self.odd_at = self.odd_left - 1, self.clock.minute
+        return self.odd_wh
 
     # ---- the wire
 
@@ -301,6 +323,7 @@ class Season:
             if self.chance.random() < 0.01:  # the answer is lost, and with it the connection: it will say it again
                 self.network_down = minute + self.chance.choice((1, 2, 5))
                 self.repeats += 1
+                message.said_before = True
                 return
             if message.kind == "start":
                 message.run.id = heard
@@ -320,6 +343,9 @@ class Season:
 
     async def _deliver(self, message: Message) -> int | None:
         assert self.book is not None
+        late = self.clock.now() - message.at
+        if self.manners.restamps and message.said_before and message.kind == "start" and late <= timedelta(minutes=5):
+            message = replace(message, at=self.clock.now())
         return await (self._deliver_16(message) if self.manners.version == 16 else self._deliver_2(message))
 
     async def _deliver_16(self, message: Message) -> int | None:
@@ -333,11 +359,11 @@ class Season:
             if session is not None:
                 await book.take_register(session.transaction, wh, live=self._is_now(at), time=at)
             return None
-        session = book.meant(number, None, at, wh)
-        if session is None:
+        choice = stops.choose([book], number, at, wh)
+        if choice is None:
             await book.stop_before_start(at, wh, "Local")
         else:
-            await book.stop(session, at, wh, "Local")
+            await book.stop(choice.session, at, wh, "Local")
         return None
 
     async def _deliver_2(self, message: Message) -> int | None:

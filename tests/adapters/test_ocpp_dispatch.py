@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from adapters.ocpp.dispatch import AnswerWrong, CallRefused, Dispatch, NoAnswer, Refusal
+from adapters.ocpp.dispatch import AnswerWrong, CallRefused, Dispatch, LinkLost, NoAnswer, Refusal
 from adapters.ocpp.frames import FrameLog
 from adapters.ocpp.rpc import TIMEOUTS_S, spelled
 from adapters.ocpp.schemas import Schemas
@@ -196,6 +197,121 @@ async def test_what_a_real_charger_may_do_is_mended_and_counted(
         assert end.frames.violations[odd]
 
 
+STOP_16 = {"transactionId": 1, "meterStop": 5, "timestamp": TIME}
+START_16 = {"connectorId": 1, "idTag": "T", "meterStart": 5, "timestamp": TIME}
+SAMPLE_16 = {"timestamp": TIME, "sampledValue": [{"value": "5"}]}
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "whole", "missing"),
+    [
+        ("1.6", "StopTransaction", STOP_16, "timestamp"),
+        ("1.6", "StopTransaction", STOP_16, "meterStop"),
+        ("1.6", "StartTransaction", START_16, "timestamp"),
+        ("1.6", "StartTransaction", START_16, "meterStart"),
+        ("1.6", "StartTransaction", START_16, "idTag"),
+        ("1.6", "StatusNotification", STATUS_16, "errorCode"),
+        ("1.6", "BootNotification", {"chargePointVendor": "Acme", "chargePointModel": "One"}, "chargePointModel"),
+        ("1.6", "SecurityEventNotification", {"type": "InvalidLogin", "timestamp": TIME}, "timestamp"),
+        ("2.0.1", "TransactionEvent", EVENT, "timestamp"),
+        ("2.0.1", "TransactionEvent", EVENT, "seqNo"),
+        ("2.1", "TransactionEvent", EVENT, "triggerReason"),
+        (
+            "2.0.1",
+            "BootNotification",
+            {"reason": "PowerUp", "chargingStation": {"model": "M", "vendorName": "V"}},
+            "reason",
+        ),
+        (
+            "2.1",
+            "StatusNotification",
+            {"timestamp": TIME, "connectorStatus": "Available", "evseId": 1, "connectorId": 1},
+            "timestamp",
+        ),
+    ],
+)
+@pytest.mark.parametrize("how", ["left out", "null"])
+async def test_a_required_field_that_says_nothing_by_its_absence_may_be_missing_and_that_is_counted(
+    version: str, action: str, whole: dict[str, Any], missing: str, how: str
+) -> None:
+    rest = {key: value for key, value in whole.items() if key != missing}
+    async with wire(version) as end:
+        end.answer = ANSWERS.get((version, action), {})
+        said = await end.says(call(action, rest if how == "left out" else whole | {missing: None}))
+        assert said[0][:2] == [3, "a"]
+        assert end.handled == [(action, rest)]
+        assert end.frames.violations[f"no {missing}"] == 1
+
+
+BOOTED = {"status": "Accepted", "currentTime": TIME, "interval": 60}
+ANSWERS = {
+    ("1.6", "StartTransaction"): {"transactionId": 1, "idTagInfo": {"status": "Accepted"}},
+    ("1.6", "BootNotification"): BOOTED,
+    ("2.0.1", "BootNotification"): BOOTED,
+}
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "sent", "meant"),
+    [
+        ("1.6", "StopTransaction", STOP_16 | {"meterStop": ""}, {"transactionId": 1, "timestamp": TIME}),
+        (
+            "1.6",
+            "MeterValues",
+            {"connectorId": 1, "meterValue": [{"sampledValue": [{"value": "5"}]}]},
+            {"connectorId": 1, "meterValue": [{"sampledValue": [{"value": "5"}]}]},
+        ),
+        (
+            "2.0.1",
+            "TransactionEvent",
+            EVENT | {"idToken": {"idToken": "T1"}},
+            EVENT | {"idToken": {"idToken": "T1"}},
+        ),
+        (
+            "2.0.1",
+            "TransactionEvent",
+            EVENT | {"idToken": "T1", "evse": 2, "transactionInfo": "t1"},
+            EVENT | {"idToken": {"idToken": "T1"}, "evse": {"id": 2}},
+        ),
+        (
+            "2.1",
+            "TransactionEvent",
+            EVENT | {"meterValue": {"sampledValue": {"value": 5}}},
+            EVENT | {"meterValue": [{"sampledValue": [{"value": 5}]}]},
+        ),
+    ],
+)
+async def test_what_is_missing_inside_costs_nothing_of_the_rest(
+    version: str, action: str, sent: dict[str, Any], meant: dict[str, Any]
+) -> None:
+    async with wire(version) as end:
+        assert (await end.says(call(action, sent)))[0][0] == 3
+        assert end.handled == [(action, meant)]
+
+
+async def test_a_line_lost_in_the_middle_of_a_call_leaves_no_answer_that_nobody_takes() -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    made = Wire()
+    blocked = asyncio.Event()
+
+    async def stuck(_: str) -> None:
+        await blocked.wait()
+        raise LinkLost("the line is gone")
+
+    made.dispatch._send_text = stuck
+    sending = asyncio.create_task(made.dispatch.call("ClearCache", {}))
+    await FakeClock.settle()
+    made.dispatch.close()
+    blocked.set()
+    with pytest.raises(LinkLost):
+        await sending
+    del sending
+    gc.collect()
+    await FakeClock.settle()
+    assert not told
+
+
 async def test_a_transaction_id_too_long_is_kept_whole() -> None:
     async with wire("2.0.1") as end:
         await end.says(call("TransactionEvent", EVENT | {"transactionInfo": {"transactionId": "t" * 50}}))
@@ -209,6 +325,23 @@ async def test_2_0_1_firmware_that_writes_as_in_1_6_is_heard_in_that_shape() -> 
         assert said == [[3, "a", {}], [3, "b", {}]]
         assert end.handled == [("StatusNotification", STATUS_16), ("StopTransaction", stop)]
         assert end.frames.violations["1.6 message"] == 2
+
+
+async def test_an_older_message_on_a_newer_line_is_mended_like_any_other() -> None:
+    async with wire("2.0.1") as end:
+        assert await end.says(call("StopTransaction", {"transactionId": "1", "meterStop": 5})) == [[3, "a", {}]]
+        assert end.handled == [("StopTransaction", {"transactionId": 1, "meterStop": 5})]
+        assert end.frames.violations["no timestamp"] == end.frames.violations["1.6 message"] == 1
+        assert (await end.says(call("StopTransaction", {"transactionId": []}, "b")))[0][0] == 3
+        assert (await end.says(call("StopTransaction", {}, "c")))[0][2] == "OccurrenceConstraintViolation"
+
+
+@pytest.mark.parametrize("action", ["BootNotification", "StartTransaction", "StopTransaction", "MeterValues"])
+async def test_a_message_that_says_nothing_at_all_is_refused(action: str) -> None:
+    async with wire() as end:
+        for payload in ({}, {"timestamp": None}):
+            assert (await end.says(call(action, payload)))[0][2] == "OccurenceConstraintViolation"
+        assert not end.handled
 
 
 async def test_a_transaction_message_sent_again_gets_the_same_answer_and_is_handled_once_even_after_a_reconnect() -> (

@@ -586,7 +586,9 @@ async def test_profile_ids_are_unique_by_connector_and_the_station_belongs_to_th
     [
         ("offered as told", 10.0, 10.0, 8.0, None, True),
         ("offered more", 10.0, 16.0, 8.0, None, False),
-        ("held at the limit", 10.0, None, 9.6, None, True),
+        ("held at the limit", 10.0, None, 9.6, 0.0, True),
+        ("stands at the limit, and nobody knows where before", 10.0, None, 9.6, None, False),
+        ("stands where it stood before", 10.0, None, 9.6, 9.6, False),
         ("drawn above", 10.0, 10.0, 16.0, None, False),
         ("draws little by itself", 10.0, None, 6.0, 6.0, False),
         ("fell to the limit", 10.0, None, 7.0, 16.0, True),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,21 @@ from gateway.model.errors import CommandRefused
 from tests.fakes import START, FakeClock, FakeStore
 
 SCHEMAS = {version: Schemas(version) for version in ("1.6", "2.0.1", "2.1")}
+NAMES = (
+    "pin",
+    "PINs",
+    "token",
+    "uid",
+    "rfid",
+    "userPassword",
+    "apiKey",
+    "client_secret",
+    "cardPin",
+    "id_token",
+    "tag",
+    "psk",
+)
+SETTINGS = ("WifiPSK", "WiFiPassphrase", "VendorPIN", "APNKey", "FreeVendTag", "wifi_key", "vendor.Password", "simPin")
 OUTLET: Any = SimpleNamespace(
     id="car", evse=2, limiter=SimpleNamespace(rung=SimpleNamespace(words="TxProfile in A"), seen_working=True)
 )
@@ -134,6 +150,26 @@ async def test_a_log_goes_to_the_receiver_and_is_listed(
         assert known.about(point, OUTLET).uploads == ("20261121-163000-d.zip",)
 
 
+@pytest.mark.parametrize(
+    ("version", "answers", "said"),
+    [
+        ("2.0.1", {"GetLog": {"status": "Accepted"}}, "The charger uploads its log; it appears here."),
+        ("2.1", {"GetLog": {"status": "AcceptedCanceled"}}, "The charger uploads its log; it appears here."),
+        ("1.6", {"GetDiagnostics": {}}, "The charger says that it has nothing to upload."),
+        (
+            "1.6",
+            {"GetDiagnostics": "No", "GetLog": {"status": "Accepted"}},
+            "The charger uploads its log; it appears here.",
+        ),
+    ],
+)
+async def test_a_log_without_a_name_comes_all_the_same_and_only_the_charger_says_that_there_is_none(
+    tmp_path: Path, version: str, answers: dict[str, Any], said: str
+) -> None:
+    async with receiving(tmp_path) as receiver:
+        assert await operations(receiver).operate(FakePoint(version, answers), OUTLET, Operation.UPLOAD_LOG) == said
+
+
 async def test_without_a_receiver_a_log_is_refused_with_the_remedy() -> None:
     with pytest.raises(CommandRefused, match="does not receive uploads"):
         await operations().operate(FakePoint("1.6"), OUTLET, Operation.UPLOAD_LOG)
@@ -148,6 +184,9 @@ async def test_the_limits_a_charger_combines_are_told_in_words(version: str) -> 
     said = await operations().operate(point, OUTLET, Operation.COMPOSITE_SCHEDULE)
     assert said == "The charger keeps from now 16 A, after 15 min 6 A."
     assert schedule_words({}) == "The charger names no limit at all."
+    periods = [{"startPeriod": start, "limit": 6} for start in (0, 59, 90)]
+    said = schedule_words({"chargingRateUnit": "A", "chargingSchedulePeriod": periods})
+    assert said == "The charger keeps from now 6 A, after 59 s 6 A, after 1 min 30 s 6 A."
 
 
 async def test_a_configuration_is_read_and_shown_without_its_secrets() -> None:
@@ -162,6 +201,37 @@ async def test_a_configuration_is_read_and_shown_without_its_secrets() -> None:
     assert about.features == {"AuthorizationKey": "***", "NumberOfConnectors": "2"}
     assert (about.vendor, about.serial, about.security_profile, about.rung) == ("Acme", "S1", 2, "TxProfile in A")
     assert about.rung_seen_working
+
+
+async def test_no_secret_stays_in_what_is_told_of_a_charger() -> None:
+    secret = {
+        "WifiPSK": "hunter2", "WiFiPassphrase": "hunter2", "VendorPIN": "hunter2", "APNKey": "hunter2",
+        "FreeVendTag": "hunter2", "vendor_api_key": "hunter2", "WifiCtrlr.Passphrase": "hunter2",
+        "VendorCtrlr.Setting(WifiPSK)": "hunter2", "FTPUrl": "ftp://me:hunter2@host/", "Cloud": '{"pwd":"hunter2"}',
+    }  # fmt: skip
+    plain = {
+        "GetConfigurationMaxKeys": "50",
+        "TokenReader.Enabled": "true",
+        "OCPPCommCtrlr.PublicKeyWithSignedMeterValue": "Never",
+    }
+    point = FakePoint("1.6", features={**secret, **plain})
+    features = operations().about(point, OUTLET).features
+    assert "hunter2" not in str(features) and {name: features[name] for name in plain} == plain
+    assert features["FTPUrl"] == "ftp://***@host/"
+
+
+async def test_a_security_event_is_kept_without_the_secrets_in_its_words_and_so_is_what_an_older_version_kept() -> None:
+    store, point = FakeStore(), FakePoint("1.6")
+    time, words = "2026-11-21T10:00:00Z", "password=hunter2 by tag 04AABBCC"
+    await store.put("ocpp/security/CP1", {"events": [{"time": time, "text": f"InvalidLogin: {words}"}]})
+    known = operations(store=store)
+    await known.recall("CP1")
+    known.noted("CP1", "SecurityEventNotification", {"type": "InvalidLogin", "timestamp": time, "techInfo": words})
+    await FakeClock.settle()
+    told = [event.text for event in known.about(point, OUTLET).security_events]
+    kept = str(await store.get("ocpp/security/CP1"))
+    assert len(told) == 2 and all(text.startswith("InvalidLogin: password=*** by tag ***") for text in told)
+    assert "hunter2" not in kept and "04AABBCC" not in kept
 
 
 async def test_security_events_are_kept_over_a_restart() -> None:
@@ -207,6 +277,41 @@ async def test_security_events_are_kept_over_a_restart() -> None:
         ('[2,"a","GetDiagnostics",{"location":"http://h:1/upload/AbCdEfGhIjKlMnOpQr12/"}]', "AbCdEfGhIjKlMnOpQr12"),
         ('[2,"a","X",{"d":"-----BEGIN EC PRIVATE KEY-----\\nMHcC\\n-----END EC PRIVATE KEY-----"}]', "MHcC"),
         ("GET /ocpp/CP1 ws://CP1:hunter2@hub/", "hunter2"),
+        ("GET / HTTP/1.1 Authorization: Basic Q1AxOmh1bnRlcjI=", "Q1AxOmh1bnRlcjI"),
+        (r'[2,"a","DataTransfer",{"vendorId":"v","data":"{\"idTag\":\"04AABBCC\"}"}]', "04AABBCC"),
+        (r'[2,"a","DataTransfer",{"vendorId":"v","data":"{\"a\":[{\"password\":\"hunter2\"}]}"}]', "hunter2"),
+        (r'[2,"a","DataTransfer",{"vendorId":"v","data":"{\"password\":\"hunter2\"}"}', "hunter2"),
+        ('[2,"a","DataTransfer",{"vendorId":"v","data":"user=me&password=hunter2"}]', "hunter2"),
+        ('[2,"a","DataTransfer",{"vendorId":"v","data":"<login><pwd>hunter2</pwd></login>"}]', "hunter2"),
+        ('[2,"a","DataTransfer",{"vendorId":"v","messageId":"rfid","data":"04AABBCC"}]', "04AABBCC"),
+        *((f'[2,"a","DataTransfer",{{"vendorId":"v","data":{{"{name}":"hunter2"}}}}]', "hunter2") for name in NAMES),
+        *((f'[2,"a","DataTransfer",{{"data":{{"{name}":["hunter2",{{"x":"hunter2"}}]}}', "hunter2") for name in NAMES),
+        *((f'[3,"a",{{"configurationKey":[{{"key":"{key}","value":"hunter2"}}]}}]', "hunter2") for key in SETTINGS),
+        *((f'[3,"a",{{"configurationKey":[{{"key":"{key}","value":"hunter2"}}', "hunter2") for key in SETTINGS),
+        (
+            '[2,"a","NotifyReport",{"reportData":[{"component":{"name":"WifiCtrlr"},"variable":{"name":"Passphrase"},'
+            '"variableAttribute":[{"value":"hunter2"}]}]}]',
+            "hunter2",
+        ),
+        (
+            '[2,"a","NotifyEvent",{"eventData":[{"actualValue":"04AABBCC","component":{"name":"TokenReader"},'
+            '"variable":{"name":"Token"}}]}]',
+            "04AABBCC",
+        ),
+        (
+            '[2,"a","MeterValues",{"meterValue":[{"sampledValue":[{"format":"SignedData","value":"0a0b0c0d"}]}]}]',
+            "0a0b",
+        ),
+        ('[2,"a","MeterValues",{"meterValue":[{"sampledValue":[{"format":"SignedData","value":"0a0b0c0d"}]}]}', "0a0b"),
+        ('[2,"a","TransactionEvent",{"signedMeterValue":{"signedMeterData":"T0NNRnx7"}}]', "T0NNRnx7"),
+        ('[2,"a","DataTransfer",{"data":"OCMF|{\\"ID\\":\\"04AABBCC\\"}|{}"}]', "04AABBCC"),
+        ('[2,"a","Authorize",{"idTag":["04AABBCC"]}]', "04AABBCC"),
+        ('[2,"a","Authorize",{"idTag":{"v":"04AABBCC"}}]', "04AABBCC"),
+        ('[2,"a","Authorize",{"id_tag":"04AABBCC"}]', "04AABBCC"),
+        ("[2,'a','Authorize',{'idTag':'04AABBCC'}]", "04AABBCC"),
+        ('[2,"a","StatusNotification",{"info":"RFID 04:AA:BB:CC read"}]', "04:AA:BB:CC"),
+        ('[2,"a","NotifyCustomerInformation",{"data":"04AABBCC Jane","seqNo":0}]', "Jane"),
+        ('[2,"a","SetNetworkProfile",{"connectionData":{"vpn":{"server":"h","key":"hunter2"}}}]', "hunter2"),
     ],
 )
 def test_no_secret_stays_in_a_frame_even_in_broken_json(text: str, hidden: str) -> None:
@@ -218,6 +323,48 @@ def test_what_is_no_secret_stays_and_a_tag_keeps_one_mark() -> None:
     assert '"value":"60"' in redacted(text)
     marks = [redacted(f'[2,"{n}","Authorize",{{"idTag":"{tag}"}}]')[-15:] for n, tag in enumerate("AAB")]
     assert marks[0] == marks[1] != marks[2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[2,"a","GetConfiguration",{"key":["AuthorizationKey","WifiPSK"]}]',
+        '[3,"a",{"configurationKey":[{"key":"GetConfigurationMaxKeys","value":"50"}],"unknownKey":["WifiPSK"]}]',
+        '[3,"a",{"idTagInfo":{"status":"Accepted","expiryDate":"2026-11-21T16:30:00Z"}}]',
+        '[3,"a",{"idTokenInfo":{"status":"Blocked"}}]',
+        '[2,"a","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"2026-11-21T16:30:00Z","sampledValue":'
+        '[{"value":"5","measurand":"Energy.Active.Import.Register","unit":"Wh","phase":"L1-N"}]}]}]',
+        '[2,"a","StatusNotification",{"connectorId":1,"errorCode":"ReaderFailure","info":"RFID reader failure"}]',
+        '[4,"a","OccurenceConstraintViolation","StopTransaction must contain transactionId",{}]',
+        '[2,"a","DataTransfer",{"vendorId":"com.acme","data":"{\\"mode\\": \\"eco\\", \\"limit\\": 16}"}]',
+        '[2,"a","TransactionEvent",{"transactionInfo":{"transactionId":"3f2a-11"},"triggerReason":"Authorized"}]',
+        "[2,'a','Heartbeat',{'status':'Accepted', \"key\": \"MeterInterval\"",
+    ],
+)
+def test_what_is_no_secret_is_shown_as_it_was_written(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_a_signed_record_shows_how_long_it_was_and_keeps_the_public_key() -> None:
+    said = redacted('[2,"a","X",{"signedMeterValue":{"signedMeterData":"T0NNRnx7","publicKey":"abc"}}]')
+    assert '"signedMeterData":"***(8 characters)","publicKey":"abc"' in said
+
+
+def test_what_one_frame_calls_a_tag_is_marked_in_all_the_others() -> None:
+    log = FrameLog()
+    log.keep(START, "in", '[2,"a","StatusNotification",{"info":"seen 04AABBCC here","connectorId":1}]')
+    log.keep(START, "in", '[2,"b","Authorize",{"idTag":"04AABBCC"}]')
+    first, second = (frame.text for frame in log.frames())
+    assert "04AABBCC" not in first + second and second[-12:-3] in first and '"connectorId":1' in first
+
+
+def test_hostile_text_is_redacted_in_no_time() -> None:
+    log = FrameLog()
+    for piece in ("://a:b", "pin={", 'pin="', "tag ", "a:", '"key":"', "-----BEGIN ", "[", '"\\', "a\\", "ab:"):
+        log.keep(START, "in", piece * (12_000 // len(piece)))
+    begun = perf_counter()
+    log.frames()
+    assert perf_counter() - begun < 2.0
 
 
 def test_the_record_is_bounded_and_goes_through_a_file_and_back() -> None:

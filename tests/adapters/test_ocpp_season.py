@@ -23,6 +23,7 @@ async def test_a_season_of_sessions_has_the_registers_energy_and_none_lost_or_do
         booked = await store.sessions(BEGIN, BEGIN + timedelta(days=200))
         assert lost_and_doubled(season, booked) == (0, 0), season.manners
         assert all(session.end is not None for session in booked)
+        assert not season.beyond(booked), season.manners
         energy, true = sum(s.energy_wh for s in booked), sum(run.true_wh for run in season.true)
         assert abs(energy - true) <= season.tolerance_wh, season.manners
         assert season.kills > 20 and season.repeats > 5 and len(season.true) > 60

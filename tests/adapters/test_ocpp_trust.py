@@ -15,6 +15,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from adapters.ocpp.charge_point import Peer
 from adapters.ocpp.credentials import Credentials
 from adapters.ocpp.door import Agreed, Refused, agree, at_home, identity_in
 from adapters.ocpp.rotation import Rotation
@@ -188,7 +189,9 @@ def test_the_version_is_what_the_charger_can_and_the_pin_says(
     assert agree(offered, pin, known) == agreed
 
 
-@pytest.mark.parametrize("offered", [(), ("ocpp1.5",), ("soap",)])
+@pytest.mark.parametrize(
+    "offered", [(), ("ocpp1.5",), ("soap",), ("ocpp2.0",), ("ocpp20",), ("ocpp1.6s",), ("ocpp1.6soap",), ("ocpp11.6",)]
+)
 def test_nothing_in_common_is_refused_in_words(offered: tuple[str, ...]) -> None:
     refused = agree(offered, None, "")
     assert isinstance(refused, Refused)
@@ -217,6 +220,51 @@ async def test_odd_case_and_no_subprotocol_are_served_where_they_can_be(tmp_path
         assert await lab.outcome("CP2", subprotocols=[]) == "in"
         assert await lab.outcome("CP3", subprotocols=[]) == "400"
         assert "offers no subprotocol" in lab.story("CP3")
+
+
+@pytest.mark.parametrize("word", ["ocpp1.6j", "ocpp1.6J", "OCPP16", "ocpp1.6-json", "ocppj1.6", "ocpp-1.6", "ocpp16j"])
+async def test_a_usual_misspelling_of_1_6_is_served_and_answered_as_spelled(tmp_path: Path, word: str) -> None:
+    lab = Lab(tmp_path)
+    lab.charger()
+    async with lab.serving(), lab.dial(subprotocols=[word]) as charger:
+        assert charger.socket.subprotocol == word
+        assert (await charger.boot())["status"] == "Accepted"
+        assert lab.csms.points["CP1"].version == "1.6"
+
+
+async def test_a_misspelling_does_not_take_the_place_of_a_richer_version(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.charger()
+    async with lab.serving():
+        async with lab.dial(subprotocols=["ocpp1.6j", "ocpp2.0.1"]) as charger:
+            assert charger.socket.subprotocol == "ocpp2.0.1"
+        assert await lab.outcome(subprotocols=["ocpp2.0"]) == "400"
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/ocpp/" + "x" * 49, "an identity of 49 characters is too long: at most 48"),
+        ("/ocpp/" + "%C3%A9" * 49, "an identity of 49 characters is too long: at most 48"),
+        ("/ocpp/%FF%FE", "its identity is not UTF-8"),
+        ("/ocpp/a%00b", "its identity has characters that cannot be printed"),
+        ("/ocpp", "names no charge point"),
+    ],
+)
+async def test_why_a_path_names_no_charge_point_stands_in_the_waiting_list(tmp_path: Path, path: str, why: str) -> None:
+    lab = Lab(tmp_path)
+    async with lab.serving():
+        reader, writer = await asyncio.open_connection("127.0.0.1", lab.csms.port)
+        head = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+        writer.write(f"GET {path} HTTP/1.1\r\n{head}{key}".encode("latin-1"))
+        assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 404")
+        writer.close()
+        await until(lambda: lab.csms.waiting())
+        (waiting,) = lab.csms.waiting()
+        assert waiting.id == ""
+        assert why in waiting.trouble
+        assert "no HTTP request" not in lab.story("127.0.0.1")
 
 
 # ---- passwords
@@ -297,6 +345,7 @@ class Point2x:
     """A charge point of OCPP 2.0.1 that answers SetVariables as told."""
 
     identity, version = "CP1", "2.0.1"
+    peer = Peer()
 
     def __init__(self, status: str) -> None:
         self.status = status
@@ -540,6 +589,31 @@ async def test_a_slow_request_is_hung_up_on_in_time(tmp_path: Path, monkeypatch:
 
 
 # ---- what the installer sees
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"GET /ocpp/\xff HTTP/1.1\r\n\r\n", "its path is not URL-encoded, or not UTF-8"),
+        (b"GET /ocpp/CP1 HTTP/2.0\r\n\r\n", "expected HTTP/1.1 or HTTP/1.0"),
+        (b"hello\r\n", "invalid HTTP request line"),
+        (b"GET /ocpp/CP1 HTTP/1.1\r\n" + b"X: y\r\n" * 300, "no more than 128 headers"),
+        (b"GET /ocpp/CP1 HTTP/1.1\r\nAuthorization : Basic c2VjcmV0\r\n\r\n", "invalid HTTP header"),
+    ],
+)
+async def test_why_a_request_cannot_be_read_stands_in_the_waiting_list(tmp_path: Path, said: bytes, why: str) -> None:
+    lab = Lab(tmp_path)
+    async with lab.serving():
+        reader, writer = await asyncio.open_connection("127.0.0.1", lab.csms.port)
+        writer.write(said)
+        try:
+            await asyncio.wait_for(reader.read(), 5)
+        except ConnectionResetError:
+            pass
+        writer.close()
+        await until(lambda: lab.csms.waiting())
+        assert why in lab.csms.waiting()[0].trouble
+        assert "c2VjcmV0" not in lab.story("127.0.0.1")
 
 
 async def test_the_trace_tells_the_way_in_step_by_step_and_no_secret(tmp_path: Path) -> None:

@@ -131,7 +131,18 @@ def test_a_charger_gets_a_certificate_for_its_identity_or_its_serial_number(tmp_
     made.verify_directly_issued_by(root_of(authority))
     names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["CP 1"]
+    assert [(each.oid, each.value) for each in made.subject] == [
+        (NameOID.COMMON_NAME, "CP 1"),
+        (NameOID.SERIAL_NUMBER, "SN-77"),
+    ]
     assert not made.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
+@pytest.mark.parametrize("serial", ["", "x" * 65, "SN_1", "é", "A\x00B"])
+def test_a_serial_number_that_no_certificate_can_hold_is_left_out(tmp_path: Path, serial: str) -> None:
+    made = LocalAuthority.open(tmp_path, FakeClock()).issue(request("CP1"), "CP1", serial)
+    subject = x509.load_pem_x509_certificate(made.encode()).subject
+    assert [str(each.value) for each in subject] == ["CP1"]
 
 
 def test_a_request_with_written_line_ends_is_read(tmp_path: Path) -> None:

@@ -310,3 +310,52 @@ def test_the_sun_stops_at_the_charge_the_owner_asked_for() -> None:
     snap = home(full, mode=ChargeMode.SOLAR, target_soc_percent=80.0)
     wish = charging_wish(SITE, snap, CAR, 9_000.0)
     assert (wish.value, wish.reason) == (0.0, "The car is as full as you asked.")
+
+
+# ---- what is said of the sun is so
+
+BARE = replace(SITE, devices=tuple(d for d in SITE.devices if d.role is not Role.HYBRID_INVERTER))
+
+
+def words_of(roof: Roof, sun_w: float) -> str:
+    snap = roof._snapshot(sun_w)
+    assert roof.memory is not None
+    return charging_wish(roof.site, snap, CAR, roof.memory.share_w("car")).reason
+
+
+def test_while_a_cloud_passes_the_words_say_that_the_contactor_is_spared_not_that_the_sun_charges() -> None:
+    roof = Roof()
+    roof.run(600, 6_900.0)
+    assert words_of(roof, 6_900.0) == "Charging on surplus sun."
+    roof.run(170, 0.0)
+    told = "Too little sun: charging goes on at the minimum, for 5 minutes at most, to spare the contactor."
+    assert roof.amps["car"] == 6.0 and words_of(roof, 0.0) == told
+    roof.run(200, 0.0)
+    assert words_of(roof, 0.0) == "Waiting for enough surplus sun."
+
+
+def test_from_minimum_and_sun_to_sun_only_a_home_without_sun_stops_and_says_why() -> None:
+    roof = Roof(BARE, mode=ChargeMode.MIN_SOLAR)
+    roof.amps["car"] = 6.0  # it charged before the gateway started
+    assert set(roof.run(10, 0.0)) == {6.0}
+    told = "Charging at the minimum, and no more: Hearth knows no solar system in this home."
+    assert words_of(roof, 0.0) == told
+    roof.wishes = {"car": ChargingPreference(ChargeMode.SOLAR)}
+    assert set(roof.run(400, 0.0)) == {0.0}
+    assert words_of(roof, 0.0) == "Hearth knows no solar system in this home, so charging on sun only does not start."
+
+
+def test_a_home_whose_meter_shows_sun_that_no_device_tells_charges_on_it() -> None:
+    roof = Roof(BARE)
+    assert roof.run(400, 6_900.0)[-1] > 6.0
+    assert words_of(roof, 6_900.0) == "Charging on surplus sun."
+
+
+def test_a_smart_car_kept_on_without_sun_says_so_before_the_plans_words() -> None:
+    sunny = block("car", IntentKind.SURPLUS_ONLY, reason="The car takes surplus sun only; it has time.")
+    preferences = Preferences(charging={"car": ChargingPreference()})
+    snap = snapshot((6, 6, 6), charger=car(6.0), preferences=preferences, planned=plan(sunny))
+    wish = charging_wish(SITE, snap, CAR, 6.0 * 690)
+    assert wish.value == 6.0 and wish.reason.startswith("Too little sun: charging goes on at the minimum, for 5 min")
+    assert wish.reason.endswith("it has time.")
+    assert charging_wish(SITE, snap, CAR, 0.0).reason == "The car takes surplus sun only; it has time."

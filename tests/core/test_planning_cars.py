@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.planning.car_schedule import schedule_for
+from gateway.core.planning.fallback import thrift_words
 from gateway.core.planning.home import make_home
 from gateway.core.planning.request import PlanRequest
 from gateway.model.charging import ChargingNeeds
@@ -330,3 +331,38 @@ def test_two_cars_are_always_planned_within_every_fuse_and_their_own_limits(
         for room in home.rooms:
             used = sum(share * slot.power_w[name] for name, share in room.shares.items())
             assert used <= room.room_w[index] + 2
+
+
+# ---- what a waiting car is said to wait for
+
+
+@pytest.mark.parametrize(
+    ("micro", "words"), [(1, "0.000001 EUR"), (200_000, "0.20 EUR"), (205_000, "0.205 EUR"), (1_000_000, "1.00 EUR")]
+)
+def test_a_price_limit_is_told_with_all_its_digits(micro: int, words: str) -> None:
+    made = make_home(asked(max_price_micro_per_kwh=micro))
+    assert thrift_words(made, made.cars[0]) == f"{words} per kWh"
+
+
+def test_a_car_that_charges_above_the_limit_later_says_that_the_limit_makes_it_wait_now() -> None:
+    plan = plan_of(asked(max_price_micro_per_kwh=1))
+    told = reasons(plan, IntentKind.HOLD)
+    assert "because power is above your limit of 0.000001 EUR per kWh, and then charges in spite of it" in told
+
+
+def test_a_car_that_never_charges_for_the_limit_names_it() -> None:
+    made = asked(departures=(Departure(time(7), (4,)),), max_price_micro_per_kwh=1)
+    assert "power is above your limit of 0.000001 EUR per kWh" in plan_of(made).blocks[0].reason
+    bare = replace(made, site=replace(made.site, devices=tuple(d for d in made.site.devices if d.id != "inverter")))
+    plan = plan_of(bare)
+    assert "The car waits because power is above your limit of 0.000001 EUR" in reasons(plan, IntentKind.HOLD)
+
+
+def test_a_home_without_sun_promises_none() -> None:
+    made = asked(departures=(Departure(time(7), (4,)),))
+    bare = replace(made, site=replace(made.site, devices=tuple(d for d in made.site.devices if d.id != "inverter")))
+    assert "surplus sun" not in " ".join(b.reason for b in plan_of(bare).blocks if b.device == "car")
+    solar = replace(bare, preferences=replace(bare.preferences, charging={"car": ChargingPreference(ChargeMode.SOLAR)}))
+    solar = replace(solar, snapshot=replace(solar.snapshot, preferences=solar.preferences))
+    told = "The car does not charge: it is on sun only, and Hearth knows no solar system in this home."
+    assert told in reasons(plan_of(solar), IntentKind.SURPLUS_ONLY)

@@ -74,6 +74,10 @@ def sights(
     return result
 
 
+def with_battery(seen: list[Sight], since: float, by_w: float) -> list[Sight]:
+    return [replace(sight, battery_w=by_w if sight.taken >= since else 0.0) for sight in seen]
+
+
 ONE_PHASE = replace(LOWERED, drawn_a=(16.0, None, None))
 
 
@@ -96,6 +100,11 @@ ONE_PHASE = replace(LOWERED, drawn_a=(16.0, None, None))
         ("one phase, another moves", ONE_PHASE, sights(110, (103, 12.0), phases=(1,)), True),
         ("one phase, a kettle could hide it", replace(ONE_PHASE, limit_a=11.0), sights(110), False),
         ("the meter missed beats", LOWERED, [s for s in sights(112) if not 101 <= s.taken <= 105], False),
+        ("a load's step just before the command", LOWERED, sights(110, (99, 12.0)), True),
+        ("a load's step, and the car follows", LOWERED, sights(110, (99, 12.0), (103, -10.0)), False),
+        ("a load's step hides that the car stopped before", LOWERED, sights(110, (96, -10.0), (98, 10.0)), False),
+        ("a battery took over what the car gave up", LOWERED, with_battery(sights(112), 103, 6900.0), False),
+        ("a battery that rests", LOWERED, with_battery(sights(112), 103, 300.0), True),
         ("no sample from before", LOWERED, [s for s in sights(112) if s.taken > 100], False),
     ],
 )  # fmt: skip

@@ -43,6 +43,7 @@ class Central:
         self.calls: list[tuple[str, dict]] = []
         self.headers: list = []
         self.ids = itertools.count(71)
+        self.boot = ANSWERS["BootNotification"]
         self.ws = None
         self.answers: dict[str, asyncio.Future] = {}
         self.news = asyncio.Event()
@@ -66,7 +67,7 @@ class Central:
     def answer_to(self, action: str) -> dict:
         if action == "StartTransaction":
             return {"transactionId": next(self.ids), "idTagInfo": {"status": "Accepted"}}
-        return ANSWERS.get(action, {})
+        return self.boot if action == "BootNotification" else ANSWERS.get(action, {})
 
     async def ask(self, action: str, payload: dict) -> dict | list:
         """The CALLRESULT's payload, or [code, text, details] of a CALLERROR."""
@@ -313,6 +314,22 @@ async def test_requests_are_answered_as_the_standard_says():
         assert await central.ask("RemoteStopTransaction", {"transactionId": 71}) == {"status": "Accepted"}
         assert (await central.seen("StopTransaction"))[0]["reason"] == "Remote"
         await until(lambda: station.connectors[0].status == "Unavailable")
+
+
+async def test_a_boot_accepted_by_trigger_ends_the_wait_of_a_pending_one():
+    """Wrong before: it slept on for the pending interval and told no status until then."""
+    before = ANSWERS["BootNotification"]
+    async with charging(speed=1.0) as (central, station, _):
+        central.boot = before | {"status": "Pending", "interval": 300}
+        await central.seen("BootNotification")
+        await central.ask("TriggerMessage", {"requestedMessage": "StatusNotification", "connectorId": 1})
+        assert (await central.seen("StatusNotification"))[0]["connectorId"] == 1, "what a trigger asks for may go out"
+        assert not station.booted
+        central.boot = before
+        await central.ask("TriggerMessage", {"requestedMessage": "BootNotification"})
+        await central.seen("BootNotification", 2)
+        await central.seen("StatusNotification", 3)
+        assert station.booted
 
 
 async def test_the_strict_one_refuses_a_whole_list_for_one_measurand():

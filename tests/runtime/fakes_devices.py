@@ -61,6 +61,7 @@ class FakeCharger(FakeActuator):
     max_a: float = 16.0
     rungs: list[str] = field(default_factory=list)
     climbed: int = 0
+    at_once: list[bool] = field(default_factory=list)
     connected: bool = True
 
     async def apply(self, setpoint: Setpoint) -> None:
@@ -75,8 +76,9 @@ class FakeCharger(FakeActuator):
             self.id, phase, self.connected, transaction="1", power_w=self.amps * 690, current_a=amps, meter_age_s=1.0
         )
 
-    async def next_rung(self) -> str:
+    async def next_rung(self, *, at_once: bool = False) -> str:
         self.climbed += 1
+        self.at_once.append(at_once)
         if not self.rungs:
             raise CommandRefused(self.id, "limit", "every way was tried")
         return self.rungs.pop(0)

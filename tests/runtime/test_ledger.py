@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from adapters.ocpp.live import LiveState
+from adapters.ocpp.samples import Sample
 from adapters.ocpp.sessions import SessionBook
 from adapters.sqlite.store import SqliteStore
 from gateway.core.tariff.ledger import Prices
 from gateway.model.authority import Authority
 from gateway.model.preferences import ChargeMode, ChargingPreference, Preferences
-from gateway.model.quantity import Quantity
+from gateway.model.quantity import CURRENTS, Quantity
 from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.session import ChargeReason
 from gateway.model.setpoint import Setpoint, SetpointKind
@@ -170,3 +173,73 @@ async def test_a_session_that_a_former_version_stored_is_accounted_too(house: Ho
     await house.ledger.settle()
     account = (await house.only()).account
     assert account is not None and account.cost_micro == 2000 * 400 + 2000 * 100
+
+
+async def test_a_session_that_ends_is_accounted_at_once_and_until_then_its_cost_is_unknown_never_0(
+    house: House,
+) -> None:
+    session = await house.book.start(1, "ANNA", "now", T0, 1000.0)
+    keeping = asyncio.create_task(house.ledger.run())
+    await house.clock.advance(5)
+    house.ledger.observe(house.snapshot(session.transaction), {})
+    await house.clock.advance(60)
+    await house.book.take_register(session.transaction, 3000.0, live=True, time=house.clock.now())
+    await house.book.stop(session, house.clock.now(), 3000.0, "Local")
+    assert (await house.only()).account is None
+    house.ledger.observe(replace(house.snapshot(0), chargers={}), {})
+    await soon(house, lambda row: row.account is not None)
+    account = (await house.only()).account
+    assert account is not None and account.energy_wh == 2000 and account.cost_micro > 0
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_a_session_that_was_told_late_is_accounted_as_soon_as_somebody_asks(house: House) -> None:
+    keeping = asyncio.create_task(house.ledger.run())
+    await house.clock.advance(5)
+    session = await house.book.start(1, "ANNA", "now", T0 - timedelta(hours=3), 1000.0)
+    await house.book.stop(session, T0 - timedelta(hours=1), 4000.0, "Local")
+    assert (await house.only()).account is None
+    await soon(house, lambda row: row.account is not None and row.account.energy_wh == 3000)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def soon(house: House, holds: Callable[[LedgerRow], bool]) -> None:
+    """Within seconds, long before the next regular round."""
+    for _ in range(200):
+        await house.clock.advance(0.02)
+        await asyncio.sleep(0.005)
+        if holds(await house.only()):
+            return
+    raise AssertionError(await house.only())
+
+
+async def test_an_open_session_without_energy_yet_costs_nothing_and_one_with_energy_is_not_told_for_free(
+    house: House,
+) -> None:
+    session = await house.book.start(1, "ANNA", "now", T0, 1000.0)
+    await house.ledger.settle()
+    account = (await house.only()).account
+    assert account is not None and account.cost_micro == 0
+    await house.charge(session.transaction, 1, watched=False)
+    assert (await house.only()).account is None
+    await house.ledger.settle()
+    account = (await house.only()).account
+    assert account is not None and account.cost_micro > 0
+
+
+async def test_a_car_whose_charger_tells_only_currents_is_watched_by_its_derived_power(house: House) -> None:
+    live = LiveState("car", (1, 2, 3), house.clock, 10.0)
+    session = await house.book.start(1, "ANNA", "now", T0, 1000.0)
+    for _ in range(10):
+        await house.clock.advance(60)
+        house.register += 110.0
+        await house.book.take_register(session.transaction, house.register, live=True, time=house.clock.now())
+        live.take_sample(Sample(None, dict.fromkeys(CURRENTS, 9.6)))
+        seen = house.snapshot(session.transaction)
+        status = replace(seen.chargers["car"], power_w=live.power_w())
+        house.ledger.observe(replace(seen, chargers={"car": status}), {})
+    await house.ledger.settle()
+    account = (await house.only()).account
+    assert account is not None and dict(account.reasons) == {ChargeReason.ASKED: pytest.approx(1100, abs=1)}

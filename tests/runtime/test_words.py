@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from gateway.model.authority import Authority
 from gateway.model.plan import Block, IntentKind
 from gateway.model.setpoint import Setpoint, SetpointKind
 from gateway.model.snapshot import Snapshot
-from gateway.runtime.words import change_sentence, headline, local_time, next_block
+from gateway.runtime.words import car_sentence, change_sentence, headline, local_time, next_block
 from tests.core.homes import SITE, car, plan, snapshot
 from tests.fakes import START
 
@@ -68,6 +69,15 @@ def test_an_alarm_comes_first_and_a_warning_does_not() -> None:
 )
 def test_a_plugged_car_is_what_the_headline_is_about(status: object, setpoints: object, sentence: str) -> None:
     assert headline(SITE, snapshot(charger=status), setpoints, []) == sentence  # type: ignore[arg-type]
+
+
+def test_a_charger_with_a_name_of_its_own_is_called_by_it() -> None:
+    """Wrong before: "The with password waits."."""
+    garage = replace(SITE.devices[2], name="Garage left")
+    waits = told(0.0, Authority.PLAN, "Power is dear.")["car"]
+    assert car_sentence(garage, snapshot(charger=car(0.0)), waits) == "Garage left waits. Power is dear."
+    charges = told(16.0, Authority.PLAN, "You asked to charge now.")["car"]
+    assert car_sentence(garage, snapshot(charger=car(16.0)), charges).startswith("Garage left charges with 11.0 kW.")
 
 
 @pytest.mark.parametrize(

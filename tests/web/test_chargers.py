@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -182,6 +183,19 @@ async def test_a_waiting_charger_is_adopted_by_the_form(installer, adoption):
     assert "Car two is adopted." in (await installer.get("/chargers")).text
 
 
+async def test_of_a_charger_that_has_not_told_its_connectors_any_may_be_adopted(installer, desk, adoption):
+    desk.waits = [replace(WAITING, connectors=0)]
+    text = (await installer.get("/chargers")).text
+    assert 'max="16"' in text and "it has not told how many it has" in text
+    await installer.post("/do/adopt", data=FORM | {"connector": "3"})
+    assert adoption.adopted[0][5] == 3
+
+
+async def test_the_page_tells_how_a_charger_is_taken_out_again(installer):
+    text = (await installer.get("/chargers")).text
+    assert "Take it out of this home" in text and "systemctl reload hearth" in text
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -190,6 +204,7 @@ async def test_a_waiting_charger_is_adopted_by_the_form(installer, adoption):
         ({"max_current_a": "500"}, "max current a"),
         ({"phases": "L4"}, "phases"),
         ({"identity": "nobody"}, "no longer waits"),
+        ({"connector": "5"}, "There is no connector 5: the charger has 2. Choose 1 to 2."),
     ],
 )
 async def test_a_form_that_cannot_be_right_is_refused_in_words(installer, adoption, wrong, words):

@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from gateway.model.authority import Authority
 from gateway.model.charging import ChargingNeeds
 from gateway.model.preferences import ChargeGoal, ChargeMode, ChargingPreference, Departure, Preferences, Vehicle
+from gateway.model.setpoint import Setpoint, SetpointKind
+from gateway.model.site import ChargerSpec
+from gateway.model.snapshot import ChargePhase
 from gateway.web.charging import days_words
 from tests.web.fake_home import NOW, FakeHome, at
 
@@ -51,6 +55,46 @@ async def test_a_mode_button_says_which_mode_holds(demo, home):
     page = (await demo.get("/charging")).text
     assert 'value="solar" aria-pressed="true"' in page and 'value="smart" aria-pressed="false"' in page
     assert "charges from surplus sun only" in page
+
+
+@pytest.mark.parametrize(
+    ("form", "fields", "control"),
+    [
+        ("charging", {"target_kwh": "12"}, '<button class="strong" autofocus>Keep</button>\n  </form>\n  <p class="said"'),
+        ("charging", {"mode": "solar"}, 'value="solar" aria-pressed="true" autofocus>'),
+        ("charging", {"priority": "2", "boxes": "trust_car"}, "autofocus>Keep</button>"),
+        ("departure", {"at": "06:30", "day0": "yes"}, "<summary autofocus>Add a departure"),
+        ("vehicle", {"name": "Zoe", "battery_kwh": "52"}, 'autofocus>Keep</button>'),
+        ("vehicle", {"was": "Old", "remove": "yes"}, "<summary autofocus>Add a car"),
+    ],
+    ids=["wishes", "mode", "limits", "departure", "car", "car removed"],
+)  # fmt: skip
+async def test_after_a_form_the_focus_is_where_it_was_and_what_came_of_it_stands_there(
+    demo, home, form, fields, control
+):
+    """Wrong before: who works by the keyboard was thrown back to the top of the page."""
+    given(home, vehicles=(replace(ZOE, name="Old"),))
+    answer = await post(demo, form, **fields)
+    page = (await demo.get(answer.headers["location"])).text
+    assert control in page
+    assert page.count("autofocus") == 1 and page.count('role="status"') == 1
+
+
+async def test_a_control_that_is_not_there_gets_no_focus(demo, home):
+    await post(demo, "charging", target_kwh="12")
+    page = (await demo.get("/charging", params={"kept": "charging nobody"})).text
+    assert "autofocus" not in page and page.count('role="status"') == 1
+
+
+async def test_charge_at_once_tells_what_keeps_it_from_it(demo, home):
+    """Wrong before: "charges at once" stood above "Paused until 22:00"."""
+    car_says(home, phase=ChargePhase.PLUGGED, power_w=0.0)
+    pause = Setpoint("charger", SetpointKind.CURRENT, 0.0, NOW, Authority.DEMAND_RESPONSE, "The utility asks to wait.")
+    home.setpoints = lambda: {"charger": pause}  # type: ignore[method-assign]
+    await post(demo, "charging", mode="now")
+    page = (await demo.get("/charging")).text
+    assert "waits for now, and charges at once after that. The utility asks to wait." in page
+    assert "as fast as it may" not in page
 
 
 WEEKDAYS = {f"day{day}": "yes" for day in range(5)}
@@ -154,6 +198,38 @@ async def test_the_page_tells_whose_car_it_is_and_what_it_says_itself(demo, home
     assert "wants 18.0 kWh. Your own plan holds." in page and "says the car" not in page
 
 
+@pytest.mark.parametrize(
+    ("safe_a", "rung", "words"),
+    [
+        (6.0, "TxProfile Absolute, stack 0, A", "for later, the plan held to the safe current of 6 A"),
+        (
+            0.0,
+            "TxProfile Absolute, stack 0, A",
+            "told the current of the moment only: the charger&#39;s safe current is 0",
+        ),
+        (6.0, "TxDefaultProfile Absolute, stack 0, A", "It is told the current of the moment only."),
+    ],
+)
+async def test_the_page_says_what_a_car_with_needs_is_told_meanwhile(demo, home, safe_a, rung, words):
+    spec = ChargerSpec(safe_current_a=safe_a)
+    devices = tuple(replace(d, spec=spec) if d.id == "charger" else d for d in home.site.devices)
+    home.site = replace(home.site, devices=devices)
+    assert "told the current of the moment" not in (await demo.get("/charging")).text
+    car_says(home, needs=ChargingNeeds(NOW, at(31.5), 18_000.0), rung=rung)
+    assert words in (await demo.get("/charging")).text
+
+
+async def test_a_car_on_sun_only_is_promised_neither_an_hour_nor_a_departure(demo, home):
+    given(home, mode=ChargeMode.SOLAR)
+    car_says(home, phase=ChargePhase.PLUGGED)
+    words = "Waiting for enough surplus sun."
+    held = Setpoint("charger", SetpointKind.CURRENT, 0.0, at(0.03), Authority.PLAN, words)
+    home.setpoints = lambda: {"charger": held}
+    card = (await demo.get("/charging")).text.split('class="card waiting"')[1].split("</section>")[0]
+    assert ">Waiting</h2>" in card and words in card
+    assert "Paused until" not in card and "Still planned" not in card
+
+
 async def test_a_mode_of_the_vehicle_is_told_beside_the_buttons(demo, home):
     given(home, vehicles=(replace(ZOE, mode=ChargeMode.SOLAR),))
     car_says(home, tag="04A1B2")
@@ -171,7 +247,10 @@ async def test_the_plan_is_a_bar_with_its_reasons_and_the_departure(demo, home):
 
 async def test_on_vacation_the_page_says_when_the_car_is_ready_again(demo, home):
     home._preferences = Preferences(vacation_until=at(24 * 5))
-    assert "You are away: the car takes sun, and is ready again for" in (await demo.get("/charging")).text
+    assert (
+        "You are away: the car takes surplus sun when there is any, and is ready again for"
+        in (await demo.get("/charging")).text
+    )
 
 
 async def test_names_of_cars_cannot_become_markup(demo, home):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -63,6 +64,22 @@ async def test_a_session_that_is_not_accounted_yet_shows_its_energy_and_dashes()
         text = (await browser.get("/sessions?month=2026-11")).text
         out = (await browser.get("/api/v1/sessions?start=2026-11-01T00:00:00Z&end=2026-12-01T00:00:00Z")).json()
     assert "2.0 kWh" in text and out[0]["cost_micro"] is None and out[0]["why"] == []
+
+
+async def test_in_the_csv_what_is_not_accounted_yet_is_an_empty_cell() -> None:
+    async with visitor([row(1, NIGHT, account=False)]) as browser:
+        text = (await browser.get("/api/v1/sessions.csv?start=2026-11-01T00:00:00Z&end=2026-12-01T00:00:00Z")).text
+    (line,) = csv.DictReader(io.StringIO(text))
+    assert [line[name] for name in ("cost", "co2_g", "solar_wh", "battery_wh", "grid_wh", "why")] == [""] * 6
+    assert line["energy_wh"] == "2000"
+
+
+async def test_energies_are_told_to_a_tenth_of_a_watt_hour() -> None:
+    odd = row(1, NIGHT)
+    odd = replace(odd, session=replace(odd.session, meter_start_wh=0.1, meter_stop_wh=2000.4000000000001))
+    async with visitor([odd]) as browser:
+        text = (await browser.get("/api/v1/sessions?start=2026-11-01T00:00:00Z&end=2026-12-01T00:00:00Z")).text
+    assert '"energy_wh":2000.3,' in text
 
 
 @pytest.mark.parametrize(("query", "shown"), [("tag=ANNA", 1), ("tag=BEN", 1), ("", 2), ("charger=charger", 2)])

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Any
 
-from adapters.ocpp import events
-from adapters.ocpp.connector import Connector
+from adapters.ocpp import events, stops
 from adapters.ocpp.dialect import Host, located, note_stranger
 from adapters.ocpp.dispatch import Payload, Refusal
 from adapters.ocpp.facts import to_make
 from adapters.ocpp.v16.samples import decode
 from adapters.ocpp.wire import clean, to_number, to_text, to_time
-from gateway.model.session import EvSession
 from gateway.model.snapshot import ChargePhase
 
 HEARTBEAT_S = 60
@@ -102,13 +101,15 @@ class Inbox:
             return {}
         error, time = clean(payload.get("errorCode")), to_time(payload.get("timestamp"))
         orphaned = payload.get("status") == "Available"
-        await events.take_status(connector, phase, time, "" if error == "NoError" else error, orphaned=orphaned)
+        await events.take_status(
+            connector, phase, time, "" if error == "NoError" else error, orphaned=orphaned, idle=True
+        )
         return {}
 
     # ---- transactions
 
     async def _start_transaction(self, payload: Payload) -> Payload:
-        number, tag, stamp = _connector(payload), clean(payload.get("idTag")), clean(payload.get("timestamp"))
+        number, tag, stamp = self._number(payload), clean(payload.get("idTag")), clean(payload.get("timestamp"))
         connector = located(self._host.connectors, number)
         if connector is None:
             note_stranger(self._host, number)
@@ -124,31 +125,36 @@ class Inbox:
         if transaction is not None and 0 <= transaction - STRANGER <= CONNECTORS:
             return ACCEPTED
         time, reason = to_time(payload.get("timestamp")), clean(payload.get("reason")) or "Local"
-        connector, session = self._meant(transaction, time, register)
-        if session is not None:
-            samples = decode(payload.get("transactionData") or [], connector.spec.phases)
-            await events.take_samples(connector, samples, session.transaction)
-            await events.end(connector, session, time, register, reason)
-        else:
-            await connector.book.stop_before_start(time, register, reason)
+        samples = payload.get("transactionData") or []
+        await self._stop(transaction, time, register, reason, samples)
         return ACCEPTED
 
-    def _meant(
-        self, transaction: float | None, time: datetime | None, register: float | None
-    ) -> tuple[Connector, EvSession | None]:
-        """By its id, else (unknown or garbage id) the session that fits; the first connector when none does."""
+    async def _stop(
+        self, transaction: float | None, time: datetime | None, register: float | None, reason: str, samples: list[Any]
+    ) -> None:
+        """End the session that is meant; what was ended in its place by guess goes to another."""
+        if transaction is None and register is None:
+            return  # it tells nothing by which a session could be known
         connectors = list(self._host.connectors.values())
-        fitting = [
-            (one, session) for one in connectors if (session := one.book.meant(transaction, None, time, register))
-        ]
-        named = [pair for pair in fitting if pair[1].transaction == transaction]
-        found = [*named, *fitting]
-        return found[0] if found else (connectors[0], None)
+        books = [connector.book for connector in connectors]
+        choice = stops.choose(books, transaction, time, register)
+        if choice is None:
+            if register is not None:  # without one it could be matched to no start
+                await books[stops.keeper(books, register)].stop_before_start(time, register, reason)
+            return
+        connector, session = connectors[choice.place], choice.session
+        displaced = connector.book.mended(session) if choice.named else None
+        if not choice.named:
+            connector.book.guess(session, time, register, reason)
+        await events.take_samples(connector, decode(samples, connector.spec.phases), session.transaction)
+        await events.end(connector, session, time, register, reason)
+        if displaced is not None and (displaced.time, displaced.register_wh) != (time, register):
+            await self._stop(None, displaced.time, displaced.register_wh, displaced.reason, [])
 
     # ---- meter values
 
     async def _meter_values(self, payload: Payload) -> Payload:
-        number, transaction = _connector(payload), to_number(payload.get("transactionId"))
+        number, transaction = self._number(payload), to_number(payload.get("transactionId"))
         connector = located(self._host.connectors, number)
         if connector is None:
             note_stranger(self._host, number)
@@ -160,6 +166,18 @@ class Inbox:
         await events.take_samples(connector, samples, session.transaction if session else None)
         events.infer_charging(connector)
         return {}
+
+    def _number(self, payload: Payload) -> int:
+        """The connector it names; where it names none, that of its transaction, else the only one."""
+        if payload.get("connectorId") is not None:
+            return _connector(payload)
+        transaction, connectors = to_number(payload.get("transactionId")), self._host.connectors
+        own = [
+            one for one in connectors.values() if (held := one.book.open_session()) and held.transaction == transaction
+        ]
+        if not own and len(connectors) > 1:
+            raise Refusal("OccurrenceConstraintViolation", "which connector is meant?")
+        return next(iter(own or connectors.values())).evse
 
 
 def _connector(payload: Payload) -> int:

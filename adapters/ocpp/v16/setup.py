@@ -91,9 +91,8 @@ class SetUp:
         for connector in connectors:
             await self.trigger("StatusNotification", connectorId=connector.evse)
         features = await self.read_features()
-        if self._facts.get("older_inside") and self._refused:
-            await self._host.older_inside(False)  # another firmware by now
-            return
+        if self._refused and await self._host.older_inside(False):
+            return  # it dialled as 2.x, and is no 1.6 either
         self._announce(features)
         for connector in connectors:
             await connector.begin_anew(features.max_stack, features.units)

@@ -102,7 +102,13 @@ class Inbox:
         handler = self._handlers.get(action)
         if handler is None:
             raise Refusal("NotSupported", f"{action} is not for a central system")
-        return await handler(payload)
+        for connector in self._host.connectors.values():
+            await connector.recall_needs()
+        answer = await handler(payload)
+        # A car's word is acknowledged once it is kept, and ends with its session.
+        for connector in self._host.connectors.values():
+            await connector.keep_needs()
+        return answer
 
     # ---- life signs
 
@@ -152,6 +158,8 @@ class Inbox:
         orphaned = phase is ChargePhase.AVAILABLE and before is not ChargePhase.AVAILABLE
         error = clean(payload.get("connectorStatus")) if phase is ChargePhase.FAULTED else ""
         await events.take_status(connector, phase, time, error, orphaned=orphaned)
+        if connector.live.phase is ChargePhase.AVAILABLE and connector.book.open_session() is None:
+            connector.needs = None  # also where it left while nobody looked
         return {}
 
     # ---- meter values and needs
@@ -204,6 +212,13 @@ def is_of_16(action: str, payload: dict[str, Any]) -> bool:
         "StatusNotification": ("errorCode", "status"),
     }
     return any(mark in payload for mark in marks.get(action, ())) and not _has_own_fields(action, payload)
+
+
+def is_of_2(action: str, payload: dict[str, Any]) -> bool:
+    """Whether a message is one that OCPP 1.6 does not have, in name or in shape."""
+    return action in ("TransactionEvent", "NotifyReport", "NotifyEvent", "NotifyEVChargingNeeds") or _has_own_fields(
+        action, payload
+    )
 
 
 def _has_own_fields(action: str, payload: dict[str, Any]) -> bool:

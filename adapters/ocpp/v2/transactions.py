@@ -22,6 +22,40 @@ from gateway.model.session import EvSession
 from gateway.model.snapshot import ChargePhase
 
 STRANGERS = 100
+TRIGGERS = frozenset(
+    [
+        "AbnormalCondition",
+        "Authorized",
+        "CablePluggedIn",
+        "ChargingRateChanged",
+        "ChargingStateChanged",
+        "CostLimitReached",
+        "Deauthorized",
+        "EnergyLimitReached",
+        "EVCommunicationLost",
+        "EVConnectTimeout",
+        "EVDeparted",
+        "EVDetected",
+        "LimitSet",
+        "MeterValueClock",
+        "MeterValuePeriodic",
+        "OperationModeChanged",
+        "RemoteStart",
+        "RemoteStop",
+        "ResetCommand",
+        "RunningCost",
+        "SignedDataReceived",
+        "SoCLimitReached",
+        "StopAuthorized",
+        "TariffChanged",
+        "TariffNotAccepted",
+        "TimeLimitReached",
+        "Trigger",
+        "TxResumed",
+        "UnlockCommand",
+    ]
+)
+"""TriggerReasonEnumType of OCPP 2.1, which has all of 2.0.1."""
 _PHASES = {
     "Charging": ChargePhase.CHARGING,
     "EVConnected": ChargePhase.PLUGGED,
@@ -48,7 +82,8 @@ class Transactions:
             self._strangers.append(their_id)
             note_stranger(self._host, _evse(payload) or 0)
             return _answer(payload, "Blocked")
-        await self._take(connector, their_id, payload)
+        if _is_sound(payload, strict=connector.book.open_session() is not None) or _knows(connector, their_id):
+            await self._take(connector, their_id, payload)
         return _answer(payload, "Accepted")
 
     def _connector(self, their_id: str, evse: int | None) -> Connector | None:
@@ -101,9 +136,23 @@ class Transactions:
             connector.phases_told = int(phases) if 1 <= phases <= 3 else None
         if phase is not None:
             connector.state_told = True
-            await events.take_status(connector, phase, time, connector.live.error)
+            await events.take_status(connector, phase, time, connector.live.error, idle=True)
         elif not connector.state_told:
             events.infer_charging(connector, whenever=True)
+
+
+def _knows(connector: Connector, their_id: str) -> bool:
+    return connector.book.meant_by(their_id, connector.evse) is not None
+
+
+def _is_sound(payload: Payload, *, strict: bool) -> bool:
+    """Whether an event may open a session; `strict`: beside the one that is open, which it would end."""
+    if payload.get("eventType") not in ("Started", "Updated", "Ended"):
+        return False
+    number, reason = to_number(payload.get("seqNo")), payload.get("triggerReason")
+    is_numbered = number is not None and number >= 0 and number == int(number)
+    sound = (to_time(payload.get("timestamp")) is not None) + is_numbered + (reason in TRIGGERS)
+    return not strict or sound >= (2 if payload["eventType"] == "Started" else 3)
 
 
 def _answer(payload: Payload, status: str) -> Payload:

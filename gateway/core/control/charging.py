@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from gateway.core.control.car import CarWish, car_of
-from gateway.core.control.sun import SolarMemory, share_sun, surplus
+from gateway.core.control.sun import SOLAR_LEAST_ON_S, SolarMemory, falls_short, has_solar, share_sun, surplus
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.plan import Block, IntentKind
@@ -21,6 +21,8 @@ SPARE = 1.1
 """A car is given so much more time than it needs at full power."""
 EARLY_S = 300.0
 """... and begins so long before the last moment."""
+NO_SOLAR = "Hearth knows no solar system in this home"
+KEPT_ON = f"at the minimum, for {SOLAR_LEAST_ON_S / 60:.0f} minutes at most, to spare the contactor"
 
 
 def charging_wish(site: Site, snapshot: Snapshot, device: Device, surplus_w: float, phases: int = 0) -> Wish:
@@ -84,27 +86,33 @@ def _mode_wish(snapshot: Snapshot, device: Device, car: CarWish, sun_a: float, v
         return Wish(car.max_a, Authority.PLAN, words)
     if car.mode is ChargeMode.NOW:
         return Wish(car.max_a, Authority.PLAN, "You asked to charge now.")
+    kept_on = 0 < sun <= car.min_a + 0.1 and falls_short(snapshot, sun * volts)
     if car.mode in (ChargeMode.SOLAR, ChargeMode.MIN_SOLAR):
-        return _solar_wish(car, snapshot.chargers.get(device.id), sun)
+        return _solar_wish(car, snapshot.chargers.get(device.id), sun, kept_on, has_solar(site))
     block = snapshot.plan.block(device.id, snapshot.now) if snapshot.plan else None
-    return _plan_wish(block, sun, car, volts)
+    return _plan_wish(block, sun, car, volts, kept_on)
 
 
-def _solar_wish(car: CarWish, status: ChargerStatus | None, sun_a: float) -> Wish:
+def _solar_wish(car: CarWish, status: ChargerStatus | None, sun_a: float, kept_on: bool, solar: bool) -> Wish:
     if status is not None and status.soc_percent is not None and max(goal.need_wh for goal in car.goals) <= 0:
         return Wish(0.0, Authority.PLAN, "The car is as full as you asked.")
     if car.mode is ChargeMode.MIN_SOLAR:
-        words = "Charging at the minimum, and more when the sun allows."
-        return Wish(max(car.min_a, sun_a), Authority.PLAN, words)
+        more = "and more when the sun allows." if solar or sun_a else f"and no more: {NO_SOLAR}."
+        return Wish(max(car.min_a, sun_a), Authority.PLAN, f"Charging at the minimum, {more}")
+    if not solar and not sun_a:
+        return Wish(0.0, Authority.PLAN, f"{NO_SOLAR}, so charging on sun only does not start.")
+    if kept_on:
+        return Wish(sun_a, Authority.PLAN, f"Too little sun: charging goes on {KEPT_ON}.")
     words = "Charging on surplus sun." if sun_a else "Waiting for enough surplus sun."
     return Wish(sun_a, Authority.PLAN, words)
 
 
-def _plan_wish(block: Block | None, sun_a: float, car: CarWish, volts: float) -> Wish:
+def _plan_wish(block: Block | None, sun_a: float, car: CarWish, volts: float, kept_on: bool) -> Wish:
     if block is None:
         return Wish(car.min_a, Authority.DEFAULT, "There is no plan for it now, so the car charges at its minimum.")
     if block.kind is IntentKind.SURPLUS_ONLY:
-        return Wish(sun_a, Authority.PLAN, block.reason)
+        words = f"Too little sun: charging goes on {KEPT_ON}. {block.reason}" if kept_on else block.reason
+        return Wish(sun_a, Authority.PLAN, words)
     if block.kind in (IntentKind.CHARGE_AT, IntentKind.RUN):
         amps = min(car.max_a, max(car.min_a, block.power_w / volts))
         return Wish(max(amps, sun_a), Authority.PLAN, block.reason)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.core.control.draws import Draw, in_force, spec_of
+from gateway.core.control.draws import TAKES_A, Draw, in_force, spec_of
 from gateway.core.control.mains import phase_currents, speaks, total_w
 from gateway.core.control.timing import ControlTiming
 from gateway.model.setpoint import LimitKind
@@ -183,6 +183,17 @@ class Tree:
                 )
         load = _sum(parts)
         return _Load(load, load)
+
+
+def overloaded(main: Branch, volts: float) -> bool:
+    """Whether a meter shows more than its fuse or power limit bears: more than a car's tolerance of 1 A explains."""
+    for branch in _all_below(main):
+        limit_w = branch.circuit.limit_w
+        if any(a > fuse + TAKES_A for a, fuse in zip(branch.currents, branch.circuit.fuse_a or (), strict=False)):
+            return True
+        if limit_w is not None and branch.power_w is not None and branch.power_w > limit_w + TAKES_A * volts:
+            return True
+    return False
 
 
 def plant(site: Site, snapshot: Snapshot, timing: ControlTiming) -> Branch:

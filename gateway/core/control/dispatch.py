@@ -43,6 +43,8 @@ class ControlMemory:
     """The most each car may have been drawing when its limit was last changed, A per phase."""
     meter_a: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """What the main meter showed at that moment, A per phase."""
+    limits: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    """The limits each charger stood at before the present one: until when (monotonic home s), and A per phase."""
     paused_at: Mapping[str, float] = field(default_factory=dict)
     solar: SolarMemory | None = None
     heating: Mapping[str, float] = field(default_factory=dict)
@@ -51,6 +53,8 @@ class ControlMemory:
     phases: Mapping[str, PhaseRun] = field(default_factory=dict)
     sampled_a: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """What the main meter showed when each charger last told what it draws, A per phase."""
+    calm_a: tuple[float, ...] = ()
+    """What the main meter showed when no fuse was overloaded last, A per phase."""
     at: float = -math.inf
     """When the last tick was (monotonic home s)."""
     accepted: Mapping[str, Setpoint | None] = field(default_factory=dict)
@@ -103,13 +107,13 @@ class _Moment:
 
 def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: ControlTiming, monotonic: float) -> Decision:
     """The whole wish for one tick; `monotonic` in s of home time."""
-    memory = _noticed(site, snapshot, memory)
+    memory = _noticed(site, snapshot, memory, timing)
     heating = _heating(site, snapshot, memory, monotonic)
     starting = _starting(site, heating, timing, monotonic)
     told = {name: run.phases for name, run in memory.phases.items()}
     guarded = guard(
         site, snapshot, timing, memory.changed_at, memory.drawn_a, memory.meter_a, monotonic, starting, told,
-        memory.sampled_a, monotonic - memory.at,
+        memory.sampled_a, monotonic - memory.at, memory.limits, memory.calm_a,
     )  # fmt: skip
     solar = share_sun(site, snapshot, memory.solar, monotonic)
     now = _Moment(site, snapshot, guarded, memory, solar, timing, monotonic)
@@ -122,16 +126,18 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
     granted = {setpoint.device: setpoint.value for setpoint in setpoints}
     after = _remember(now, chargers, setpoints, shares)
     setpoints += _others(site, snapshot, guarded, granted, timing)
-    after = replace(after, solar=solar, heating=heating, phases=runs, sampled_a=guarded.sampled, at=monotonic)
+    after = replace(after, solar=solar, heating=heating, phases=runs, sampled_a=guarded.sampled)
+    after = replace(after, calm_a=guarded.calm_a, at=monotonic)
     return Decision(tuple(setpoints), after, guarded.alarms)
 
 
-def _noticed(site: Site, snapshot: Snapshot, memory: ControlMemory) -> ControlMemory:
+def _noticed(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: ControlTiming) -> ControlMemory:
     """The memory with the limits that were accepted since the last tick: each may have changed right after it.
 
     A command that was refused or lost changes nothing: the charger stands where it stood.
     """
     changed, drawn, shown = dict(memory.changed_at), dict(memory.drawn_a), dict(memory.meter_a)
+    limits = dict(memory.limits)
     for device in site.of_role(Role.EV_CHARGER):
         if device.id not in memory.accepted:
             continue
@@ -140,7 +146,10 @@ def _noticed(site: Site, snapshot: Snapshot, memory: ControlMemory) -> ControlMe
             changed[device.id] = memory.at
             drawn[device.id] = memory.most_a[device.id]
             shown[device.id] = memory.sampled_a.get("", ())
-    return replace(memory, changed_at=changed, drawn_a=drawn, meter_a=shown)
+            recent = [one for one in limits.get(device.id, ()) if one[0] > memory.at - timing.settle_s]
+            stood = before.value if before is not None else math.inf
+            limits[device.id] = (*recent, (memory.at, stood))
+    return replace(memory, changed_at=changed, drawn_a=drawn, meter_a=shown, limits=limits)
 
 
 def _starting(site: Site, heating: Mapping[str, float], timing: ControlTiming, now: float) -> list[Starting]:
@@ -290,7 +299,7 @@ def _others(
     for device in site.devices:
         if device.role in (Role.BATTERY, Role.HYBRID_INVERTER) and isinstance(device.spec, BatterySpec):
             room_w = guarded.battery_room_w(device, granted)
-            wish = _still(battery_wish(snapshot, device, room_w), snapshot.commanded.get(device.id))
+            wish = _still(battery_wish(site, snapshot, device, room_w), snapshot.commanded.get(device.id))
             kind = SetpointKind.BATTERY_BAND
         elif device.role is Role.WATER_HEATER:
             wish, kind = tank_wish(snapshot, device), SetpointKind.SWITCH

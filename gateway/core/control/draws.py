@@ -8,7 +8,7 @@ draws at most 16 A        anything between     at most 10 A
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.core.control.timing import ControlTiming
 from gateway.model.setpoint import SetpointKind
@@ -62,6 +62,36 @@ class Past:
     """On how many phases it was told to charge; it may be on its way there."""
     sampled: Mapping[str, tuple[float, ...]]
     """What the main meter showed when the charger's last sample was taken, A."""
+    limits: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    """The limits it stood at before: until when each was in force (monotonic home s), and A per phase."""
+    calm: tuple[float, ...] = ()
+    """What the main meter showed when no fuse was overloaded last, A per phase.
+
+    A car is raised into free room only, so what it adds overloads nothing: the jump that does is another load's, and
+    only what was seen rising before it may be the car's.
+    """
+
+    def most_told(self, charger: str, limit: float, timing: ControlTiming, mono: float) -> float:
+        """The highest limit that a car may still be following, A: each change is followed by itself, in its own time.
+
+        A car that is cut every few seconds would else count with what it drew before the first cut.
+        """
+        ended = self.limits.get(charger, ((mono, float("inf")),))
+        return max([limit, *(amps for until, amps in ended if until > mono - timing.settle_s)])
+
+    def stood(self, charger: str) -> float:
+        """The limit before the present one, A; infinite where none is known."""
+        return self.limits[charger][-1][1] if self.limits.get(charger) else float("inf")
+
+    def held(self, charger: str, drew: float | None) -> bool:
+        """Whether the limit before may have held a car that drew so much: one far below it will not rise with the next."""
+        stood = self.stood(charger)
+        return drew is None or stood == float("inf") or drew > stood - TAKES_A
+
+    def shows_before(self, charger: str, taken: float, timing: ControlTiming) -> bool:
+        """Whether a sample of `taken` s after the last change shows what the car drew under the limit before it."""
+        ended = self.limits.get(charger, ())
+        return bool(ended) and (len(ended) < 2 or ended[-1][0] + taken - ended[-2][0] >= timing.follow_s)
 
 
 def draws(
@@ -69,7 +99,7 @@ def draws(
 ) -> dict[str, Draw]:
     """The bounds of every car; `currents`: what the main meter shows, A per phase, empty while it is silent."""
     chargers = list(site.of_role(Role.EV_CHARGER))
-    rises = _rises(chargers, snapshot, timing, past, currents, mono)
+    rises = _rises(chargers, snapshot, timing, past, past.calm or currents, mono)
     found = {charger.id: draw(snapshot, charger, timing, past, mono, rises[charger.id]) for charger in chargers}
     return {name: replace(drawn, fallen=_fallen(past.sampled.get(name, ()), currents)) for name, drawn in found.items()}
 
@@ -110,11 +140,17 @@ def draw(
         return Draw(0.0, limit, heard=False, phases=spec.phases, obeys=not lies)
     since = mono - past.sent_at.get(charger.id, float("-inf"))
     before = past.drawn.get(charger.id)
+    if before is not None and not lies:
+        before = min(before, past.most_told(charger.id, limit, timing, mono))
     phases = loaded_phases(snapshot, charger, past.phases.get(charger.id, 1), since > timing.settle_s)
     measured, least = _measured(status, phases)
     age_s = status.meter_age_s
     if measured is not None and age_s is not None and age_s <= 2 * status.sample_interval_s:
-        found = _between(measured, since - age_s, limit, since, before, timing, rise_a, lies)
+        taken = since - age_s
+        if before is not None and limit > past.stood(charger.id) and past.shows_before(charger.id, taken, timing):
+            before = min(before, measured)
+        rise_a = rise_a if past.held(charger.id, before) else 0.0
+        found = _between(measured, taken, limit, since, before, timing, rise_a, lies)
         meter = snapshot.main_meter()
         if meter is not None and meter.age_s is not None and age_s < meter.age_s - METER_LAG_S:
             least = 0.0  # told after the meter's last word: what it draws may not be in the meter's value yet
@@ -183,7 +219,7 @@ def _rises(
     wanted = {
         c.id: max(0.0, in_force(snapshot, c) - past.drawn[c.id])
         for c in chargers
-        if c.id in past.drawn and mono - past.sent_at.get(c.id, float("-inf")) <= timing.settle_s
+        if c.id in past.drawn and past.held(c.id, past.drawn[c.id]) and not _settled(snapshot, c, timing, past, mono)
     }
     total = sum(wanted.values())
     result = {}
@@ -195,6 +231,15 @@ def _rises(
         share = wanted[charger.id] / total if total and wanted.get(charger.id) else 1.0
         result[charger.id] = rise * share
     return result
+
+
+def _settled(snapshot: Snapshot, charger: Device, timing: ControlTiming, past: Past, mono: float) -> bool:
+    """Whether its last sample was taken after its car had its time to follow: then that tells what it draws."""
+    status = snapshot.chargers.get(charger.id)
+    since = mono - past.sent_at.get(charger.id, float("-inf"))
+    if status is None or status.meter_age_s is None:
+        return since > timing.settle_s
+    return since - status.meter_age_s >= timing.follow_s
 
 
 def _between(
@@ -210,18 +255,20 @@ def _between(
     """The bounds by a sample taken `taken` s after the limit was last changed (negative: before it), `since` s ago.
 
     A lowered car is on its way down: what is still too much goes by itself, so it counts with what it drew before.
-    A raised one gives no such relief: it counts with what it drew before and the meter has seen rising since.
+    A raised one gives no such relief: until it tells it counts with what it drew before and the meter has seen rising since.
     """
     low = min(measured, limit)
     if taken >= timing.follow_s:
         return Draw(low, measured)
-    if since > timing.settle_s and not lies:
+    if since > timing.settle_s and not lies and (before is None or limit <= before):
         return Draw(low, limit)  # the sample is older than the change has needed: by now the car keeps to its limit
     if before is None:
         return Draw(low, measured)
     known = max(measured, before) if taken > 0 else before
     if limit > before:
         reached = min(limit, before + max(0.0, rise_a))
+        if since > timing.settle_s:
+            known = min(known, limit)
         return Draw(low, max(known, reached), raised_to=limit)
     followed = taken > 0 and measured <= limit + TAKES_A
     if not followed:

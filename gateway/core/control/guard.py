@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from gateway.core.control.circuits import MAIN, Branch, Lane, Tree, plant
+from gateway.core.control.circuits import MAIN, Branch, Lane, Tree, overloaded, plant
 from gateway.core.control.draws import Draw, Past, at_samples, draws, spec_of
 from gateway.core.control.mains import meter_words, phase_currents
 from gateway.core.control.timing import ControlTiming
 from gateway.model.site import Device, Site
-from gateway.model.snapshot import Snapshot
+from gateway.model.snapshot import ChargePhase, ChargerStatus, Snapshot
 
 __all__ = ["Draw", "Guarded", "Starting", "guard", "phase_currents"]
 
@@ -52,6 +52,8 @@ class Guarded:
     """What the main meter showed when each charger last told what it draws, A per phase."""
     alarms: tuple[tuple[str, str], ...] = ()
     """(cause, sentence) of what a person must know."""
+    calm_a: tuple[float, ...] = ()
+    """What the main meter showed when nothing was overloaded last, A per phase."""
 
     def left(self, lane: Lane, granted: Mapping[str, float]) -> float:
         """What is left of a lane, A or W, once each charger is told `granted` A and draws no less than it does."""
@@ -107,23 +109,28 @@ def guard(
     phases_told: Mapping[str, int] | None = None,
     meter_sampled: Mapping[str, tuple[float, ...]] | None = None,
     tick_s: float = 1.0,
+    limits_before: Mapping[str, tuple[tuple[float, float], ...]] | None = None,
+    calm_before: tuple[float, ...] = (),
 ) -> Guarded:
     """What is left for the chargers and the battery under every fuse and limit of the home.
 
     Per charger, as of the last change of its limit: `sent_at` the moment (monotonic home s), `drawn_before` the most
     its car may have been drawing, A, `meter_before` what the main meter showed, A. A silent main meter gives every
-    charger its safe current, as far as the fuse holds all of them beside half its rating, and holds the battery. `starting`: other devices just switched on; `phases_told`: how many phases each
-    switching charger was told to use; `meter_sampled`: what the main meter showed when each charger last told its draw,
-    as of the last look `tick_s` s ago.
+    charger its safe current, as far as the fuse holds all of them beside half its rating, and holds the battery.
+    `starting`: other devices just switched on; `phases_told`: how many phases each switching charger was told to use;
+    `meter_sampled`: what the main meter showed when each charger last told its draw, as of the last look `tick_s` s ago;
+    `limits_before`: each charger's limits before the present one, until when and A;
+    `calm_before`: what the main meter showed when nothing was overloaded last, A per phase.
     """
     main = plant(site, snapshot, timing)
+    calm = calm_before if overloaded(main, site.nominal_voltage_v) else main.currents
     sampled = at_samples(site, snapshot, meter_sampled or {}, main.currents, tick_s)
-    past = Past(sent_at, drawn_before, meter_before, phases_told or {}, sampled)
+    past = Past(sent_at, drawn_before, meter_before, phases_told or {}, sampled, limits_before or {}, calm)
     found = draws(site, snapshot, timing, past, main.currents, mono)
     tree = Tree(site, snapshot, main, found)
     lanes = tuple(_less_starting(site, lane, list(starting)) for lane in tree.lanes())
     alarms = tuple(_alarms(tree, snapshot, timing))
-    return Guarded(site, not main.silent, found, lanes, main.currents, tree.held_safe(), sampled, alarms)
+    return Guarded(site, not main.silent, found, lanes, main.currents, tree.held_safe(), sampled, alarms, calm)
 
 
 def _less_starting(site: Site, lane: Lane, starting: list[Starting]) -> Lane:
@@ -143,13 +150,30 @@ def _alarms(tree: Tree, snapshot: Snapshot, timing: ControlTiming) -> list[tuple
     if dumb:
         words = f"The meter of {' and '.join(dumb)} is silent: cars there charge at their safe current only."
         alarms.append(("meter", words))
-    moving = any((status.power_w or 0.0) > 100 for status in snapshot.chargers.values())
-    over = [] if moving else [words for branch in tree.branches() for words in _overload(branch)]
+    stubborn = [_name(tree.site, name) for name in sorted(snapshot.disobeying)]
+    moving = any(_may_draw(status) for status in snapshot.chargers.values())
+    why = "by loads Hearth does not control"
+    if stubborn:
+        why = f"as {' and '.join(stubborn)} {'does' if len(stubborn) == 1 else 'do'} not honour the limit"
+    over = [] if moving and not stubborn else [words for each in tree.branches() for words in _overload(each, why)]
     return [*alarms, *(("fuse", words) for words in over[:1])]
 
 
-def _overload(branch: Branch) -> Iterable[str]:
-    """Overload by loads nobody controls: chargers and battery already at their least."""
+def _may_draw(status: ChargerStatus) -> bool:
+    """Whether a car draws, as far as its charger tells; one that tells nothing of a car that charges may."""
+    told = [abs(current) for current in status.current_a if current is not None]
+    if status.power_w is None and not told:
+        return status.phase is ChargePhase.CHARGING
+    return (status.power_w or 0.0) > 100 or max(told, default=0.0) > 1.0
+
+
+def _name(site: Site, charger: str) -> str:
+    device = site.device(charger)
+    return device.name if device else charger
+
+
+def _overload(branch: Branch, why: str) -> Iterable[str]:
+    """Overload that no command can end: chargers and battery are at their least, or a charger does not obey."""
     for index, (current, fuse) in enumerate(zip(branch.currents, branch.circuit.fuse_a or (), strict=False)):
         if current > fuse:
             where = (
@@ -157,4 +181,4 @@ def _overload(branch: Branch) -> Iterable[str]:
                 if branch.circuit.id == MAIN
                 else f"the {fuse:.0f} A fuse of {branch.circuit.name}"
             )
-            yield f"Phase L{index + 1} draws {current:.0f} A, above {where}, by loads Hearth does not control."
+            yield f"Phase L{index + 1} draws {current:.0f} A, above {where}, {why}."

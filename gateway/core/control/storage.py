@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gateway.core.control.draws import in_force, spec_of
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.plan import Block, IntentKind
 from gateway.model.setpoint import LimitKind
-from gateway.model.site import BatterySpec, Device
-from gateway.model.snapshot import Snapshot
+from gateway.model.site import BatterySpec, Device, Role, Site
+from gateway.model.snapshot import ChargePhase, Snapshot
 
 CAR_DRAWS_W = 500.0
 
 
-def battery_wish(snapshot: Snapshot, device: Device, room_w: float | None) -> Wish:
+def battery_wish(site: Site, snapshot: Snapshot, device: Device, room_w: float | None) -> Wish:
     """The battery's band as a Wish: `low` and `value` W, charging positive.
 
     `room_w` is what the guard leaves it to take more from the grid; None (silent meter) holds it at zero.
@@ -25,7 +26,7 @@ def battery_wish(snapshot: Snapshot, device: Device, room_w: float | None) -> Wi
     block = snapshot.plan.block(device.id, snapshot.now) if snapshot.plan else None
     wish = _event(_intent(block, spec), snapshot, device, spec)
     wish = _override(wish, snapshot, device)
-    wish = _spare_from_car(wish, snapshot)
+    wish = _spare_from_car(wish, site, snapshot)
     wish = _protect(wish, snapshot, device, spec)
     return _within_room(wish, snapshot, room_w)
 
@@ -76,9 +77,9 @@ def _override(wish: Wish, snapshot: Snapshot, device: Device) -> Wish:
     return wish
 
 
-def _spare_from_car(wish: Wish, snapshot: Snapshot) -> Wish:
+def _spare_from_car(wish: Wish, site: Site, snapshot: Snapshot) -> Wish:
     """The home battery is not drained into the car unless the owner wants it: it feeds the rest of the house only."""
-    cars = sum(status.power_w or 0.0 for status in snapshot.chargers.values())
+    cars = sum(_car_w(site, snapshot, charger) for charger in site.of_role(Role.EV_CHARGER))
     grid, battery = snapshot.grid_w(), snapshot.battery_w()
     if snapshot.preferences.battery_to_car or cars < CAR_DRAWS_W or grid is None or battery is None:
         return wish
@@ -87,6 +88,16 @@ def _spare_from_car(wish: Wish, snapshot: Snapshot) -> Wish:
     if wish.low >= least or wish.authority <= Authority.BINDING_LIMIT:
         return wish
     return replace(wish, low=least, value=max(wish.value, least))
+
+
+def _car_w(site: Site, snapshot: Snapshot, charger: Device) -> float:
+    """What a car draws, W; while nothing tells, one in a transaction counts with the limit it stands at."""
+    status = snapshot.chargers.get(charger.id)
+    if status is None or status.power_w is not None:
+        return 0.0 if status is None else status.power_w or 0.0
+    draws = status.connected and (bool(status.transaction) or status.phase is ChargePhase.CHARGING)
+    phases = status.phases_in_use or len(spec_of(charger).phases)
+    return in_force(snapshot, charger) * phases * site.nominal_voltage_v if draws else 0.0
 
 
 def _protect(wish: Wish, snapshot: Snapshot, device: Device, spec: BatterySpec) -> Wish:

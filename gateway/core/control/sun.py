@@ -25,6 +25,8 @@ SOLAR_START_S = 60.0
 SOLAR_STOP_S = 180.0
 """A cloud shorter than this stops no car."""
 SOLAR_LEAST_ON_S = 300.0
+ENOUGH = 0.9
+"""With this part of its share a car counts as charging on the sun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,21 @@ def share_sun(site: Site, snapshot: Snapshot, memory: SolarMemory | None, mono: 
     runs, shares = dict[str, SunRun](), dict[str, float]()
     for device in takers:
         low, high = power_range(site, snapshot, device, cars[device.id])
-        run = _next(_before(snapshot, device, memory), left >= low, mono)
+        run = _next(_before(site, snapshot, device, memory), left >= low, mono)
         runs[device.id] = run
         shares[device.id] = max(low, min(high, left)) if run.on else 0.0
         left -= shares[device.id]
     return SolarMemory(found.surplus_w, found.at, runs, shares)
+
+
+def has_solar(site: Site) -> bool:
+    """Whether the home has anything known to give sun; without, only an export at the main meter tells of some."""
+    return bool(site.of_role(Role.PV, Role.HYBRID_INVERTER))
+
+
+def falls_short(snapshot: Snapshot, share_w: float) -> bool:
+    """Whether the sun gives clearly less now than this share of it, W, which then comes from the grid."""
+    return snapshot.grid_w() is not None and surplus(snapshot, None, 0.0).surplus_w < ENOUGH * share_w
 
 
 def power_range(site: Site, snapshot: Snapshot, device: Device, car: CarWish) -> tuple[float, float]:
@@ -107,13 +119,13 @@ def _takes_sun(snapshot: Snapshot, device: Device, car: CarWish) -> bool:
     return car.mode is ChargeMode.SMART and block is not None and block.kind in kinds
 
 
-def _before(snapshot: Snapshot, device: Device, memory: SolarMemory | None) -> SunRun:
-    """How the car stood; one that charges already, as after a restart, is on."""
+def _before(site: Site, snapshot: Snapshot, device: Device, memory: SolarMemory | None) -> SunRun:
+    """How the car stood; one that charges already, as after a restart, is on where the home has any sun."""
     known = memory.runs.get(device.id) if memory is not None else None
     if known is not None:
         return known
     status = snapshot.chargers.get(device.id)
-    return SunRun(status is not None and status.phase is ChargePhase.CHARGING, -math.inf)
+    return SunRun(has_solar(site) and status is not None and status.phase is ChargePhase.CHARGING, -math.inf)
 
 
 def _next(run: SunRun, enough: bool, mono: float) -> SunRun:

@@ -19,6 +19,8 @@ FALL_A, FALL_OF_ONE_PHASE_A = 3.0, 6.0
 """A fall the main meter cannot miss: on several phases at once, or on one, where another load may balance it."""
 LOOKS = 3
 """So many samples of the main meter after the car had its time to follow."""
+HIDDEN_SHARE, NOMINAL_V = 0.25, 230.0
+"""A battery that moved by this share of the fall may have hidden it."""
 GAP_S = 3.0
 """Between two samples further apart a fall and a rise may hide."""
 
@@ -32,7 +34,7 @@ def honours(
     sample younger than one and a half intervals.
     """
     wait = verify_after_s(status, timing)
-    if setpoint is None or since_s < wait or not _is_of_now(status, since_s, timing):
+    if setpoint is None or status.resting or since_s < wait or not _is_of_now(status, since_s, timing):
         return None
     limit = setpoint.value + max(TOLERANCE_A, 0.05 * setpoint.value)
     low, high = drawn_a(status, voltage_v)
@@ -81,6 +83,8 @@ class Sight:
 
     taken: float
     current_a: tuple[float, ...]
+    battery_w: float = 0.0
+    """What the home's batteries did then, W, charging positive: one that balances the meter hides a fall."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,13 @@ class Lowered:
 def defies(lowered: Lowered, sights: Sequence[Sight], timing: ControlTiming) -> bool:
     """Whether the main meter alone proves that the car did not follow: earlier than its charger's next samples.
 
-    Each phase the car drew on should have fallen, and stood still instead, in every sample from the car's last own
-    one until it had its time to follow. Another load could hide the fall only by rising by the same amount, on the
-    same phases, within the same second; a meter that stirs, or misses a beat, accuses nobody.
+    Each phase the car drew on should have fallen from the command on, and stood still instead in every sample until
+    it had its time to follow. Another load could hide the fall only by rising by the same amount, on the same phases,
+    within the same second; a meter that stirs, or misses a beat, accuses nobody. Before the command it may have risen,
+    as a load that switches on is why limits are lowered; where it fell, the car may have stopped by itself.
 
-    meter |~~~~~~~~~~~~~~~~~~~~~   flat within 1 A          limit |----.
-          drawn_at  sent_at   +7 s  three samples                      '--------
+    meter        ___~~~~~~~~~~~~   flat within 1 A          limit |----.
+          ______|   sent_at   +7 s  three samples                      '--------
     """
     phases = [index for index, current in enumerate(lowered.drawn_a) if current is not None and current >= TOLERANCE_A]
     least = FALL_A if len(phases) > 1 else FALL_OF_ONE_PHASE_A
@@ -113,5 +118,19 @@ def defies(lowered: Lowered, sights: Sequence[Sight], timing: ControlTiming) -> 
         return False
     if any(later.taken - sight.taken > GAP_S for sight, later in pairwise(seen)):
         return False
-    base = before[-1].current_a
-    return all(abs(sight.current_a[index] - base[index]) <= FLAT_A for sight in seen for index in phases)
+    base, since = before[-1], [sight for sight in seen if sight.taken > lowered.sent_at]
+    if any(fell_a(before, index) > FLAT_A for index in phases):
+        return False
+    hidden_w = max(abs(sight.battery_w - base.battery_w) for sight in seen)
+    if hidden_w > HIDDEN_SHARE * sum(falls) * NOMINAL_V:
+        return False
+    return all(abs(sight.current_a[index] - base.current_a[index]) <= FLAT_A for sight in since for index in phases)
+
+
+def fell_a(sights: Sequence[Sight], index: int) -> float:
+    """By how much a phase fell at most from any of these samples to a later one, A; 0 when it never did."""
+    highest, fell = -float("inf"), 0.0
+    for sight in sights:
+        highest = max(highest, sight.current_a[index])
+        fell = max(fell, highest - sight.current_a[index])
+    return fell

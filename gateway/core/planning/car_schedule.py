@@ -15,7 +15,7 @@ def schedule_for(plan: Plan, device: str, now: datetime, *, most: int = MOST_PER
     """(offset from `now` in s, limit in W) of each period, the first at 0; empty when the plan does not know the car.
 
     At most `most` periods (SmartChargingCtrlr.PeriodsPerSchedule): the last one then holds the highest power of all
-    that would follow, as a car must never be told less than the plan will give it (OCPP 2.0.1 K15).
+    that would follow. What is safe without us bends it on its way to the car (decision 10).
     """
     periods: list[tuple[int, float]] = []
     for slot in plan.slots:

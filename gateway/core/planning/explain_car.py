@@ -7,6 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
+from gateway.core.control.sun import has_solar
 from gateway.core.planning.cars import Car
 from gateway.core.planning.fallback import thrift_words
 from gateway.core.planning.home import Home
@@ -19,6 +20,7 @@ from gateway.model.setpoint import Limit, LimitKind
 
 CHEAPER = 0.97
 """A price below this share of another is worth a word."""
+PLAIN_NAMES = ("car", "charger", "car charger", "electric car")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,9 @@ class CarStory:
 
     @property
     def name(self) -> str:
-        """How it is called in the middle of a sentence."""
+        """How it begins a sentence: "The car" when it is named for what it is, else its own name as it is."""
         name = self.car.device.name
-        return name[:1].lower() + name[1:] if name[1:2].islower() else name
+        return f"The {name.lower()}" if name.lower() in PLAIN_NAMES else name
 
     def kinds(self) -> list[IntentKind]:
         """What it is meant to do in each slot."""
@@ -46,7 +48,8 @@ class CarStory:
         last = int(np.flatnonzero(power > 0).max(initial=-1))
         solar = car.mode is ChargeMode.SOLAR
         # A car with no departure in sight takes whatever sun there is meanwhile.
-        on_sun = (solar and car.need_wh > 0) or (car.open_end and car.mode is ChargeMode.SMART and car.need_wh > 100)
+        open_end = car.open_end and car.mode is ChargeMode.SMART and car.need_wh > 100
+        on_sun = (solar and car.need_wh > 0) or (open_end and self._has_solar())
         kinds = []
         for index, watts in enumerate(power):
             if watts > 0:
@@ -69,23 +72,50 @@ class CarStory:
         if kind is IntentKind.IDLE:
             return self._idle(a)
         if kind is IntentKind.SURPLUS_ONLY:
-            if car.mode is ChargeMode.SOLAR:
-                return f"The {self.name} charges on surplus sun only, as you asked."
-            return f"The {self.name} takes surplus sun; {self._no_hurry()}."
+            return self._on_sun(a, b)
         if kind is IntentKind.CHARGE_AT:
             return self._charging(a, b)
         later = np.flatnonzero(self.power[b:] > 0)
         if not len(later):
-            return self._cannot()
+            return self._waits_on(a, b)
         start = b + int(later[0])
-        return f"The {self.name} waits until {clock(self.home, start)} {self._waiting(a, b, start)}; {self._full()}."
+        return f"{self.name} waits until {clock(self.home, start)} {self._waiting(a, b, start)}; {self._full()}."
+
+    def _on_sun(self, a: int, b: int) -> str:
+        if self.car.mode is not ChargeMode.SOLAR:
+            above = self._above(a, b)
+            return f"{self.name} takes surplus sun only{f', because {above}' if above else ''}; {self._no_hurry()}."
+        if not self._has_solar():
+            return f"{self.name} does not charge: it is on sun only, and Hearth knows no solar system in this home."
+        return f"{self.name} charges on surplus sun only, as you asked."
+
+    def _waits_on(self, a: int, b: int) -> str:
+        """It waits, and no charging is planned after."""
+        above = self._above(a, b)
+        if above:
+            return f"{self.name} waits because {above}; {self._full()}."
+        if not self._is_free():
+            return self._cannot()
+        return f"{self.name} waits for unusually cheap power; {self._no_hurry()}."
+
+    def _above(self, a: int, b: int) -> str:
+        """What keeps it from buying all the while, where that is the owner's limit of price or CO2; else empty."""
+        above = bool((self.car.thrift_w[a:b] < self.car.min_w).all())
+        return f"power is above your limit of {thrift_words(self.home, self.car)}" if above else ""
+
+    def _is_free(self) -> bool:
+        """Whether it could charge within the plan, and need not."""
+        return self.car.open_end and bool((self.car.cap_w > 0).any())
+
+    def _has_solar(self) -> bool:
+        return has_solar(self.home.request.site) or bool((self.home.base_w < 0).any())
 
     def _idle(self, a: int) -> str:
         car = self.car
         if not car.window[a] and car.need_wh > 100 and not self.power.any():
-            return f"The {self.name} is expected to leave at {self._leaves()}."
+            return f"{self.name} is expected to leave at {self._leaves()}."
         done = car.need_wh <= 100 or self.power.any()
-        return f"The {self.name} has what it needs." if done else self._cannot()
+        return f"{self.name} has what it needs." if done else self._cannot()
 
     def _waiting(self, a: int, b: int, start: int) -> str:
         car = self.car
@@ -94,8 +124,10 @@ class CarStory:
         charging = self.power > 0
         charging[:start] = False
         causes = []
-        if (car.thrift_w[a:b] < car.min_w).all() and not (car.thrift_w[charging] < car.min_w).any():
-            causes.append(f"because power is above your limit of {thrift_words(self.home, car)} until then")
+        if (above := self._above(a, b)) and not (car.thrift_w[charging] < car.min_w).any():
+            causes.append(f"because {above} until then")
+        elif above:
+            causes.append(f"because {above}, and then charges in spite of it to be ready")
         elif self._lower(self._dirt_or_cost(), slice(a, b), charging):
             greener = car.wish.preference.goal is ChargeGoal.GREENEST
             causes.append(f"because power is {'cleaner' if greener else 'cheaper'} then")
@@ -127,23 +159,23 @@ class CarStory:
         if car.wish.guest:
             return f"A guest's car charges at once, with at most {car.wish.max_a:g} A."
         if car.mode is ChargeMode.NOW:
-            return f"The {name} charges because you chose to charge at once; {self._full()}."
+            return f"{name} charges because you chose to charge at once; {self._full()}."
         if car.mode is ChargeMode.MIN_SOLAR:
-            return f"The {name} charges at its minimum, and more when the sun allows; {self._full()}."
+            return f"{name} charges at its minimum, and more when the sun allows; {self._full()}."
         power, series = self.power[a:b], self._dirt_or_cost()
         if float(power.sum()) <= 1.2 * float(np.maximum(0.0, -self.home.base_w[a:b]).sum()):
-            return f"The {name} charges on the sun until {until}; {self._full()}."
+            return f"{name} charges on the sun until {until}; {self._full()}."
         if (car.soft_w[a:b] < power).any():
-            return f"The {name} charges in spite of the event, or it would not be ready by {self._leaves()}."
+            return f"{name} charges in spite of the event, or it would not be ready by {self._leaves()}."
         if (car.thrift_w[a:b] < power - 1).any():
             words = thrift_words(self.home, car)
-            return f"The {name} charges above your limit of {words}, or it would not be ready by {self._leaves()}."
+            return f"{name} charges above your limit of {words}, or it would not be ready by {self._leaves()}."
         before = series[car.window & (car.cap_w > 0)]
         if len(before) and float(series[a:b].mean()) < CHEAPER * float(before.max()):
             best = float(series[a:b].max()) <= float(before.min()) * 1.02
-            return f"The {name} charges until {until} because {self._best(best)}; {self._full()}."
+            return f"{name} charges until {until} because {self._best(best)}; {self._full()}."
         which = "cleaner" if car.wish.preference.goal is ChargeGoal.GREENEST else "cheaper"
-        return f"The {name} charges until {until}, as no later time is {which}; {self._full()}."
+        return f"{name} charges until {until}, as no later time is {which}; {self._full()}."
 
     def _best(self, best: bool) -> str:
         if self.car.wish.preference.goal is ChargeGoal.GREENEST:
@@ -169,7 +201,7 @@ class CarStory:
         return f"{self.car.ready.astimezone(self.home.request.site.timezone):%H:%M}"
 
     def _cannot(self) -> str:
-        return f"The {self.name} cannot charge: a limit leaves less than its minimum."
+        return f"{self.name} cannot charge: a limit leaves less than its minimum."
 
 
 def limit_of(home: Home, device: str, kinds: tuple[LimitKind, ...], a: int, b: int) -> Limit | None:

@@ -128,7 +128,8 @@ def thrift_words(home: Home, car: Car) -> str:
     wish = car.wish.preference
     words = []
     if wish.max_price_micro_per_kwh is not None:
-        words.append(f"{wish.max_price_micro_per_kwh / 1e6:.2f} {home.request.site.currency}")
+        whole, digits = divmod(wish.max_price_micro_per_kwh, 1_000_000)
+        words.append(f"{whole}.{f'{digits:06}'.rstrip('0'):0<2} {home.request.site.currency}")
     if wish.max_co2_g_per_kwh is not None:
         words.append(f"{wish.max_co2_g_per_kwh:.0f} g CO2")
     return f"{' or '.join(words)} per kWh"
