@@ -74,7 +74,7 @@ class Limiter:
         self._cage = Containment(self._target, self._pauser)
         self._raise_waits = False
         self._refuses_zero = False
-        """Whether it took this way for more, and refused 0 A, since it connected."""
+        """Whether it refused 0 A since it connected."""
         self._outlook_waits = False
         self._placed: dict[str, Rung] = {}
         """By purpose, the transaction and station profiles of ours that the charger holds."""
@@ -254,8 +254,8 @@ class Limiter:
                 self._look_at_combined(session)
                 return
         if wish_a == 0:
-            # Asked once: whoever took this way for more and refuses 0 A will refuse it again.
-            self._refuses_zero = self._climb.took
+            # Asked once: whoever refuses 0 A by the way it took for more, or by all, will refuse it again.
+            self._refuses_zero = True
             await self._pause(until, session)
             return
         self._climb.all_refused(self._target.clock.monotonic())
@@ -386,7 +386,8 @@ class Limiter:
         self._cage.exceeds = False
 
     async def _pause(self, until: datetime, session: EvSession | None) -> None:
-        why = "it takes no limit" if not self._climb.took else "it takes no 0 A"
+        takes_others = self._climb.took or self._defaults.safe is not None
+        why = "it takes no 0 A" if takes_others else "it takes no limit"
         await self._pauser.pause(self._target.profiles, self._target.occasion(session), why)
         self._held = None
         self._limit = InForce(0.0, self._target.clock.now(), until)

@@ -144,7 +144,7 @@ class LiveState:
         readings = [
             Reading(self._device, quantity, value, time)
             for quantity, value in sample.values.items()
-            if self._is_newest(quantity, sample.time)
+            if self._is_newest(quantity, sample.time, age_s)
         ]
         for reading in readings:
             if reading.value is not None:
@@ -164,12 +164,12 @@ class LiveState:
         while len(held) > 2 and at - held[0][0] > STALE_INTERVALS * self.interval_s:
             held.popleft()
 
-    def _is_newest(self, quantity: Quantity, time: datetime | None) -> bool:
+    def _is_newest(self, quantity: Quantity, time: datetime | None, age_s: float) -> bool:
         """By the charger's own stamps, except where its clock was just set back."""
         held = self._values.get(quantity, (0.0, 0.0, None))[2]
         if held is None or time is None or time >= held:
             return True
-        return abs(self._clock.now() - time) <= timedelta(seconds=self.interval_s)
+        return age_s <= self.interval_s
 
     def idle(self) -> list[Reading]:
         """Readings of a charger whose contactor is open: no power, no current; concluded, so no sample (see `resting`)."""

@@ -103,10 +103,10 @@ class Verification:
 
     def _by_register(self, device: str, status: ChargerStatus, seen: Seen) -> bool:
         found = self.site.device(device)
-        wired = len(found.spec.phases) if found is not None and isinstance(found.spec, ChargerSpec) else 3
-        phases = status.phases_in_use or wired
+        spec = found.spec if found is not None and isinstance(found.spec, ChargerSpec) else ChargerSpec()
+        phases = status.phases_in_use or len(spec.phases)
         interval_s, settle_s = status.sample_interval_s, self.timing.settle_s
-        return seen.trail.exceeds(phases, self.site.nominal_voltage_v, interval_s, settle_s)
+        return seen.trail.exceeds(phases, self.site.nominal_voltage_v, interval_s, settle_s, spec.max_current_a)
 
     def _does_not_take(self, status: ChargerStatus, sent: Sent, seen: Seen, now: float) -> bool:
         """A connected charger that neither takes a lower limit nor says why is one that does not obey."""

@@ -112,8 +112,10 @@ class Seen:
         if status.transaction != self._transaction:
             first, self._transaction = self._transaction is None, status.transaction
             self.limited_at, self._began = (-math.inf if first else now), (None if first else at)
-            self.lowered, self.limit = [], None
-            self.trail.begin_anew(now)
+            self.lowered, self.limit, self._gap = [], None, False
+            # What is told of a session begins with its own first register.
+            fresh = bool(status.transaction) and not first and status.session_wh == 0
+            self.trail.begin_anew(now, 0.0 if fresh else None)
         if self._began is None or status.accepted_at is None:
             return
         if status.accepted_at >= self._began - SLACK or now - self.limited_at > wait_s:

@@ -1,81 +1,133 @@
-"""The power of a charger that tells none: derived from its currents, else from its register; unknown stays unknown."""
+"""What counts as measured now: not what is concluded, not what waited in a queue, and no younger than its stamp."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
-from adapters.ocpp.live import LiveState
-from adapters.ocpp.samples import Sample
-from gateway.model.quantity import CURRENTS, VOLTAGES, Quantity
+from gateway.core.control.timing import ControlTiming
+from gateway.core.control.verification import honours
+from gateway.model.snapshot import ChargePhase
 from tests.adapters.ocpp2_fakes import peer2
-from tests.adapters.ocpp_fakes import home
-from tests.fakes import FakeClock
+from tests.adapters.ocpp_fakes import Peer, current, home, peer, until
 
-L1, L2, L3 = CURRENTS
-V1 = VOLTAGES[0]
+TIMING = ControlTiming()
 
 
-class Box:
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.live = LiveState("car", (1, 2, 3), self.clock, 10.0)
-
-    async def says(self, seconds: float, **values: float) -> float | None:
-        await self.clock.advance(seconds)
-        self.live.take_sample(Sample(None, {Quantity(name): value for name, value in values.items()}))
-        return self.live.power_w()
+def _power(watts: float) -> dict[str, Any]:
+    return {"value": str(watts), "measurand": "Power.Active.Import", "unit": "W"}
 
 
-@pytest.mark.parametrize(
-    ("values", "power_w"),
-    [
-        ({L1: 16.0, L2: 16.0, L3: 16.0}, 16 * 3 * 230),
-        ({L1: 10.0, L2: 0.0, L3: 0.0, V1: 240.0}, 2400),
-        ({L1: 16.0, Quantity.POWER: 3500.0}, 3500),
-        ({V1: 240.0}, None),
-    ],
-    ids=["currents alone, at the nominal voltage", "its own voltage", "its own word goes first", "no current"],
-)
-def test_power_comes_from_currents_and_voltages(values: dict[Quantity, float], power_w: float | None) -> None:
-    box = Box()
-    readings = box.live.take_sample(Sample(None, values))
-    assert box.live.power_w() == power_w
-    assert {reading.quantity for reading in readings} == set(values)  # what is derived is no reading
+# ---- a concluded zero
 
 
-async def test_the_zeros_of_a_charger_at_rest_do_not_outlive_its_first_currents() -> None:
-    box = Box()
-    box.live.idle()
-    assert box.live.power_w() == 0.0
-    assert await box.says(1, **{L1.value: 16.0}) == 3680.0
-    box.live.idle()
-    assert box.live.power_w() == 0.0
-
-
-async def test_where_neither_power_nor_current_is_told_the_register_tells_it() -> None:
-    box, energy = Box(), Quantity.ENERGY_IMPORT.value
-    assert await box.says(0, **{energy: 5000.0}) is None
-    assert await box.says(10, **{energy: 5030.0}) == pytest.approx(10_800)
-    for step in range(1, 6):
-        box_w = await box.says(10, **{energy: 5030.0 + 10 * step})
-    assert box_w == pytest.approx(3600)  # of the last half minute only
-    await box.clock.advance(31)
-    assert box.live.power_w() is None
-
-
-@pytest.mark.parametrize("after", [100.0, 900_000.0], ids=["a reset register", "a register that jumps"])
-async def test_a_register_that_does_not_follow_tells_no_power(after: float) -> None:
-    box, energy = Box(), Quantity.ENERGY_IMPORT.value
-    await box.says(0, **{energy: 5000.0})
-    assert await box.says(10, **{energy: after}) is None
-
-
-async def test_a_charger_of_currents_only_has_a_power_in_its_status() -> None:
+async def test_occupied_without_a_known_transaction_is_no_zero() -> None:
+    """Wrong before: a car that charged in a transaction begun before us was told to draw 0 W, just measured."""
     place = home()
     station = place.charger()
     async with place.serving(), peer2(place) as charger:
-        sampled = [{"value": 10, "measurand": "Current.Import", "phase": phase} for phase in ("L1", "L2", "L3")]
-        await charger.event("Started", state="EVConnected", evse=1)
-        at = charger.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        await charger.event("Updated", state="Charging", meterValue=[{"timestamp": at, "sampledValue": sampled}])
-        assert station.status().power_w == pytest.approx(6900)
+        await charger.plug("Occupied")
+        status = station.status()
+        assert (status.phase, status.power_w, status.resting) == (ChargePhase.PLUGGED, None, False)
+
+
+async def test_a_zero_that_was_concluded_is_told_as_such_and_confirms_no_limit() -> None:
+    place = home()
+    station = place.charger()
+    async with place.serving(), peer2(place) as charger:
+        await charger.plug("Available")
+        await station.apply(current(0, place.clock.now() + timedelta(minutes=2)))
+        status = station.status()
+        assert (status.power_w, status.resting, status.meter_age_s) == (0.0, True, None)
+        setpoint = current(0, place.clock.now() + timedelta(minutes=2))
+        offering = replace(status, offered_a=0.0)
+        assert honours(offering, setpoint, 100.0, TIMING) is None
+        assert honours(replace(offering, resting=False), setpoint, 100.0, TIMING) is True, "else it would"
+
+
+@pytest.mark.parametrize("word", ["Preparing", "SuspendedEV", "SuspendedEVSE", "Finishing"])
+async def test_a_16_charger_that_says_that_it_does_not_charge_rests_until_it_says_more(word: str) -> None:
+    place = home()
+    station = place.charger()
+    async with place.serving(), peer(place) as charger:
+        await charger.status(word)
+        assert (station.status().power_w, station.status().resting) == (0.0, True)
+        await charger.start()
+        assert (station.status().power_w, station.status().resting) == (None, False), "not a zero any more"
+
+
+async def test_a_2x_charger_rests_by_its_charging_state_until_a_new_connection() -> None:
+    place = home()
+    station = place.charger()
+    async with place.serving():
+        async with peer2(place) as charger:
+            await charger.event("Started", state="Charging", evse=1, power=7000)
+            await charger.event("Ended", state="EVConnected", power=0)
+            await charger.plug("Occupied")
+            assert station.status().resting and station.status().power_w == 0.0
+        await until(lambda: not station.status().connected)
+        async with peer2(place) as charger:
+            await charger.plug("Occupied")
+            assert station.status().power_w is None, "it may have begun to charge meanwhile"
+
+
+# ---- age, stream and burst
+
+
+async def _sampled(charger: Peer, watts: float, age_s: float) -> None:
+    await charger.meter(_power(watts), transaction=1, time=charger.now() - timedelta(seconds=age_s))
+
+
+async def test_a_single_late_sample_is_as_old_as_its_stamp() -> None:
+    """Wrong before: its age counted from its arrival, so that it judged a limit told after it was taken."""
+    place = home()
+    station = place.charger()
+    async with place.serving(), peer(place) as charger:
+        await charger.start()
+        await _sampled(charger, 7000, 40)
+        assert (station.status().power_w, station.status().meter_age_s) == (7000.0, 40.0)
+
+
+async def test_a_queue_that_comes_after_a_new_connection_is_history_however_young() -> None:
+    """Wrong before: the queued 11 kW of before the cut convicted a charger that had long obeyed."""
+    place = home()
+    station = place.charger()
+    async with place.serving():
+        async with peer(place) as charger:
+            await charger.start()
+            await _sampled(charger, 7000, 0)
+        await until(lambda: not station.status().connected)
+        await place.clock.advance(50)
+        async with peer(place) as charger:
+            for age_s in (40, 30, 20, 10):
+                await _sampled(charger, 11000, age_s)
+            assert (station.status().power_w, station.status().meter_age_s) == (None, 50.0)
+            await _sampled(charger, 4000, 0)
+            assert (station.status().power_w, station.status().meter_age_s) == (4000.0, 0.0)
+
+
+async def test_a_burst_on_a_standing_line_is_history_after_its_first() -> None:
+    place = home()
+    station = place.charger()
+    async with place.serving(), peer(place) as charger:
+        await charger.start()
+        for watts, age_s in ((1000, 55), (2000, 45), (3000, 35), (4000, 25)):
+            await _sampled(charger, watts, age_s)
+        assert (station.status().power_w, station.status().meter_age_s) == (1000.0, 55.0)
+
+
+@pytest.mark.parametrize("wrong_s", [-3600.0, -30.0, 30.0, 3600.0])
+async def test_the_samples_of_a_wrong_clock_are_as_young_as_they_arrive_once_they_stream(wrong_s: float) -> None:
+    place = home()
+    station = place.charger()
+    async with place.serving(), peer(place) as charger:
+        await charger.start()
+        for _ in range(3):
+            await place.clock.advance(10)
+            await _sampled(charger, 7000, wrong_s)
+        assert (station.status().power_w, station.status().meter_age_s) == (7000.0, 0.0)
+        await _sampled(charger, 9000, wrong_s + 20)
+        assert station.status().power_w == 7000.0, "a queued one in between"

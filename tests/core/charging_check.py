@@ -12,8 +12,8 @@ What cannot be demanded, and so is not, because nobody but the cars knows it at 
 - what a load did since the meter's last word (1 s, or its silence of up to 9 s): the rest is that of the last word;
 - of what the meter showed then, what may be a car's: a car that was told less within the last 7 s, or whose last sample
   is older than the command before it, may have drawn up to what it was told; one that took less of itself since its
-  last sample counts with the sample. Each is believed by no more than that `doubt`, and the check is made with the rest
-  less the doubt;
+  last sample counts with the sample; one that never took a limit and tells nothing may draw its maximum. The check is
+  made with the rest less this `doubt`;
 - that a charger does what it was told, before it can be found out (15 s, two sampling intervals): till then one that
   lies or refuses counts with what it was told, and nobody may be raised into the room it has not left.
 
@@ -150,7 +150,7 @@ def thought(world: World, box: Box, at: float) -> float:
     """The most the car may have drawn at a moment by all that was known, A per phase."""
     limits = box.limits_since(at - TIMING.settle_s)
     if world.now - box.sample.at > FRESH_S:
-        return max(limits)
+        return max(limits) if box.device.id in world.commanded else box.spec.max_current_a
     settled = box.sample.at - box.told_at >= TIMING.follow_s
     return box.sample.amps if settled else max(box.sample.amps, *limits)
 

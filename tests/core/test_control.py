@@ -20,7 +20,7 @@ from gateway.model.preferences import ChargeMode, ChargingPreference, Preference
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import Limit, LimitKind, Override, Setpoint, SetpointKind
 from gateway.model.site import Role
-from gateway.model.snapshot import DeviceState
+from gateway.model.snapshot import ChargePhase, DeviceState
 from tests.core.homes import SITE, block, car, plan, snapshot
 from tests.fakes import START
 
@@ -439,3 +439,14 @@ def test_a_raise_never_exceeds_what_the_fuse_leaves(currents, drawn, before, age
 def test_verification(name, amps, age, since, verdict):
     setpoint = commanded(6)["car"]
     assert honours(car(amps, age_s=age), setpoint, since, TIMING) is verdict, name
+
+
+def test_the_battery_does_not_feed_a_car_that_has_not_sent_its_first_sample():
+    """Wrong before: it was taken for house load; the battery gave 4 kW and took them back when the sample came."""
+    unknown = replace(car(None), meter_age_s=None)
+    new = snapshot((20, 20, 20), charger=unknown, commanded=commanded(16), mode=ChargeMode.NOW)
+    assert decided(new)["inverter"].low == pytest.approx(-2800)
+    nobody = replace(unknown, transaction="", phase=ChargePhase.AVAILABLE)
+    assert decided(replace(new, chargers={"car": nobody}))["inverter"].low == pytest.approx(-5000)
+    away = replace(unknown, connected=False)
+    assert decided(replace(new, chargers={"car": away}))["inverter"].low == pytest.approx(-5000)

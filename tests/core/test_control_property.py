@@ -11,7 +11,7 @@ from tests.core.charging_check import Tally, adventures, longest_overload_s
 from tests.core.charging_world import random_world
 
 MOST_EXCUSED = 0.30
-"""Of the checks with something told; 23 % in 100 houses, the rest are made in full."""
+"""Of the checks with something told; 23 to 28 % of them are, the rest are made in full."""
 
 
 def told_above(houses: Iterable[int]) -> tuple[list[str], Tally]:

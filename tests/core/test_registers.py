@@ -39,10 +39,11 @@ def trail(amps: float, seconds: int, *limits: tuple[float, float], quantum_wh: f
         ("16 A at a limit of 6 A, in steps of 0.1 kWh", trail(16.0, 300, (0, 6.0), quantum_wh=100.0), True),
         ("a register that stands still", trail(0.0, 300, (0, 0.0)), False),
         ("no limit known", trail(16.0, 300), False),
+        ("no limit known, and more than its maximum", trail(20.0, 300), True),
     ],
 )
 def test_the_register_convicts_who_takes_more_than_any_limit_of_the_time(name: str, seen: Trail, verdict: bool) -> None:
-    assert seen.exceeds(3, 230.0, INTERVAL_S, SETTLE_S) is verdict, name
+    assert seen.exceeds(3, 230.0, INTERVAL_S, SETTLE_S, 16.0) is verdict, name
 
 
 def test_what_comes_in_a_burst_after_a_gap_is_not_counted() -> None:
@@ -53,7 +54,7 @@ def test_what_comes_in_a_burst_after_a_gap_is_not_counted() -> None:
         found.read(61.0 + index / 10, 100.0 + index * 50)
     for second in range(85, 150, 10):
         found.read(float(second), 700.0 + second * 6 * 690 / 3600)
-    assert not found.exceeds(3, 230.0, INTERVAL_S, SETTLE_S)
+    assert not found.exceeds(3, 230.0, INTERVAL_S, SETTLE_S, 16.0)
 
 
 def test_the_highest_limit_of_late_is_what_a_car_may_still_draw() -> None:
@@ -61,3 +62,17 @@ def test_the_highest_limit_of_late_is_what_a_car_may_still_draw() -> None:
     for at, limit in ((0.0, 16.0), (10.0, 8.0), (12.0, 9.0), (14.0, 8.0)):
         found.limited(at, limit)
     assert [found.most_a(since) for since in (-1.0, 5.0, 10.0, 11.0, 14.0)] == [None, 16.0, 9.0, 9.0, 8.0]
+
+
+def test_a_transaction_begins_with_its_own_register_so_that_two_intervals_are_enough() -> None:
+    found = Trail()
+    found.begin_anew(100.0, 0.0)
+    found.limited(100.0, 0.0)
+    for second in (110.0, 120.0):
+        found.read(second, (second - 100.0) * 16 * 690 / 3600)
+    assert found.exceeds(3, 230.0, INTERVAL_S, SETTLE_S, 16.0)
+    found.begin_anew(100.0, 0.0)
+    found.limited(100.0, 0.0)
+    for second in (110.0, 120.0, 130.0):
+        found.read(second, 6 * 16 * 690 / 3600)
+    assert not found.exceeds(3, 230.0, INTERVAL_S, SETTLE_S, 16.0), "it had six seconds to follow"

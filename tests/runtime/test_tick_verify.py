@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from gateway.core.control.timing import ControlTiming
+from gateway.core.control.verification import Lowered, Sight
 from gateway.core.metering.freeze import Wishes
 from gateway.model.authority import Authority
 from gateway.model.errors import DeviceUnreachable
 from gateway.model.preferences import ChargeMode, ChargingPreference, Preferences
 from gateway.model.setpoint import Setpoint
-from gateway.model.snapshot import ChargerStatus
+from gateway.model.snapshot import ChargePhase, ChargerStatus
+from gateway.runtime.witness import Seen
 from tests.runtime.fakes_devices import FakeActuator, FakeCharger, Rig
 
 OFF = Wishes(Preferences(charging={"car": ChargingPreference(ChargeMode.OFF)}))
@@ -276,3 +280,16 @@ async def test_a_lasting_overload_with_a_disobedient_car_is_not_laid_to_other_lo
     await pass_time(rig, car, 60)
     assert "does not honour the limit" in rig.notices.open["fuse"].text
     assert "does not control" not in rig.notices.open["fuse"].text
+
+
+async def test_a_car_that_is_raised_while_another_is_lowered_takes_the_meters_proof_away() -> None:
+    """The meter stands still when one car takes what another gives up: that accuses nobody."""
+    given, taking = Seen(), Seen()
+    given.lowered = [Lowered(6.0, 100.0, (16.0, 16.0, 16.0), 95.0)]
+    flat = [Sight(90.0 + second, (20.0, 20.0, 20.0)) for second in range(25)]
+    status = ChargerStatus("car", ChargePhase.CHARGING, True, transaction="1")
+    judge = partial(given.by_meter, status, flat, ControlTiming(), 112.0, [given, taking], True)
+    taking.raised_at = 99.0
+    assert not judge()
+    taking.raised_at = 60.0
+    assert judge()

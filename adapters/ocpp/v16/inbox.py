@@ -133,7 +133,7 @@ class Inbox:
         self, transaction: float | None, time: datetime | None, register: float | None, reason: str, samples: list[Any]
     ) -> None:
         """End the session that is meant; what was ended in its place by guess goes to another."""
-        if transaction is None and register is None:
+        if (transaction or 0.0) <= 0 and time is None and register is None:
             return  # it tells nothing by which a session could be known
         connectors = list(self._host.connectors.values())
         books = [connector.book for connector in connectors]
