@@ -223,6 +223,17 @@ def test_a_car_that_came_while_the_meter_was_long_silent_gets_its_safe_current()
     assert amps(street(charger("a")), replace(snap, devices={"meter": meter((5, 5, 5), 30)}))["a"] == 0.0
 
 
+def test_a_car_stopped_for_a_silent_meter_starts_again_soon_after_it_is_back() -> None:
+    """Wrong before: it rested a minute, as if it had lacked room, while another car took all of it."""
+    site = street(charger("a", safe_current_a=0.0))
+    silent = at((5, 5, 5), [status("a", 10)], {"a": 10.0}, age_s=11)
+    memory = decide(site, silent, ControlMemory(), TIMING, 100.0).memory
+    back = at((5, 5, 5), [status("a", 0)], {"a": 0.0})
+    given = [decide(site, back, memory, TIMING, at_s).setpoints[0].value for at_s in (105.0, 111.0)]
+    assert given[0] == 0.0
+    assert given[1] >= 6.0
+
+
 def test_a_one_phase_car_leaves_the_other_phases_to_others() -> None:
     one = status("a", (16.0, 0.0, 0.0), phases_in_use=1)
     site = street(charger("a"), charger("b", phases=(2,)), fuse_a=20)

@@ -275,7 +275,9 @@ def _remember(now: _Moment, chargers: tuple[Device, ...], setpoints: list[Setpoi
         present = turns.plugged(now.snapshot.chargers.get(device.id))
         if setpoint.value == 0 and (before is None or before.value > 0) and held and present:
             # Only the stop itself: a rest that counted anew at every tick would never end.
-            paused[device.id] = now.mono
+            # Behind a silent meter nobody lacked room: it may start again as soon as the meter is trusted.
+            shorter = now.timing.resume_pause_s - now.timing.raise_pause_s if lane is None else 0.0
+            paused[device.id] = now.mono - shorter
         wants[device.id] = present and (setpoint.value > 0 or lane is not None or now.rests(device))
         seated[device.id] = setpoint.value > 0
     return replace(
