@@ -64,7 +64,8 @@ class ChargerFacts:
         """The charger told its make: recall what was learned of it."""
         if make == self.make and serial == self.serial:
             return
-        self.older_inside = self.older_inside and make == self.make  # another firmware may be sound
+        if self.make.words and make != self.make:
+            self.older_inside = False  # another firmware may be sound
         self.make, self.serial = make, serial
         await self._put_charger()
         await self._recall()

@@ -108,7 +108,7 @@ def charger_card(home: HomeView, device: Device) -> ChargerCard:
         setpoint.reason if setpoint and plugged else "",
         status.phase.value if status else "offline",
         plugged,
-        watts(status.power_w if status else None),
+        watts(status.power_w if status else None) + (" (not measured)" if status and status.resting else ""),
         watt_hours(status.session_wh) if status and plugged else "–",
         f"{status.soc_percent:.0f} %" if status and status.soc_percent is not None else "–",
         f"{setpoint.value:.0f} A" if setpoint else "–",

@@ -35,7 +35,7 @@ class Flash:
         return {"status": "Accepted"}
 
     def _clear(self, payload: dict[str, Any]) -> dict[str, Any]:
-        number = payload.get("id") or payload.get("chargingProfileId")
+        number = payload["id"] if "id" in payload else payload["chargingProfileId"]
         known = self.held.pop(number, None) is not None
         self.seen.append(self.default_a())
         return {"status": "Accepted" if known else "Unknown"}
