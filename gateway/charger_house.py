@@ -16,7 +16,7 @@ from adapters.ocpp.facts import NO_QUIRKS
 from adapters.ocpp.quirks import Quirks
 from adapters.ocpp.receiver import Receiver
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
-from adapters.pki.authority import LocalAuthority
+from adapters.pki.keeper import Keeper
 from gateway.config import SiteFile
 from gateway.model.errors import StoreError
 from gateway.model.site import Device
@@ -38,7 +38,7 @@ class ChargerHouse:
         self.uploads = data / UPLOADS
         """The folder of the logs that chargers upload."""
         self.supervisor = Supervisor(clock)
-        self.authority: LocalAuthority | None = None
+        self.authority: Keeper | None = None
         self.trouble = ""
         """Why there are no certificates, in words; empty while there are."""
         self._pki = data / PKI
@@ -69,10 +69,10 @@ class ChargerHouse:
         receiver = self._receivers.get(name)
         return Csms(name, settings, self._clock, store, store, on_change, self.authority, receiver, self._quirks)
 
-    def _opened(self, extra_names: Sequence[str]) -> LocalAuthority | None:
+    def _opened(self, extra_names: Sequence[str]) -> Keeper | None:
         """The certificate authority; a damaged one costs TLS, not the charging."""
         try:
-            return LocalAuthority.open(self._pki, self._clock, extra_names)
+            return Keeper.open(self._pki, self._clock, extra_names)
         except StoreError as error:
             self.trouble = str(error)
             log.error("%s", error)

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from adapters.ocpp.csms import Csms
 from adapters.ocpp.settings import OcppSettings
-from adapters.pki.authority import LocalAuthority
+from adapters.pki.keeper import Keeper
 from gateway.model.charging import TraceLine, WaitingCharger
 from gateway.model.errors import DeviceUnreachable
 from gateway.model.session import EvSession
@@ -58,7 +58,7 @@ def run_probe(settings: OcppSettings, data: Path, seconds: float, clock: Clock, 
     """
     made = data / "pki"
     with tempfile.TemporaryDirectory() as spare:
-        authority = LocalAuthority.open(made if (made / "ca.pem").is_file() else Path(spare) / "pki", clock)
+        authority = Keeper.open(made if (made / "ca.pem").is_file() else Path(spare) / "pki", clock)
         store = NothingKept()
         csms = Csms("probe", settings, clock, store, store, lambda device, what: None, authority)
         with suppress(KeyboardInterrupt):

@@ -7,12 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from cryptography import x509
-
 from adapters.ocpp.certificates import Certificates
 from adapters.ocpp.charge_point import Peer
 from adapters.ocpp.credentials import Credentials, new_password
-from adapters.ocpp.tls import CertificateAuthority
+from adapters.ocpp.tls import CertificateAuthority, serial_in
 from gateway.model.errors import CommandRefused, DeviceAnswerWrong, DeviceError, StoreError, WishRefused
 
 log = logging.getLogger(__name__)
@@ -140,12 +138,12 @@ class Rotation:
             return False
         try:
             self._check_may_ask(point)
-            made = self._authority.issue(request, point.identity, serial_number)
+            made = await asyncio.to_thread(self._authority.issue, request, point.identity, serial_number)
         except WishRefused as why:
             log.warning("%s: its certificate request is refused: %s", point.identity, why)
             self._tell(point.identity, f"its certificate request is refused: {why}")
             return False
-        serial = x509.load_pem_x509_certificate(made.encode()).serial_number
+        serial = serial_in(made)
         await self._certificates.propose(point.identity, serial)
         self._asked.pop(point.identity, None)
         delivery = asyncio.create_task(self._deliver(point, made, serial), name=f"certificate for {point.identity}")

@@ -139,3 +139,22 @@ def why_failed(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "the charger did not finish the handshake in time"
     return "the charger hung up in the handshake: it may not trust our root certificate"
+
+
+def serial_in(certificate_pem: str) -> int:
+    """The serial number of a certificate that was just made (RFC 5280 section 4.1: SEQUENCE {SEQUENCE {[0] version, INTEGER ...)."""
+    der = ssl.PEM_cert_to_DER_cert(certificate_pem)
+    at = _inside(der, _inside(der, 0))
+    at = _behind(der, at) if der[at] == 0xA0 else at
+    return int.from_bytes(der[_inside(der, at) : _behind(der, at)], "big", signed=True)
+
+
+def _inside(der: bytes, at: int) -> int:
+    """Where the content of the element at `at` begins (X.690 section 8.1)."""
+    return at + 2 + (der[at + 1] & 0x7F if der[at + 1] & 0x80 else 0)
+
+
+def _behind(der: bytes, at: int) -> int:
+    begin = _inside(der, at)
+    length = int.from_bytes(der[at + 2 : begin], "big") if der[at + 1] & 0x80 else der[at + 1]
+    return begin + length

@@ -11,12 +11,11 @@ folder/server.pem  key and certificate of the CSMS (0600), one file, so that bot
 from __future__ import annotations
 
 import ipaddress
-import logging
 import string
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -24,12 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from adapters.pki.files import read_bytes, write_private
-from adapters.pki.names import HubNames, hub_names
+from adapters.pki.names import HubNames, flat, hub_names
 from adapters.pki.requests import checked_request
 from gateway.model.errors import StoreError
 from gateway.ports import Clock
-
-log = logging.getLogger(__name__)
 
 ROOT_YEARS, SERVER_DAYS, CHARGER_DAYS = 10, 365, 3 * 365
 BACKDATED = timedelta(days=1)
@@ -38,16 +35,13 @@ SOFTWARE_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 """No true clock shows less: a hub without a battery-backed clock must not make certificates that ended in 1980."""
 ROOT_START = datetime(2020, 1, 1, tzinfo=UTC)
 """The root is older than any charger's wrong clock is likely to be slow."""
-LOOK_S = 3600.0
 SERIAL_CHARACTERS = 64
 PRINTABLE = frozenset(string.ascii_letters + string.digits + " '()+,-./:=?")
 """What the attribute serialNumber can hold (RFC 5280, appendix A.1; X.680 PrintableString)."""
 
 
 class LocalAuthority:
-    """Signs for this home only; made by `open`, kept fresh by `run`."""
-
-    name = "certificates"
+    """Signs for this home only; made by `open`. The gateway asks it through keeper.py."""
 
     def __init__(
         self,
@@ -63,6 +57,8 @@ class LocalAuthority:
         self._key = key
         self._root = root
         self._server: x509.Certificate | None = None
+        self.made: list[str] = []
+        """What was made since it was opened, in words."""
 
     @classmethod
     def open(cls, folder: Path, clock: Clock, extra_names: Sequence[str] = ()) -> Self:
@@ -74,8 +70,11 @@ class LocalAuthority:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{folder}: cannot be made ({error.strerror})") from error
-        key, root = _load_root(folder) or _make_root(folder, clock.now())
+        kept = _load_root(folder)
+        key, root = kept or _make_root(folder, clock.now())
         authority = cls(folder, clock, extra_names, key, root)
+        if kept is None:
+            authority.made.append(f"the home's own certificate authority was made in {folder}")
         authority._server = _load_server(folder / "server.pem")
         authority.renew_if_due()
         return authority
@@ -117,23 +116,19 @@ class LocalAuthority:
         if identity.isascii():
             builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(identity)]), critical=False)
         made = builder.sign(self._key, hashes.SHA256())
-        log.info("%s: a certificate was signed for the charger %s", self.name, identity)
         return made.public_bytes(serialization.Encoding.PEM).decode()
 
     # ---- keeping it fresh
 
-    async def run(self) -> None:
-        """Renew the server certificate in time, until cancelled."""
-        failing = False
-        while True:
-            try:
-                self.renew_if_due()
-                failing = False
-            except StoreError as error:
-                if not failing:
-                    log.error("%s: %s", self.name, error)
-                failing = True
-            await self._clock.sleep(LOOK_S, real_floor=1.0)
+    def known(self) -> dict[str, Any]:
+        """What may be told of the server certificate without looking at it again: serial number, start, when it is due."""
+        held = self._server
+        assert held is not None
+        start, end = held.not_valid_before_utc, held.not_valid_after_utc
+        due = start + (end - start) * 2 / 3
+        return {
+            "serial": str(held.serial_number), "start": start.isoformat(), "due": due.isoformat(), "names": _names_of(held),
+        }  # fmt: skip
 
     def renew_if_due(self) -> bool:
         """Make a new server certificate when 2/3 of its life are over, the clock shows a time before it, or the hub
@@ -141,7 +136,7 @@ class LocalAuthority:
         why = self._why_due()
         if why:
             self._make_server()
-            log.info("%s: a new server certificate was made: %s", self.name, why)
+            self.made.append(f"a new server certificate was made: {why}")
         return bool(why)
 
     def _why_due(self) -> str:
@@ -155,7 +150,7 @@ class LocalAuthority:
             return "the clock was set back"
         if held.issuer != self._root.subject or not _signed_by(held, self._root):
             return "the old one is another authority's"
-        return "" if set(_names_of(held)) >= set(_flat(self.names())) else "the hub has a new name or address"
+        return "" if set(_names_of(held)) >= set(flat(self.names())) else "the hub has a new name or address"
 
     def _make_server(self) -> None:
         key, names = ec.generate_private_key(ec.SECP256R1()), self.names()
@@ -237,7 +232,6 @@ def _make_root(folder: Path, now: datetime) -> tuple[ec.EllipticCurvePrivateKey,
     )
     write_private(folder / "ca.key", _key_pem(key))
     write_private(folder / "ca.pem", root.public_bytes(serialization.Encoding.PEM))
-    log.info("certificates: the home's own certificate authority was made in %s", folder)
     return key, root
 
 
@@ -266,10 +260,6 @@ def _names_of(held: x509.Certificate) -> list[str]:
     names = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
     return [*names.get_values_for_type(x509.DNSName), *addresses]
-
-
-def _flat(names: HubNames) -> list[str]:
-    return [*names.hosts, *names.addresses]
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

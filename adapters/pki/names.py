@@ -21,6 +21,11 @@ class HubNames:
     addresses: tuple[str, ...]
 
 
+def flat(names: HubNames) -> list[str]:
+    """Host names and addresses in one list."""
+    return [*names.hosts, *names.addresses]
+
+
 def hub_names(extra: Sequence[str] = ()) -> HubNames:
     """What this hub is called: its host name, that with .local (mDNS), `extra`, and its addresses; loopback last."""
     name = socket.gethostname().split(".")[0].lower()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import stat
 from datetime import UTC, datetime, timedelta
@@ -68,18 +67,6 @@ def test_the_server_certificate_is_renewed_after_two_thirds_of_its_life(tmp_path
     assert authority.renew_if_due()
     assert server_of(authority).not_valid_after_utc > first.not_valid_after_utc
     assert authority.root_pem() == root
-
-
-async def test_the_loop_renews_by_itself(tmp_path: Path) -> None:
-    clock = FakeClock()
-    authority = LocalAuthority.open(tmp_path, clock)
-    before = authority.server_serial()
-    task = asyncio.create_task(authority.run())
-    clock.step(300 * 86400)
-    await clock.advance(3601)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert authority.server_serial() != before
 
 
 def test_a_new_address_of_the_hub_brings_a_new_certificate(tmp_path: Path) -> None:
