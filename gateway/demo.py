@@ -140,7 +140,7 @@ class Demo:
         ]  # fmt: skip
 
     def _spawn(self, name: str, arguments: list[str], *, quiet: bool = False) -> Child:
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "1"}
         process = subprocess.Popen(
             [sys.executable, *arguments],
             stdout=subprocess.DEVNULL if quiet else subprocess.PIPE,

@@ -36,8 +36,12 @@ def hub_names(extra: Sequence[str] = ()) -> HubNames:
 
 def _interface_addresses() -> list[str]:
     found = []
+    try:
+        interfaces = [name for _, name in socket.if_nameindex()]
+    except OSError:
+        return []  # a service that may not ask the kernel for them: the host name stays
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        for _, interface in socket.if_nameindex():
+        for interface in interfaces:
             try:
                 answer = fcntl.ioctl(asked.fileno(), SIOCGIFADDR, struct.pack("256s", interface.encode()[:15]))
             except OSError:
