@@ -11,6 +11,8 @@ from gateway.model.errors import StoreError
 
 def make_folder(data: Path) -> None:
     """Make the folder; raises StoreError with the remedy when it cannot be made."""
+    # Who is at home and what they draw, the owner's password: files of the home are its owner's alone.
+    os.umask(0o077)
     try:
         data.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -360,9 +360,13 @@ class Limiter:
         held, used, target = self._held, self._pauser.paused_by or self._climb.rung, self._target
         # What was not honoured is held for nothing: a fall from here on is not its doing.
         self._held = None
-        if used not in LAST_RESORTS and not at_once and (milder := await self._proof.mend(held)):
+        if self._proof.lies(held):
+            # What its own word once proved is disproved with it.
+            await target.facts.learn("never_zero", None)
+            await target.facts.learn("rung", None)
+        elif used not in LAST_RESORTS and not at_once and (milder := await self._proof.mend(held)):
             return milder
-        self._proof.is_disproved(held)
+        self._proof.seen = False
         await target.facts.learn("over_a", None)
         if used not in LAST_RESORTS and not at_once and await self._clear_others():
             return CLEAR_OTHERS

@@ -44,12 +44,16 @@ class Proof:
         """Another way, or the charger started anew: it must prove itself."""
         self.seen, self._asked, self._stood_a = False, 0, None
 
-    def is_disproved(self, held: Held | None) -> None:
-        """The limit is not honoured by another witness: does its own word say that it is?"""
+    def lies(self, held: Held | None) -> bool:
+        """The limit is not honoured, another witness says: does its own word say that it is? Then it proves nothing more."""
         drawn_a = self._target.drawn_a()
-        if held is not None and drawn_a is not None and self._target.sampled_since(held.at):
+        if held is None or drawn_a is None:
+            return self._doubted
+        # A limit told again, unchanged, is no new one to wait for.
+        changed_at = max(held.raised_at, held.lowered_at)
+        if self._target.sampled_since(changed_at if math.isfinite(changed_at) else held.at):
             self._doubted = self._doubted or drawn_a <= held.current_a + TOLERANCE_A
-        self.seen = False
+        return self._doubted
 
     def ask_again(self) -> None:
         """A new session: the combined schedule may be asked for once more."""
@@ -111,7 +115,7 @@ class Proof:
     async def mend(self, held: Held | None) -> Rung | None:
         """A way that works, but not at 0 A, or gives a little more than it is told: what to do; None: neither."""
         facts, drawn_a = self._target.facts, self._target.drawn_a()
-        near_least = drawn_a is not None and drawn_a <= self._target.spec.min_current_a + TOLERANCE_A
+        near_least = drawn_a is not None and TOLERANCE_A < drawn_a <= self._target.spec.min_current_a + TOLERANCE_A
         if held is not None and held.current_a == 0 and self.seen and near_least:
             await facts.learn("never_zero", True)
             return REMOTE_STOP

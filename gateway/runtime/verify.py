@@ -22,7 +22,7 @@ from gateway.model.authority import Authority
 from gateway.model.errors import CommandRefused, DeviceError
 from gateway.model.setpoint import Setpoint
 from gateway.model.site import ChargerSpec, Site
-from gateway.model.snapshot import ChargerStatus, DeviceState, Snapshot
+from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snapshot
 from gateway.ports import Clock, EvCharger
 from gateway.runtime.notices import Notices
 from gateway.runtime.sent import Sent
@@ -83,7 +83,8 @@ class Verification:
         if self._by_register(device, status, seen):
             seen.lies = seen.lies or self._own_word(status, sent, held, seen, now) is True
             return False
-        if seen.by_meter(status, self._sights, self.timing, now, self._seen.values(), in_danger):
+        draws = status.transaction or status.phase is ChargePhase.CHARGING
+        if draws and seen.by_meter(status, self._sights, self.timing, now, self._seen.values(), in_danger):
             return False
         if in_danger and device in self.disobeying and now - sent.rung_at >= self.timing.settle_s:
             return None if seen.stands_down(status, self._sights, sent.rung_at) else False

@@ -134,6 +134,21 @@ async def test_a_charger_whose_word_was_disproved_is_never_seen_working_by_it() 
     assert box.facts.get("rung") is None and not box.limiter.seen_working
 
 
+async def test_what_a_liars_own_word_proved_is_unlearned_with_it() -> None:
+    """Wrong before: it told of 0 A while it drew 16 A, and its make was remembered as one that takes no 0 A."""
+    box = await draws_16_a("1.6", Quirk(offers=False))
+    for amps in (10.0, 6.0, 0.0):
+        for _ in range(4):
+            await box.clock.advance(10)
+            box.show()
+            await wish(box, amps)
+    assert box.facts.get("rung") is not None, "by its own samples it obeys"
+    with suppress(CommandRefused):
+        await box.limiter.next_rung()
+    assert box.facts.get("rung") is None and box.facts.get("never_zero") is None
+    assert not box.limiter.seen_working
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_the_other_unit_is_tried_early(version: str) -> None:
     """Wrong before: watts stood behind all ways in amperes, and the charger was stopped before."""
