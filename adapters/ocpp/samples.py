@@ -5,10 +5,12 @@ Signs are ours: import and charging positive, export negative. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from adapters.ocpp.wire import clean, to_time
 from gateway.model.quantity import CURRENTS, VOLTAGES, Quantity
 
 REGISTER = "Energy.Active.Import.Register"
@@ -37,6 +39,21 @@ class Item:
     value: float
     phase: str | None = None
     location: str | None = None
+
+
+Sampled = Sequence[Mapping[str, Any]]
+
+
+def to_samples(
+    meter_values: Sequence[Mapping[str, Any]], phases: tuple[int, ...], items: Callable[[Sampled], Iterable[Item]]
+) -> list[Sample]:
+    """Samples in the message's order, `items` reading the version's sampled values; L1 is the first of `phases`."""
+    samples = []
+    for value in meter_values:
+        sampled = value.get("sampledValue") or []
+        contexts = frozenset(clean(item.get("context")) for item in sampled) - {""}
+        samples.append(Sample(to_time(value.get("timestamp")), to_quantities(items(sampled), phases), contexts))
+    return samples
 
 
 def to_quantities(items: Iterable[Item], phases: tuple[int, ...]) -> dict[Quantity, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from firmware_sim.ocppj.profiles import ALL_PHASES, Profile, time_of
+from firmware_sim.ocppj.profiles import ALL_PHASES, Profile, received
 
 
 def parse(connector: int, raw: dict[str, Any], now: datetime) -> Profile:
@@ -15,23 +15,7 @@ def parse(connector: int, raw: dict[str, Any], now: datetime) -> Profile:
         (float(part["startPeriod"]), float(part["limit"]), int(part.get("numberPhases", ALL_PHASES)))
         for part in schedule["chargingSchedulePeriod"]
     )
-    return Profile(
-        connector=connector,
-        received=now,
-        id=int(raw["chargingProfileId"]),
-        stack_level=int(raw["stackLevel"]),
-        purpose=raw["chargingProfilePurpose"],
-        kind=raw["chargingProfileKind"],
-        unit=schedule["chargingRateUnit"],
-        periods=tuple(sorted(periods)),
-        start=time_of(schedule.get("startSchedule")),
-        duration_s=None if schedule.get("duration") is None else float(schedule["duration"]),
-        valid_from=time_of(raw.get("validFrom")),
-        valid_to=time_of(raw.get("validTo")),
-        recurrency=raw.get("recurrencyKind", ""),
-        transaction_id=raw.get("transactionId"),
-        raw=raw,
-    )
+    return received(connector, raw["chargingProfileId"], raw, schedule, periods, now)
 
 
 def matches(wanted: dict[str, Any], held: Profile) -> bool:

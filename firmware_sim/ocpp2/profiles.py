@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from firmware_sim.ocppj.profiles import ALL_PHASES, EXTERNAL, Profile, time_of
+from firmware_sim.ocppj.profiles import ALL_PHASES, EXTERNAL, Profile, received
 
 
 def parse(evse: int, raw: dict[str, Any], now: datetime) -> Profile:
@@ -22,23 +22,7 @@ def parse(evse: int, raw: dict[str, Any], now: datetime) -> Profile:
         )
         for part in schedule["chargingSchedulePeriod"]
     )
-    return Profile(
-        connector=evse,
-        received=now,
-        id=raw["id"],
-        stack_level=raw["stackLevel"],
-        purpose=raw["chargingProfilePurpose"],
-        kind=raw["chargingProfileKind"],
-        unit=schedule["chargingRateUnit"],
-        periods=tuple(sorted(periods)),
-        start=time_of(schedule.get("startSchedule")),
-        duration_s=None if schedule.get("duration") is None else float(schedule["duration"]),
-        valid_from=time_of(raw.get("validFrom")),
-        valid_to=time_of(raw.get("validTo")),
-        recurrency=raw.get("recurrencyKind", ""),
-        transaction_id=raw.get("transactionId"),
-        raw=raw,
-    )
+    return received(evse, raw["id"], raw, schedule, periods, now)
 
 
 def broken_rule(evse: int, raw: dict[str, Any], remote_start: bool = False) -> str | None:

@@ -41,6 +41,10 @@ class Allowed:
     phases: int = ALL_PHASES
 
 
+Periods = tuple[tuple[float, float, int], ...]
+"""(start s, limit in the profile's unit, number of phases)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One charging profile as received, on one connector (0: all), with the time of its receipt."""
@@ -102,6 +106,29 @@ class Profile:
             if self.kind == "Recurring":
                 yield began + timedelta(seconds=RECURRENCE_S.get(self.recurrency, 86_400.0))
         yield from (edge for edge in (self.valid_from, self.valid_to) if edge)
+
+
+def received(
+    connector: int, number: Any, raw: dict[str, Any], schedule: dict[str, Any], periods: Periods, now: datetime
+) -> Profile:
+    """A profile of any version as it came: `raw` is the whole of it, `schedule` the schedule that counts."""
+    return Profile(
+        connector=connector,
+        received=now,
+        id=int(number),
+        stack_level=int(raw["stackLevel"]),
+        purpose=raw["chargingProfilePurpose"],
+        kind=raw["chargingProfileKind"],
+        unit=schedule["chargingRateUnit"],
+        periods=tuple(sorted(periods)),
+        start=time_of(schedule.get("startSchedule")),
+        duration_s=None if schedule.get("duration") is None else float(schedule["duration"]),
+        valid_from=time_of(raw.get("validFrom")),
+        valid_to=time_of(raw.get("validTo")),
+        recurrency=raw.get("recurrencyKind", ""),
+        transaction_id=raw.get("transactionId"),
+        raw=raw,
+    )
 
 
 @dataclass

@@ -11,10 +11,10 @@ from adapters.ocpp.dialect import Host, located, note_stranger
 from adapters.ocpp.dispatch import Payload, Refusal
 from adapters.ocpp.facts import to_make
 from adapters.ocpp.v16.samples import decode
+from adapters.ocpp.wanted import HEARTBEAT_S
 from adapters.ocpp.wire import clean, to_number, to_text, to_time
 from gateway.model.snapshot import ChargePhase
 
-HEARTBEAT_S = 60
 ACCEPTED = {"idTagInfo": {"status": "Accepted"}}
 CONNECTORS = 16
 STRANGER = 2_000_000_000

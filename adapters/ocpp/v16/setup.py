@@ -10,20 +10,12 @@ from typing import Any
 
 from adapters.ocpp.dialect import Host
 from adapters.ocpp.dispatch import CallFailed, CallRefused, LinkLost, NoAnswer
+from adapters.ocpp.samples import REGISTER
+from adapters.ocpp.wanted import ALIGNED_S, DEFAULT_INTERVAL_S, MEASURANDS, MOST_SILENCES
 from adapters.ocpp.wire import blanked, clean, to_number
 
 log = logging.getLogger(__name__)
 
-MEASURANDS = (
-    "Energy.Active.Import.Register",
-    "Power.Active.Import",
-    "Current.Import",
-    "Voltage",
-    "Current.Offered",
-    "SoC",
-)
-REGISTER = MEASURANDS[0]
-ALIGNED_S = 900
 INTERVAL_KEY, SAMPLED_KEY, PING_KEY = "MeterValueSampleInterval", "MeterValuesSampledData", "WebSocketPingInterval"
 ALIGNED_INTERVAL_KEY, ALIGNED_KEY = "ClockAlignedDataInterval", "MeterValuesAlignedData"
 STACK_KEY, UNITS_KEY = "ChargeProfileMaxStackLevel", "ChargingScheduleAllowedChargingRateUnit"
@@ -34,9 +26,6 @@ WANTED_KEYS = (
     "ConnectorPhaseRotation", "SecurityProfile",
 )  # fmt: skip
 CONFIGURATION_KEYS = 500
-DEFAULT_INTERVAL_S = 10
-MOST_SILENCES = 2
-"""So often an action may stay unanswered: each time costs many seconds in which the charger can be told nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

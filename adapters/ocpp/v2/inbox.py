@@ -19,11 +19,11 @@ from adapters.ocpp.v2.model import report_items
 from adapters.ocpp.v2.needs import to_needs, to_soc
 from adapters.ocpp.v2.samples import decode
 from adapters.ocpp.v2.transactions import Transactions
+from adapters.ocpp.wanted import HEARTBEAT_S
 from adapters.ocpp.wire import clean, to_number, to_text, to_time
 from gateway.model.quantity import Quantity
 from gateway.model.snapshot import ChargePhase
 
-HEARTBEAT_S = 60
 KEPT_FEATURES = 3000
 _STATES = {
     "Available": ChargePhase.AVAILABLE,

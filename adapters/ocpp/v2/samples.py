@@ -6,20 +6,15 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from adapters.ocpp.samples import REGISTER, Item, Sample, to_quantities
-from adapters.ocpp.wire import clean, to_number, to_time
+from adapters.ocpp.samples import REGISTER, Item, Sample, to_samples
+from adapters.ocpp.wire import to_number
 
 LARGEST_EXPONENT = 9
 
 
 def decode(meter_values: Sequence[Mapping[str, Any]], phases: tuple[int, ...]) -> list[Sample]:
     """Samples in the message's order; the charger's L1 is the first of the grid `phases` it is wired to."""
-    samples = []
-    for value in meter_values:
-        sampled = value.get("sampledValue") or []
-        contexts = frozenset(clean(item.get("context")) for item in sampled) - {""}
-        samples.append(Sample(to_time(value.get("timestamp")), to_quantities(_items(sampled), phases), contexts))
-    return samples
+    return to_samples(meter_values, phases, _items)
 
 
 def _items(sampled: Sequence[Mapping[str, Any]]) -> Iterator[Item]:

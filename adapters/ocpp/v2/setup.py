@@ -9,25 +9,13 @@ from typing import Any
 
 from adapters.ocpp.dialect import Host
 from adapters.ocpp.dispatch import CallFailed, LinkLost, NoAnswer
+from adapters.ocpp.samples import REGISTER
 from adapters.ocpp.v2.model import Variable, answered_variable
+from adapters.ocpp.wanted import ALIGNED_S, DEFAULT_INTERVAL_S, HEARTBEAT_S, MEASURANDS, MOST_SILENCES
 from adapters.ocpp.wire import clean, to_number
 
 log = logging.getLogger(__name__)
 
-MEASURANDS = (
-    "Energy.Active.Import.Register",
-    "Power.Active.Import",
-    "Current.Import",
-    "Voltage",
-    "Current.Offered",
-    "SoC",
-)
-REGISTER = MEASURANDS[0]
-ALIGNED_S = 900
-HEARTBEAT_S = 60
-DEFAULT_INTERVAL_S = 10
-MOST_SILENCES = 2
-"""So often an action may stay unanswered: each time costs many seconds in which the charger can be told nothing else."""
 SMALL_BATCH = 4
 """Items asked at once of a charger that does not say how many it takes."""
 MOST_ITEMS = 50
