@@ -16,6 +16,7 @@ from gateway.model.dr import DrEvent, DrProgram, DrReport, EventRecord
 from gateway.model.learned import DayShape
 from gateway.model.plan import Plan
 from gateway.model.reading import Interval, Reading, Rollup
+from gateway.model.series import Series
 from gateway.model.session import EvSession, SessionAccount
 from gateway.model.setpoint import Setpoint
 from gateway.model.snapshot import ChargerStatus
@@ -133,6 +134,18 @@ class Actuator(Protocol):
 
     async def release(self) -> None:
         """Hand control back: the device's own safe behaviour; raises DeviceError."""
+        ...
+
+
+class SeriesSource(Protocol):
+    """Someone who tells prices, carbon intensity or the weather of the hours to come: a file or a service."""
+
+    name: str
+    every_s: float
+    """How often to ask, s of home time."""
+
+    async def fetch(self, start: datetime, end: datetime) -> list[Series]:
+        """What it tells of [start, end) and perhaps beyond, one series a kind; raises ServerError, never in part."""
         ...
 
 

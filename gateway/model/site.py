@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import time
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -76,6 +77,31 @@ class HeatPumpSpec:
     phase: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class PoolPumpSpec:
+    """A pool's filter pump on a relay: it runs `hours_per_day` within local hours, in runs of at least `min_run_h`."""
+
+    power_w: float
+    hours_per_day: float = 6.0
+    earliest: time = time(0)
+    latest: time = time(0)
+    """By when each day's hours are done, local; equal to `earliest`: any time of the local day."""
+    min_run_h: float = 1.0
+    phase: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ApplianceSpec:
+    """An appliance (washing machine, dishwasher, dryer) that runs one fixed profile once it is let; on a relay.
+
+    `profile_w` is its mean power in each `step_s` from the start, W; it is never interrupted.
+    """
+
+    profile_w: tuple[float, ...]
+    step_s: int = 900
+    phase: int = 1
+
+
 class Sharing(StrEnum):
     """How cars share what the fuses leave."""
 
@@ -85,7 +111,7 @@ class Sharing(StrEnum):
     """The higher priority first, then the nearer departure; equals alike."""
 
 
-Spec = BatterySpec | ChargerSpec | WaterHeaterSpec | HeatPumpSpec | None
+Spec = BatterySpec | ChargerSpec | WaterHeaterSpec | HeatPumpSpec | PoolPumpSpec | ApplianceSpec | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,41 @@
-"""Tariffs as data: what a kWh costs, when."""
+"""Tariffs as data: what a kWh, a peak and a month cost, when."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time
+from enum import StrEnum
 from zoneinfo import ZoneInfo
+
+HOLIDAY = 7
+"""The weekday number of a public holiday, after Sunday (6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some local hours of some weekdays of some months; the default holds always.
+
+    `start` = `end` means the whole day; `start` > `end` passes midnight and belongs to the day it begins on. Empty
+    weekdays (0 = Monday, 7 = a holiday of the tariff) or months (1-12) mean all of them; `season` names one of the
+    tariff's seasons.
+    """
+
+    start: time = time(0)
+    end: time = time(0)
+    weekdays: frozenset[int] = frozenset()
+    months: frozenset[int] = frozenset()
+    season: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
     """A price for some local hours of some weekdays of some months.
 
-    `import_micro_per_kwh` and `export_micro_per_kwh` are micro-units of the currency per kWh, taxes included; a
-    negative import price pays the consumer. `start` = `end` means the whole day; `start` > `end` passes midnight.
-    Empty weekdays (0 = Monday) or months (1-12) mean all of them.
+    `import_micro_per_kwh` and `export_micro_per_kwh` are micro-units of the currency per kWh, taxes included unless
+    the tariff states a VAT; a negative import price pays the consumer. Where the factors are not zero, the spot price
+    times the factor is added; `spot_typical_micro_per_kwh` stands in where nobody tells the spot price. `start` =
+    `end` means the whole day; `start` > `end` passes midnight. Empty weekdays (0 = Monday, 7 = holiday) or months
+    (1-12) mean all of them; `season` names one of the tariff's seasons.
     """
 
     name: str
@@ -23,6 +45,91 @@ class Rate:
     end: time = time(0)
     weekdays: frozenset[int] = frozenset()
     months: frozenset[int] = frozenset()
+    season: str = ""
+    spot_factor: float = 0.0
+    export_spot_factor: float = 0.0
+    spot_typical_micro_per_kwh: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Season:
+    """Local days from `first` to `last`, both (month, day) and included; `first` after `last` passes New Year."""
+
+    name: str
+    first: tuple[int, int]
+    last: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Holiday:
+    """A day that counts as a holiday: one `day`, or each year on (month, day), or `easter` days after Easter Sunday."""
+
+    day: date | None = None
+    yearly: tuple[int, int] | None = None
+    easter: int | None = None
+
+
+class Period(StrEnum):
+    """Over what energy or a peak is counted, in local time."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class TierStep:
+    """Up to `up_to_wh` of the period's import a kWh costs `add_micro_per_kwh` more; None: all that is above."""
+
+    up_to_wh: float | None
+    add_micro_per_kwh: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    """What is added to the price of imported energy by how much was imported in the period so far.
+
+    With `per_day` the steps' energies are per day and are multiplied by the days of the period.
+    """
+
+    period: Period
+    steps: tuple[TierStep, ...]
+    per_day: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PeakStep:
+    """A month whose peak is at most `up_to_w` costs `micro_per_month`; None: all above."""
+
+    up_to_w: float | None
+    micro_per_month: int
+
+
+@dataclass(frozen=True, slots=True)
+class DemandCharge:
+    """What a month's peak import costs.
+
+    The peak is the highest mean import over one clock-aligned window of `window_s` inside `when`; with `mean_of` > 1
+    the mean of that many highest, each of another local day. At least `least_w` is billed. Either a price per kW and
+    month, or steps.
+    """
+
+    name: str
+    micro_per_kw_month: int = 0
+    steps: tuple[PeakStep, ...] = ()
+    when: Window = Window()
+    window_s: int = 900
+    mean_of: int = 1
+    least_w: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Contracted:
+    """Power that was contracted for a window: import above it is not allowed; it costs per kW and day."""
+
+    name: str
+    power_w: float
+    micro_per_kw_day: int = 0
+    when: Window = Window()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +144,32 @@ class Tariff:
     fixed_micro_per_day: int = 0
     source: str = ""
     """Where the figures come from, with their date."""
+    fixed_micro_per_month: int = 0
+    vat_percent: float = 0.0
+    """Added to everything that is paid (energy bought, fixed parts, demand), not to what export earns."""
+    seasons: tuple[Season, ...] = ()
+    holidays: tuple[Holiday, ...] = ()
+    tiers: Tiers | None = None
+    demand: tuple[DemandCharge, ...] = ()
+    contracted: tuple[Contracted, ...] = ()
+
+    @property
+    def needs_spot(self) -> bool:
+        """Whether some price follows the spot price."""
+        return any(rate.spot_factor or rate.export_spot_factor for rate in self.rates)
+
+
+@dataclass(frozen=True, slots=True)
+class ToDate:
+    """What the running periods hold so far: import, Wh, and each demand charge's highest peaks, W, one a local day.
+
+    The planner needs it, because what a peak costs depends on those that were there already.
+    """
+
+    tier_wh: float = 0.0
+    peaks_w: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    """Demand charge's name -> the highest peaks so far, highest first, at most `mean_of`."""
+
+    def peaks(self, name: str) -> tuple[float, ...]:
+        """The peaks so far of one demand charge, W."""
+        return next((peaks for known, peaks in self.peaks_w if known == name), ())

@@ -8,10 +8,11 @@ from datetime import datetime
 from gateway.model.dr import PricePoint
 from gateway.model.plan import Forecast
 from gateway.model.preferences import Preferences
+from gateway.model.series import Series
 from gateway.model.setpoint import Limit
 from gateway.model.site import Site
 from gateway.model.snapshot import Snapshot
-from gateway.model.tariff import Tariff
+from gateway.model.tariff import Tariff, ToDate
 
 UNEVEN_STEPS = ((3.0, 300), (24.0, 900), (48.0, 3600))
 """Up to 3 h ahead in steps of 5 min, to 24 h of 15 min, to 48 h of 60 min: about 150 slots."""
@@ -42,3 +43,9 @@ class PlanRequest:
     """For each solution of the optimiser, s of the world's time."""
     steps: tuple[tuple[float, int], ...] = UNEVEN_STEPS
     """(up to this many hours ahead, step in s), ascending; the last one is the horizon."""
+    spot: Series | None = None
+    """Spot prices, where the tariff follows them; where it says nothing the tariff's own typical price stands in."""
+    carbon: Series | None = None
+    """Carbon intensity of the grid, g/kWh; a utility's signal comes before it."""
+    to_date: ToDate = ToDate()
+    """What tiers and demand charges have counted of the running month so far."""
