@@ -14,6 +14,7 @@ from gateway.model.site import Site
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Tariff, ToDate
 
+NOTHING_YET = ToDate()
 UNEVEN_STEPS = ((3.0, 300), (24.0, 900), (48.0, 3600))
 """Up to 3 h ahead in steps of 5 min, to 24 h of 15 min, to 48 h of 60 min: about 150 slots."""
 
@@ -47,5 +48,5 @@ class PlanRequest:
     """Spot prices, where the tariff follows them; where it says nothing the tariff's own typical price stands in."""
     carbon: Series | None = None
     """Carbon intensity of the grid, g/kWh; a utility's signal comes before it."""
-    to_date: ToDate = ToDate()
+    to_date: ToDate = NOTHING_YET
     """What tiers and demand charges have counted of the running month so far."""
