@@ -44,6 +44,7 @@ from gateway.runtime.system_clock import SystemClock
 from gateway.runtime.tick import Tick
 from tests.core.charging_check import Tally, adventures, longest_overload_s
 from tests.core.charging_world import TIMING, random_world
+from tests.core.overload_world import after_jumps, random_home, random_jumps
 
 CARS = [f"car{n}" for n in range(10)]
 PER_CAR_A, OVEN_A, FUSE_A = 16.0, 40.0, 200.0
@@ -166,6 +167,16 @@ def over_the_fuse(houses: int) -> list[int]:
     return sorted(longest_overload_s(world, 300, chance=0.1)[0] for world in worlds)
 
 
+def in_living_homes(homes: int) -> list[float]:
+    """The longest overload of each home, s: cars follow 1 to 5 s late, loads of 5 to 30 A come alone or one on the other."""
+    found = []
+    for seed in range(homes):
+        apart_s = ((25.0, 40.0), (9.5, 20.0), (0.5, 9.0))[seed % 3]
+        jumps = random_jumps(random.Random(seed), apart_s, 120.0)
+        found.append(after_jumps(random_home(seed), jumps, 120.0).longest_s)
+    return sorted(found)
+
+
 def rows(quick: bool, times: int = 1000, steps: int = 100_000) -> list[Row]:
     """The promises about overloads and load management."""
     spent = asyncio.run(decisions(100 if quick else times))
@@ -173,6 +184,7 @@ def rows(quick: bool, times: int = 1000, steps: int = 100_000) -> list[Row]:
     ten, fifty = (in_a_tree(chargers, 50 if quick else 300) for chargers in (10, 50))
     tally, above = above_a_fuse(2000 if quick else steps)
     told, over = tally.real + tally.excused, over_the_fuse(3 if quick else 36)
+    living = in_living_homes(3 if quick else 300)
     return [
         Row(
             "a decision for a tree of chargers", "10 chargers < 20 ms, 50 chargers < 100 ms (p95)",
@@ -189,6 +201,13 @@ def rows(quick: bool, times: int = 1000, steps: int = 100_000) -> list[Row]:
         Row(
             "loads jump one upon the other, cars could give way", "no fuse overloaded for more than 8 s",
             f"worst {over[-1]} s, median {statistics.median(over):.0f} s", f"{len(over)} houses of 300 s, a jump each 10 s",
+        ),
+        Row(
+            "loads of 5 to 30 A in living homes", "while cars or battery can give way no phase above the fuse > 8 s",
+            f"worst {living[-1]} s, median {statistics.median(living)} s, "
+            f"{sum(each > 8 for each in living)} of {len(living)} homes above 8 s",
+            "homes of 120 s with 1 to 3 cars (1 to 5 s late, a sample each 10 s) and a battery that moves; own beats of "
+            "meter, tick and samples",
         ),
         Row(
             "overload seen -> lower limits sent", "<= 1 s, all chargers in the same tick",

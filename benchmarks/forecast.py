@@ -1,10 +1,12 @@
 """Day-ahead forecasts on real homes: RMSE against "same as yesterday" (d-1) and "same as last week" (d-7).
 
-    python benchmarks/forecast.py FOLDER [--days 60]
+    python benchmarks/forecast.py FOLDER [--days 60] [--skip 0]
 
 FOLDER holds *.csv or *.csv.gz with a time column first and one power column per home (kW, or W when the column or
-file name says so; temperature and irradiance columns are left out). Issued at each local midnight for the next 24
-hours from at most 63 days of history. Nothing is fitted on the days that are judged. Prints a table; asserts nothing.
+file name says so; temperature and irradiance columns are left out, those named pv go to a table of their own). Issued
+at each local midnight for the next 24 hours from at most 63 days of history. Nothing is fitted on the days that are
+judged: the band was made on the 60 days before them (--skip 60), the last 60 days of each home judge it. Prints a
+table; asserts nothing.
 """
 
 from __future__ import annotations
@@ -25,10 +27,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gateway.core.learning.forecast import forecast_load
+from gateway.core.learning.forecast import forecast_load, forecast_solar
+from gateway.core.learning.sun import DIM_W_M2, clear_sky_w_m2
 from gateway.model.reading import Interval, IntervalQuality
 
 NOT_LOAD = ("temperature", "irradiance", "pv")
+PANELS = {"ausgrid": (-33.87, 151.21), "emhass": (45.83, 6.86)}
+"""Where the homes with panels stand, degrees north and east, by the start of the file's name."""
 SLOTS = 96
 
 
@@ -48,6 +53,7 @@ class Score:
 
     errors: dict[str, list[float]] = field(default_factory=lambda: {"ours": [], "d-1": [], "d-7": []})
     inside: int = 0
+    width_w: float = 0.0
     count: int = 0
     spent_s: float = 0.0
     calls: int = 0
@@ -56,8 +62,8 @@ class Score:
         return math.sqrt(float(np.mean(self.errors[name]))) if self.errors[name] else math.nan
 
 
-def homes(folder: Path) -> Iterator[Home]:
-    """Every power column of every file."""
+def homes(folder: Path, panels: bool = False) -> Iterator[Home]:
+    """Every column of load of every file, or every one of panels."""
     for path in sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")]):
         opener = gzip.open if path.suffix == ".gz" else open
         with opener(path, "rt") as file:
@@ -66,7 +72,8 @@ def homes(folder: Path) -> Iterator[Home]:
         zone = ZoneInfo("Australia/Sydney") if "sydney" in header[0] else ZoneInfo("Europe/Brussels")
         times = [_time(row[0], zone) for row in rows]
         for column, name in enumerate(header[1:], 1):
-            if not any(word in name.lower() for word in NOT_LOAD):
+            load = not any(word in name.lower() for word in NOT_LOAD)
+            if "pv" in name.lower() if panels else load:
                 scale = 1.0 if name.endswith("_w") else 1000.0
                 yield _home(f"{path.name.split('.')[0][:24]} {name}", zone, times, [r[column] for r in rows], scale)
 
@@ -88,39 +95,51 @@ def _home(name: str, zone: ZoneInfo, times: list[datetime], texts: list[str], sc
     return Home(name, times[0], zone, np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
-def judge(home: Home, days: int) -> Score:
-    """Forecast the last `days` days of a home, one after another."""
+def judge(home: Home, days: int, skip: int, panels: tuple[float, float] | None = None) -> Score:
+    """Forecast `days` days of a home before its last `skip`, one after another; `panels` stand at degrees N and E."""
     score = Score()
+    sign = 1.0 if panels is None else -1.0
     intervals = [
         Interval("house", home.start + timedelta(seconds=900 * i), 900, max(w, 0) / 4, max(-w, 0) / 4, IntervalQuality.VALID, "")
-        for i, w in enumerate(home.power_w.tolist())
+        for i, w in enumerate((sign * home.power_w).tolist())
         if not math.isnan(w)
     ]  # fmt: skip
     first = (home.start + timedelta(seconds=900 * len(home.power_w))).astimezone(home.zone)
-    for back in range(min(days, len(home.power_w) // SLOTS - 10), 0, -1):
+    for back in range(min(days + skip, len(home.power_w) // SLOTS - 10), skip, -1):
         local = (first - timedelta(days=back)).replace(hour=0, minute=0, second=0, microsecond=0)
         now = local.astimezone(UTC)
         at = int((now - home.start).total_seconds()) // 900
-        truth = home.power_w[at : at + SLOTS]
+        truth = sign * home.power_w[at : at + SLOTS]
         if at < 7 * SLOTS or len(truth) < SLOTS:
             continue
-        _judge_day(home, intervals, now, at, truth, score)
+        _judge_day(home, intervals, now, at, truth, score, panels)
     return score
 
 
-def _judge_day(home: Home, intervals: list[Interval], now: datetime, at: int, truth: np.ndarray, score: Score) -> None:
+def _judge_day(
+    home: Home, intervals: list[Interval], now: datetime, at: int, truth: np.ndarray, score: Score,
+    panels: tuple[float, float] | None,
+) -> None:  # fmt: skip
     since = now - timedelta(days=63)
     history = [i for i in intervals if since <= i.start < now]
     begin = time.perf_counter()
-    forecast = forecast_load(history, now, home.zone, hours=24)
+    if panels is None:
+        forecast = forecast_load(history, now, home.zone, hours=24)
+    else:
+        forecast = forecast_solar(history, now, home.zone, *panels, hours=24)
     score.spent_s += time.perf_counter() - begin
     score.calls += 1
-    yesterday, week = home.power_w[at - SLOTS : at], home.power_w[at - 7 * SLOTS : at - 6 * SLOTS]
+    sign = 1.0 if panels is None else -1.0
+    yesterday, week = (sign * home.power_w[at - n * SLOTS :][:SLOTS] for n in (1, 7))
     mean, low, high = np.array(forecast.mean), np.array(forecast.low), np.array(forecast.high)
     good = ~(np.isnan(truth) | np.isnan(yesterday) | np.isnan(week))
+    if panels is not None:  # the night is no forecast
+        middle = now.timestamp() + 900 * (np.arange(SLOTS) + 0.5)
+        good &= clear_sky_w_m2(middle, *panels) > DIM_W_M2
     for name, values in (("ours", mean), ("d-1", yesterday), ("d-7", week)):
         score.errors[name] += ((values - truth)[good] ** 2).tolist()
     score.inside += int(((truth >= low - 1e-9) & (truth <= high + 1e-9))[good].sum())
+    score.width_w += float((high - low)[good].sum())
     score.count += int(good.sum())
 
 
@@ -128,26 +147,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--days", type=int, default=60)
+    parser.add_argument("--skip", type=int, default=0)
     options = parser.parse_args()
-    print("| home | RMSE W | vs d-1 | vs d-7 | 80 % band holds | ms |\n|---|---|---|---|---|---|")
+    print("| home | RMSE W | vs d-1 | vs d-7 | 80 % band holds | its width W | ms |\n|---|---|---|---|---|---|---|")
+    loads = [(home.name, judge(home, options.days, options.skip)) for home in homes(options.folder)]
+    if not _table(loads):
+        sys.exit(f"{options.folder}: no home with at least ten days of power values")
+    print("\nPanels, daylight only:\n\n| home | RMSE W | vs d-1 | vs d-7 | 80 % band holds | its width W | ms |")
+    print("|---|---|---|---|---|---|---|")
+    suns = [
+        (home.name, judge(home, options.days, options.skip, place))
+        for home in homes(options.folder, panels=True)
+        for name, place in PANELS.items()
+        if home.name.startswith(name)
+    ]
+    _table(suns)
+
+
+def _table(judged: list[tuple[str, Score]]) -> bool:
+    """One row per home, the mean and the worst; whether there was any."""
     rows = []
-    for home in homes(options.folder):
-        score = judge(home, options.days)
+    for name, score in judged:
         if not score.count or score.rmse("d-1") == 0:
             continue
         ours = score.rmse("ours")
         row = (ours / score.rmse("d-1"), ours / score.rmse("d-7"), score.inside / score.count)
         rows.append(row)
-        ms = 1000 * score.spent_s / score.calls
-        print(f"| {home.name} | {ours:.0f} | {row[0]:.3f} | {row[1]:.3f} | {row[2]:.2f} | {ms:.1f} |", flush=True)
-    if not rows:
-        sys.exit(f"{options.folder}: no home with at least ten days of power values")
-    table = np.array(rows)
-    print(
-        f"| mean of {len(rows)} | | {table[:, 0].mean():.3f} | {table[:, 1].mean():.3f} | {table[:, 2].mean():.2f} | |"
-    )
-    worst = (table[:, 0].max(), table[:, 1].max(), table[:, 2].min())
-    print(f"| worst home | | {worst[0]:.3f} | {worst[1]:.3f} | {worst[2]:.2f} | |")
+        ms, width = 1000 * score.spent_s / score.calls, score.width_w / score.count
+        print(f"| {name} | {ours:.0f} | {row[0]:.3f} | {row[1]:.3f} | {row[2]:.2f} | {width:.0f} | {ms:.1f} |")
+    if rows:
+        table = np.array(rows)
+        mean, worst = table.mean(axis=0), (table[:, 0].max(), table[:, 1].max(), table[:, 2].min())
+        print(f"| mean of {len(rows)} | | {mean[0]:.3f} | {mean[1]:.3f} | {mean[2]:.2f} | | |")
+        print(f"| worst home | | {worst[0]:.3f} | {worst[1]:.3f} | {worst[2]:.2f} | | |")
+    return bool(rows)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("house", "meter", "inverter", "relay", "thermostat", "chargepoint", "chargers", "vtn", "history")
+NAMES = ("house", "meter", "inverter", "relay", "thermostat", "chargepoint", "chargers", "vtn", "history", "sources")
 
 
 def main(argv: list[str]) -> None:

@@ -145,7 +145,14 @@ def _out_of_range(state: State) -> State:
     }
 
 
+def _grid_lost(state: State) -> State:
+    """The street is dark: no voltage, nothing flows; the meter itself lives on the home's battery."""
+    nothing = [0.0, 0.0, 0.0]
+    return state | {"voltage_v": nothing, "current_a": nothing, "grid_w": nothing, "grid_total_w": 0.0}
+
+
 STATE: dict[str, Callable[[State, Numbers], State]] = {
+    "grid_lost": lambda state, n: _grid_lost(state),
     "lie": lambda state, n: _powers(state, n.get("factor", 2.0)),
     "counter_falls": lambda state, n: _counters(state, lambda value: value - n.get("wh", 5_000.0)),
     "counter_jumps": lambda state, n: _counters(state, lambda value: value + n.get("wh", 500_000.0)),

@@ -1,4 +1,5 @@
-"""A metering relay before the water heater, as a Shelly Plus 1PM (Gen2) with a temperature add-on speaks over MQTT.
+"""A metering relay before the water heater, the pool's pump or the dishwasher, as a Shelly Plus 1PM (Gen2) speaks over
+MQTT; before the water heater with a temperature add-on.
 
 Topics and shapes from the maker's Gen2 API pages: MQTT, Switch, Temperature, Notifications.
 """
@@ -48,6 +49,13 @@ class Relay:
     source: str = "init"
     toggle_at: datetime | None = None
     measured: Measured = Measured()
+    load: str = "tank"
+    """What hangs on it: tank, pool or dishwasher."""
+
+    @property
+    def order(self) -> str:
+        """What the house calls its contact."""
+        return "relay_on" if self.load == "tank" else f"{self.load}_on"
 
     def switch(self) -> dict[str, Any]:
         """Switch.GetStatus."""
@@ -71,7 +79,8 @@ class Relay:
 
     def status(self) -> dict[str, Any]:
         """Shelly.GetStatus, the parts that matter here."""
-        return {"switch:0": self.switch(), "temperature:100": self.temperature(), "mqtt": {"connected": True}}
+        probe = {"temperature:100": self.temperature()} if self.load == "tank" else {}
+        return {"switch:0": self.switch(), **probe, "mqtt": {"connected": True}}
 
     def call(self, method: str, params: dict[str, Any], now: datetime) -> Any:
         """Answer one RPC; raises RpcError."""
@@ -107,7 +116,10 @@ class Relay:
 class RelayProcess:
     """The relay between the house and the broker."""
 
-    def __init__(self, relay: Relay, clock: SimClock, hub: HubClient, line: MqttLine) -> None:
+    def __init__(
+        self, relay: Relay, clock: SimClock, hub: HubClient, line: MqttLine, rated: dict[str, float] | None = None
+    ) -> None:
+        self._rated = rated or {}
         self._relay, self._clock, self._hub, self._line = relay, clock, hub, line
         self._told: dict[str, Any] = {}
         self._deaf = False
@@ -127,8 +139,9 @@ class RelayProcess:
 
     async def _states(self) -> None:
         async for state in self._hub.states():
+            load = self._relay.load
             self._relay.measured = Measured(
-                state["tank_w"], state["voltage_v"][0], state["tank_energy_wh"], state["tank_c"]
+                state[f"{load}_w"], state["voltage_v"][0], state[f"{load}_energy_wh"], state["tank_c"]
             )
             moved = abs(self._relay.measured.power_w - self._told.get("apower", 0.0)) > POWER_STEP_W
             if moved and not self._deaf:
@@ -163,11 +176,11 @@ class RelayProcess:
 
     async def _follow(self, before: bool) -> None:
         if self._relay.on != before:
-            await self._hub.set(relay_on=self._relay.on)
+            await self._hub.set(**{self._relay.order: self._relay.on})
             self._tell_change()
 
     async def _periodic(self) -> None:
-        await self._hub.set(relay_on=self._relay.on)
+        await self._hub.set(**{self._relay.order: self._relay.on}, **self._rated)
         while True:
             self._tell_all()
             await self._clock.sleep(STATUS_S, 0.1)
@@ -184,7 +197,8 @@ class RelayProcess:
             return
         self._told = self._relay.switch()
         self._line.publish(f"{self._relay.prefix}/status/switch:0", self._told)
-        self._line.publish(f"{self._relay.prefix}/status/temperature:100", self._relay.temperature())
+        if self._relay.load == "tank":
+            self._line.publish(f"{self._relay.prefix}/status/temperature:100", self._relay.temperature())
 
     def _tell_change(self) -> None:
         now = self._relay.switch()
@@ -213,15 +227,21 @@ def parser() -> argparse.ArgumentParser:
     add_clock_arguments(options)
     add_broker_arguments(options)
     options.add_argument("--hub", type=int, required=True, help="TCP port of the house")
-    options.add_argument("--prefix", default="shellyplus1pm-tank", help="topic prefix of the device")
+    options.add_argument("--name", choices=("tank", "pool", "dishwasher"), default="tank", help="what hangs on it")
+    options.add_argument("--power", type=float, metavar="W", help="what a pool's pump draws; 1100 by itself")
+    options.add_argument("--prefix", help="topic prefix of the device; by itself shellyplus1pm-NAME")
     return options
 
 
 async def serve(args: argparse.Namespace) -> None:
     """Run the relay until cancelled."""
-    prefix = args.prefix
+    prefix, load = args.prefix or f"shellyplus1pm-{args.name}", args.name
     line = MqttLine(args, prefix, (f"{prefix}/online", "true"), (f"{prefix}/online", "false"))
-    process = RelayProcess(Relay(prefix), clock_from(args), HubClient("relay", args.hub), line)
+    # A machine's plug has power until somebody takes it; the others begin without.
+    relay = Relay(prefix, on=load == "dishwasher", load=load)
+    rated = {"pool_rated_w": args.power} if load == "pool" and args.power is not None else {}
+    name = "relay" if load == "tank" else f"relay {load}"
+    process = RelayProcess(relay, clock_from(args), HubClient(name, args.hub), line, rated)
     ready("relay", args.broker_port)
     await process.run()
 

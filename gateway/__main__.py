@@ -204,9 +204,30 @@ def probe_ocpp(
     raise typer.Exit(code)
 
 
+@probe_app.command("source")
+def probe_source(
+    site: SiteOption,
+    name: Annotated[str, typer.Argument(help="Name of one source in the site file; all of them without it")] = "",
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Ask the sources of prices, carbon and weather of a site file once, and say what they told."""
+    from gateway.assembly import KINDS
+    from gateway.config import load_site
+    from gateway.probing_sources import probe_sources
+    from gateway.runtime.system_clock import SystemClock
+    from gateway.web.settings import WebSettings
+
+    async def ask() -> None:
+        async for line in probe_sources(load_site(site, KINDS, WebSettings), config / "sources", SystemClock(), name):
+            print(line)
+
+    with told():
+        asyncio.run(ask())
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def sim(context: typer.Context) -> None:
-    """Run one simulated device (house, meter, inverter, relay, thermostat, chargepoint, chargers, vtn); all options are its own."""
+    """Run one simulated device (house, meter, inverter, relay, thermostat, chargepoint, chargers, vtn, sources); all options are its own."""
     import os
 
     os.execv(sys.executable, [sys.executable, "-m", "firmware_sim", *context.args])

@@ -29,26 +29,32 @@ from gateway.core.tariff.rates import price_at
 from gateway.folder import hold_folder, make_folder
 from gateway.model.errors import SiteFileError, StoreError
 from gateway.model.plan import Plan
+from gateway.model.series import SeriesKind
 from gateway.model.site import Role
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Tariff
 from gateway.ports import Clock
 from gateway.reload import Basis, check_by_hand, first_of, read_anew, read_basis, read_site
 from gateway.runtime.adoption import Adoption
+from gateway.runtime.appliance_wishes import ApplianceWishes
 from gateway.runtime.demand_response import DemandResponse
+from gateway.runtime.highest_peak import HighestPeak
 from gateway.runtime.home import Home
 from gateway.runtime.installer import Installer
 from gateway.runtime.learn import Learn
 from gateway.runtime.ledger import Ledger
 from gateway.runtime.ledger_prices import LedgerPrices
 from gateway.runtime.live import Changes, HomeState
+from gateway.runtime.load_watch import LoadWatch
 from gateway.runtime.meters import Intake, MeterLoop
 from gateway.runtime.notices import Notices
 from gateway.runtime.outward import Outward
 from gateway.runtime.planning import PlanLoop
 from gateway.runtime.reporting import Reporting
 from gateway.runtime.request import Requests
+from gateway.runtime.running_month import RunningMonth
 from gateway.runtime.shown import DeviceNotes
+from gateway.runtime.sources import Sources
 from gateway.runtime.supervisor import Supervisor, TaskHealth
 from gateway.runtime.system_clock import SystemClock
 from gateway.runtime.tick import Tick
@@ -150,8 +156,11 @@ class Gateway:
         self.state = HomeState(site, clock, self.wired.stale_after_s, self.wired.chargers)
         self.state.silent.update(self.wired.left_out)
         self.intake = Intake(self.state, clock, store, self.notices)
+        self.sources = Sources(site, clock, store, self.notices, self.wired.sources, self._told_anew)
         self.wishes = OwnerWishes(site, clock, store, self._wish_changed)
-        self.learn = Learn(site, clock, store, lambda: self.plans.cause("forecast"))
+        self.appliances = ApplianceWishes(site, clock, store, self._wish_changed)
+        self.load_watch = LoadWatch(site, clock, store)
+        self.learn = Learn(site, clock, store, lambda: self.plans.cause("forecast"), weather=self.sources.temperature)
         self.dr = DemandResponse(
             site,
             clock,
@@ -178,7 +187,11 @@ class Gateway:
         )
         self.state.on_overload = self.tick.hurry
         self.wiring = self._wiring_loop()
-        requests = Requests(site, clock, tariff, self.tick, self.learn, self.dr, self.wishes)
+        self.month = RunningMonth(site, clock, store, tariff)
+        self.highest = HighestPeak(site, clock, store)
+        requests = Requests(
+            site, clock, tariff, self.tick, self.learn, self.dr, self.wishes, self.month, self.sources, self.highest
+        )
         self.plans = PlanLoop(clock, store, requests.make, self._planned)
         self.reporting = Reporting(site, clock, store, self.dr, self.tick, self.plans.without)
         self.home = Home(
@@ -194,16 +207,18 @@ class Gateway:
             self.notices,
             self.intake,
             tariff,
-            price_at,
+            lambda tariff, when: price_at(tariff, when, self.sources.spot()),
             typical_shapes,
             self._task_errors,
             self._installer(),
             simulated,
             notes=self._notes,
         )
-        prices = LedgerPrices(site, tariff, lambda: self.dr.timeline)
+        prices = LedgerPrices(site, tariff, lambda: self.dr.timeline, self.sources.spot, self.sources.carbon)
         self.ledger = Ledger(site, clock, store, prices.at, prices.edges)
         self.home.ledger = self.ledger
+        self.home.appliances = self.appliances
+        self.home.sources = self.sources
 
     def _wiring_loop(self) -> WiringLoop | None:
         """Watches how the main meter's current transformers are mounted; a utility's own meter needs no such watch."""
@@ -217,8 +232,11 @@ class Gateway:
         """Resume what was under way before, then start every loop; nothing waits for a device."""
         await self.notices.resume()
         await self.wishes.resume()
+        await self.appliances.resume()
+        await self.load_watch.resume()
         await self.dr.resume()
         await self.intake.resume()
+        await self.sources.resume()
         self._tell_findings()
         start = self.supervisor.start
         self._show_outwards()
@@ -232,10 +250,14 @@ class Gateway:
         start("tick", self.tick.run)
         start("store", self.intake.run)
         start("notices", self.notices.run)
+        start("running month", self.month.run)
+        start("highest peak", self.highest.run)
         start("learn", self.learn.run)
         start("plan", self.plans.run)
         start("events", self.dr.follow)
         start("reports", self.reporting.run)
+        start("appliances", self.appliances.run)
+        start("loads", self.load_watch.run)
         start("housekeeping", self._housekeeping)
         start("ledger", self.ledger.run)
         if self.wiring is not None:
@@ -244,6 +266,10 @@ class Gateway:
         for server in self.wired.servers.values():
             start(f"server {server.name}", lambda server=server: self.dr.poll(server))  # type: ignore[misc]
             start(f"outbox {server.name}", lambda server=server: self.reporting.deliver(server))  # type: ignore[misc]
+        for source in self.wired.sources:
+            start(f"source {source.name}", lambda source=source: self.sources.follow(source))  # type: ignore[misc]
+        if self.wired.sources:
+            start("sources", self.sources.watch)
         start("web", self._web)
 
     def _show_outwards(self) -> None:
@@ -284,6 +310,7 @@ class Gateway:
         if release:
             await self.tick.release_all()
         with suppress(StoreError):
+            await self.load_watch.keep()
             await self.intake.flush(final=True)
         await self.supervisor.stop()
 
@@ -324,9 +351,12 @@ class Gateway:
         self.supervisor.start("new site file", soon)
 
     def _frozen_wishes(self) -> Wishes:
-        return Wishes(self.wishes.preferences, self.dr.in_force(), self.wishes.active(), self.plans.plan)
+        loads = self.load_watch.loads(self.appliances.runs)
+        return Wishes(self.wishes.preferences, self.dr.in_force(), self.wishes.active(), self.plans.plan, loads)
 
     def _ticked(self, snapshot: Snapshot) -> None:
+        self.appliances.observe(snapshot, self.tick.setpoints)
+        self.load_watch.observe(snapshot, self.tick.setpoints)
         self.plans.watch(snapshot)
         self.ledger.observe(snapshot, self.tick.setpoints)
         self.changes.touch()
@@ -346,6 +376,14 @@ class Gateway:
             self.dr.rebuild()
         self.tick.hurry()
         self.plans.cause(what)
+        self.changes.touch()
+
+    def _told_anew(self, kind: SeriesKind) -> None:
+        """What a source tells has changed: the plan counts with it at once."""
+        if kind in (SeriesKind.SPOT, SeriesKind.CARBON):
+            self.plans.cause("price")
+        else:
+            self.learn.hurry()
         self.changes.touch()
 
     def _device_changed(self, device: str, what: str) -> None:

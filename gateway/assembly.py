@@ -12,6 +12,7 @@ from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
 from adapters.openadr.settings import OpenAdrSettings
 from adapters.p1.settings import P1DeviceSettings, P1SerialSettings, P1TcpSettings
+from adapters.sources.settings import CarbonSettings, PricesSettings, SourceSettings, WeatherSettings
 from adapters.sqlite.store import SqliteStore
 from gateway.charger_house import ChargerHouse
 from gateway.config import DeviceEntry, Kind, SiteFile
@@ -30,6 +31,9 @@ KINDS = {
     "mqtt": Kind(MqttSettings, MqttDeviceSettings),
     "ocpp": Kind(OcppSettings, OcppDeviceSettings),
     "openadr": Kind(OpenAdrSettings, None),
+    "prices": Kind(PricesSettings, None),
+    "carbon": Kind(CarbonSettings, None),
+    "weather": Kind(WeatherSettings, None),
 }
 
 
@@ -42,6 +46,8 @@ class Wired:
     chargers: dict[str, EvCharger] = field(default_factory=dict)
     actuators: dict[str, Actuator] = field(default_factory=dict)
     servers: dict[str, DrServer] = field(default_factory=dict)
+    sources: list[Any] = field(default_factory=list)
+    """Who tells prices, carbon and weather, in the order of the site file."""
     desks: dict[str, Any] = field(default_factory=dict)
     """Connection -> its CSMS, for the installer."""
     brokers: dict[str, Any] = field(default_factory=dict)
@@ -70,7 +76,9 @@ def wire(
     owners: dict[str, Any] = {
         name: kept.get(name) or _connection(name, settings, store, clock, on_change)
         for name, settings in site_file.connections.items()
+        if not isinstance(settings, SourceSettings)
     }
+    wired.sources = _sources(wired, site_file, config / "sources", clock)
     for name, owner in owners.items():
         if isinstance(site_file.connections[name], OcppSettings):
             wired.desks[name] = owner
@@ -93,6 +101,27 @@ def wire(
             wired.findings.append(_at_device(site_file, entry, finding))
     wired.findings += _line_findings(site_file, wired)
     return wired
+
+
+def _sources(wired: Wired, site_file: SiteFile, folder: Path, clock: Clock) -> list[Any]:
+    """The sources of prices, carbon and weather; one that cannot be made is left out with a finding."""
+    made: list[Any] = []
+    for name, settings in site_file.connections.items():
+        if not isinstance(settings, SourceSettings):
+            continue
+        from adapters.sources.make import make_source
+
+        try:
+            made.append(make_source(name, settings, site_file.site, folder, site_file.path.parent, clock))
+        except SiteFileError as error:
+            wired.findings += [_at_connection(site_file, name, finding) for finding in error.findings]
+        except Finding as finding:
+            wired.findings.append(_at_connection(site_file, name, finding))
+    return made
+
+
+def _at_connection(site_file: SiteFile, name: str, finding: Finding) -> Finding:
+    return Finding(f"{site_file.path}: connections.{name}.{finding.where}", finding.what, finding.remedy)
 
 
 def _line_findings(site_file: SiteFile, wired: Wired) -> list[Finding]:
@@ -174,7 +203,9 @@ def _add_device(wired: Wired, entry: DeviceEntry, owner: Any, clock: Clock, prof
         wired.actuators[device.id] = made
 
 
-_COMMANDED = (Role.BATTERY, Role.HYBRID_INVERTER, Role.WATER_HEATER, Role.HEAT_PUMP)
+_COMMANDED = (
+    Role.BATTERY, Role.HYBRID_INVERTER, Role.WATER_HEATER, Role.HEAT_PUMP, Role.POOL_PUMP, Role.APPLIANCE,
+)  # fmt: skip
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from gateway.circuits import circuit_checks, read_circuits
 from gateway.findings import line_of, place_of, unknown_name, unusable, validate
 from gateway.model.errors import Finding, SiteFileError
-from gateway.model.site import Circuit, Device, Role, Sharing, Site, Spec
+from gateway.model.site import Circuit, Device, Role, Sharing, Site, Spec, Tier
 from gateway.sections import DEVICE_ID, PSEUDO_DEVICES, RESERVED_FOR, SPECS, SiteSection
 from gateway.site_checks import cross_checks, port_checks
 
@@ -71,7 +71,7 @@ class _Declared:
 
 
 _TOP = ("site", "connections", "circuits", "devices", "web")
-_COMMON = ("name", "role", "connection", "circuit", *SPECS)
+_COMMON = ("name", "role", "connection", "circuit", "tier", *SPECS)
 
 
 def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> SiteFile:
@@ -280,9 +280,15 @@ def _device(
     rest = {key: value for key, value in entry.items() if key not in _COMMON}
     settings, more = validate(kind.device, rest, path, where, lines=entry, also=_COMMON)
     findings += problems + more
+    tier, tiers = entry.get("tier"), tuple(tier.value for tier in Tier)
+    if tier is not None and tier not in tiers:
+        findings.append(unknown_name(f"{place}.tier", str(tier), tiers, what="tier"))
+        return None
     if settings is None or problems:
         return None
-    device = Device(device_id, str(entry.get("name") or device_id), Role(role), spec, str(entry.get("circuit") or ""))
+    circuit = str(entry.get("circuit") or "")
+    name = str(entry.get("name") or device_id)
+    device = Device(device_id, name, Role(role), spec, circuit, Tier(tier) if tier is not None else None)
     return DeviceEntry(device, connection, settings, line)
 
 

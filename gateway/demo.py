@@ -118,10 +118,12 @@ class Demo:
         ports["vtn"] = self._sim(
             "vtn", "--client", "home:demo-secret:ven", "--client", "utility:demo:bl", "--script", str(self.script)
         )
+        ports["sources"] = self._sim("sources", "--seed", str(self.seed))
         ports["csms"] = _free_port()
         if broker is not None:
             mqtt = ("--hub", str(ports["hub"]), "--broker-port", str(broker))
-            self._sim("relay", *mqtt, server=False)
+            for name in ("tank", "pool", "dishwasher"):
+                self._sim("relay", *mqtt, "--name", name, server=False)
             self._sim("thermostat", *mqtt, "--name", "living_room", server=False)
         return ports
 
@@ -196,6 +198,7 @@ class Demo:
             meter=ports["meter"],
             inverter=ports["inverter"],
             vtn=ports["vtn"],
+            sources=ports["sources"],
             csms=ports["csms"],
             broker=broker or 0,
             web=self.port,

@@ -18,7 +18,7 @@ from gateway.model.plan import Plan
 from gateway.model.reading import Interval, Reading, Rollup
 from gateway.model.series import Series
 from gateway.model.session import EvSession, SessionAccount
-from gateway.model.setpoint import Setpoint
+from gateway.model.setpoint import Setpoint, SetpointKind
 from gateway.model.snapshot import ChargerStatus
 
 
@@ -135,6 +135,13 @@ class Actuator(Protocol):
     async def release(self) -> None:
         """Hand control back: the device's own safe behaviour; raises DeviceError."""
         ...
+
+
+@runtime_checkable
+class Controlled(Protocol):
+    """An actuator that says which kinds of setpoint it takes."""
+
+    controls: frozenset[SetpointKind]
 
 
 class SeriesSource(Protocol):

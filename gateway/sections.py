@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import time
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.model.site import BatterySpec, ChargerSpec, Circuit, HeatPumpSpec, Role, WaterHeaterSpec
+from gateway.model.site import (
+    ApplianceSpec,
+    BatterySpec,
+    ChargerSpec,
+    Circuit,
+    HeatPumpSpec,
+    PoolPumpSpec,
+    Role,
+    WaterHeaterSpec,
+)
 
 
 class Strict(BaseModel):
@@ -70,6 +80,9 @@ class BatterySection(Strict):
     max_soc_percent: float = Field(default=100.0, ge=0, le=100, description="Never charged above, %")
     grid_charge: bool = Field(default=True, description="May charge from the grid")
     grid_export: bool = Field(default=False, description="May discharge into the grid")
+    follows_meter: bool = Field(
+        default=True, description="Keeps the grid at zero by itself inside its band; false: it only takes a power"
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -139,10 +152,63 @@ class HeatPumpSection(Strict):
     resistance_k_per_w: float = Field(default=0.006, gt=0, description="K of inside over outside per W of heat")
     capacitance_wh_per_k: float = Field(default=4000.0, gt=0, description="Heat the home holds, Wh per K")
     phase: int = Field(default=1, ge=1, le=3, description="Grid phase it hangs on")
+    min_run_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=7200,
+        description="A compressor that started runs at least so long, s; 0: looks after itself",
+    )
+    min_pause_s: float = Field(default=0.0, ge=0, le=7200, description="One that stopped rests at least so long, s")
 
     def spec(self) -> HeatPumpSpec:
         """The frozen noun of it."""
         return HeatPumpSpec(**self.model_dump())
+
+
+class PoolPumpSection(Strict):
+    """A pool's filter pump on a relay."""
+
+    power_w: float = Field(gt=0, description="Power while running, W")
+    hours_per_day: float = Field(default=6.0, ge=0, le=24, description="How long it runs each day, h")
+    earliest: time = Field(default=time(0), description='From when each day it may run, local time, e.g. "09:00"')
+    latest: time = Field(
+        default=time(0), description="By when each day's hours are done; the same as earliest: any time of the day"
+    )
+    min_run_h: float = Field(default=1.0, ge=0, le=24, description="Least length of one run, h")
+    phase: int = Field(default=1, ge=1, le=3, description="Grid phase it hangs on")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        first, last = self.earliest.hour + self.earliest.minute / 60, self.latest.hour + self.latest.minute / 60
+        if self.hours_per_day > (last - first if last > first else last + 24 - first) + 1e-6:
+            raise ValueError("hours_per_day do not fit between earliest and latest")
+        return self
+
+    def spec(self) -> PoolPumpSpec:
+        """The frozen noun of it."""
+        return PoolPumpSpec(**self.model_dump())
+
+
+class ApplianceSection(Strict):
+    """A machine on a relay that runs one fixed profile when the owner asks for it."""
+
+    profile_w: tuple[Annotated[float, Field(ge=0, le=20_000)], ...] = Field(
+        min_length=1,
+        max_length=200,
+        description="Its mean power in each step from the start, W, e.g. [2000, 100, 1800]",
+    )
+    step_s: int = Field(default=900, ge=60, le=3600, description="Length of one step, s")
+    phase: int = Field(default=1, ge=1, le=3, description="Grid phase it hangs on")
+
+    @model_validator(mode="after")
+    def _draws(self) -> Self:
+        if max(self.profile_w) <= 0:
+            raise ValueError("profile_w must draw something")
+        return self
+
+    def spec(self) -> ApplianceSpec:
+        """The frozen noun of it."""
+        return ApplianceSpec(**self.model_dump())
 
 
 SPECS: dict[str, tuple[type[Strict], tuple[Role, ...]]] = {
@@ -150,6 +216,8 @@ SPECS: dict[str, tuple[type[Strict], tuple[Role, ...]]] = {
     "charger": (ChargerSection, (Role.EV_CHARGER,)),
     "water_heater": (WaterHeaterSection, (Role.WATER_HEATER,)),
     "heat_pump": (HeatPumpSection, (Role.HEAT_PUMP,)),
+    "pool_pump": (PoolPumpSection, (Role.POOL_PUMP,)),
+    "appliance": (ApplianceSection, (Role.APPLIANCE,)),
 }
 PSEUDO_DEVICES = ("house", "solar")
 RESERVED_FOR = {"grid": Role.MAIN_METER, "pv": Role.PV}

@@ -1,82 +1,21 @@
-"""The site file: sound ones load without findings, and every mistake is named with its line and its remedy."""
+"""The site file: a sound one becomes the site, and every mistake is named with its line and its remedy."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
-from string import Template
 
 import pytest
-from pydantic import BaseModel
 
-from adapters.ocpp.settings import OcppDeviceSettings
-from gateway.assembly import KINDS
-from gateway.config import SiteFile, load_site
-from gateway.model.errors import Finding, SiteFileError
-from gateway.model.site import BatterySpec, ChargerSpec, HeatPumpSpec, Role, WaterHeaterSpec
-from gateway.sections import SPECS, CircuitSection, SiteSection
-from gateway.web.settings import WebSettings
-
-SITES = Path(__file__).parent.parent / "config" / "site"
-GOOD = """\
-site:
-  name: Home
-  timezone: Europe/Brussels
-  latitude: 50.85
-  longitude: 4.35
-  main_fuse_a: 25
-  tariff: demo_tou
-connections:
-  bus: {kind: modbus_tcp, host: 127.0.0.1}
-  chargers:
-    kind: ocpp
-  utility:
-    kind: openadr
-    url: https://vtn.example.com/openadr3
-    client_secret: top-secret-1
-    ven_name: home
-web:
-  port: 8080
-devices:
-  grid_meter:
-    role: main_meter
-    connection: bus
-    profile: eastron_sdm630
-  inverter:
-    name: Solar and battery
-    role: hybrid_inverter
-    connection: bus
-    profile: sunspec_hybrid
-    battery:
-      capacity_wh: 10000
-      max_charge_w: 5000
-      max_discharge_w: 5000
-  car:
-    role: ev_charger
-    connection: chargers
-    charge_point_id: CP_1
-    password: top-secret-2
-    charger:
-      phases: [1, 2, 3]
-"""
+from gateway.model.errors import SiteFileError
+from gateway.model.site import BatterySpec, ChargerSpec, Role
+from tests.site_files import GOOD, changed, line_of, load, refused
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "home.yaml"
-
-
-def load(path: Path, text: str = "") -> SiteFile:
-    if text:
-        path.write_text(text)
-    return load_site(path, KINDS, WebSettings)
-
-
-def refused(path: Path, text: str = "") -> list[Finding]:
-    with pytest.raises(SiteFileError) as caught:
-        load(path, text)
-    return caught.value.findings
 
 
 @pytest.mark.parametrize(
@@ -97,79 +36,6 @@ def test_text_without_quotes_that_reads_as_a_number_is_told_to_be_quoted(path: P
     (finding,) = refused(path, GOOD.replace("name: Home", "name: 12"))
     assert finding.where == f"{path}:2: site.name"
     assert finding.remedy == 'Quote it: "12".'
-
-
-def changed(old: str, new: str) -> str:
-    assert GOOD.count(old) == 1
-    return GOOD.replace(old, new)
-
-
-def line_of(text: str, part: str) -> int:
-    return 1 + next(number for number, line in enumerate(text.splitlines()) if part in line)
-
-
-def test_the_example_loads_without_findings() -> None:
-    site_file = load(SITES / "example.yaml")
-    assert site_file.findings == ()
-    assert site_file.site.import_limit_w is None and site_file.tariff == "demo_tou"
-    specs = {type(device.spec) for device in site_file.site.devices}
-    assert {BatterySpec, ChargerSpec, WaterHeaterSpec, HeatPumpSpec} <= specs
-
-
-def options(text: str) -> set[str]:
-    """Every `key:` at the start of a line, commented out or not."""
-    return set(re.findall(r"^ *(?:# )?(\w+):", text, re.MULTILINE))
-
-
-def section(name: str) -> str:
-    """The text of one of the example's sections."""
-    parts = re.split(r"^(\w+):.*\n", (SITES / "example.yaml").read_text(), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))[name]
-
-
-def entries(name: str) -> dict[str, str]:
-    """The texts of the example's connections or devices, by name."""
-    parts = re.split(r"^  (\w+):\n", section(name), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def examples_of_models() -> list[tuple[str, type[BaseModel], str]]:
-    """Each model of the site file with the lines of the example where its options must be shown."""
-    connections, devices = entries("connections"), entries("devices")
-    kinds = {name: text.split("kind: ", 1)[1].split(None, 1)[0] for name, text in connections.items()}
-    found: list[tuple[str, type[BaseModel], str]] = []
-    found += [("site", SiteSection, section("site")), ("web", WebSettings, section("web"))]
-    found.append(("circuit", CircuitSection, section("circuits")))
-    found += [(name, model, "".join(devices.values())) for name, (model, _) in SPECS.items()]
-    for kind, models in KINDS.items():
-        names = {name for name in kinds if kinds[name] == kind}
-        found.append((kind, models.connection, "".join(connections[name] for name in names)))
-        if models.device:
-            mine = [t for t in devices.values() if t.split("connection: ", 1)[1].split(None, 1)[0] in names]
-            found.append((f"{kind} device", models.device, "".join(mine)))
-    return found
-
-
-SHOWN_WITH_THEIR_LIKE = {"p1_serial device": "p1_tcp device", "modbus_rtu device": "modbus_tcp device"}
-"""Devices that have the same options on either kind of connection are shown once in full."""
-INTERNAL = {"demo_login"}
-
-
-def test_the_example_shows_every_option_of_every_section() -> None:
-    """Wrong before: half of the options of brokers, chargers and utilities were in no example, nor was P1."""
-    examples = {name: (model, text) for name, model, text in examples_of_models()}
-    missing = []
-    for name, (model, text) in examples.items():
-        shown = options(text + examples[SHOWN_WITH_THEIR_LIKE.get(name, name)][1])
-        missing += [f"{name}.{option}" for option in sorted(set(model.model_fields) - shown - INTERNAL)]
-    assert missing == []
-
-
-def test_the_demos_site_loads_without_findings_once_its_ports_are_filled_in(path: Path) -> None:
-    ports = ("meter", "inverter", "broker", "csms", "vtn", "web")
-    template = Template((SITES / "demo.yaml").read_text())
-    site_file = load(path, template.substitute({name: str(9000 + n) for n, name in enumerate(ports)}))
-    assert site_file.findings == () and len(site_file.devices) == 6
 
 
 def test_a_good_file_becomes_the_site_and_its_settings(path: Path) -> None:
@@ -364,75 +230,6 @@ def test_a_file_that_is_no_site_file_is_refused_with_a_word(path: Path, content:
 def test_a_missing_file_is_refused_with_a_word(path: Path) -> None:
     (finding,) = refused(path)
     assert finding.what == "cannot be read (No such file or directory)" and "--site" in finding.remedy
-
-
-class TestSecrets:
-    """`!secret name` comes from secrets.yaml beside the file or from the service manager."""
-
-    TEXT = GOOD.replace("top-secret-2", "!secret cp_1")
-
-    def secrets(self, path: Path, text: str, mode: int = 0o600) -> Path:
-        store = path.with_name("secrets.yaml")
-        store.write_text(text)
-        store.chmod(mode)
-        return store
-
-    def password(self, path: Path) -> str:
-        settings = load(path, self.TEXT).devices[2].settings
-        assert isinstance(settings, OcppDeviceSettings) and settings.password is not None
-        return settings.password.get_secret_value()
-
-    def test_from_the_file(self, path: Path) -> None:
-        self.secrets(path, "cp_1: from-the-file\n")
-        assert self.password(path) == "from-the-file"
-
-    def test_from_the_service_managers_credentials(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (path.parent / "cp_1").write_text("from-systemd\n")
-        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(path.parent))
-        assert self.password(path) == "from-systemd"
-
-    def test_no_file(self, path: Path) -> None:
-        (finding,) = refused(path, self.TEXT)
-        assert (
-            finding.where == f"{path}:{line_of(self.TEXT, '!secret')}" and "!secret cp_1: there is no" in finding.what
-        )
-
-    def test_no_such_name(self, path: Path) -> None:
-        self.secrets(path, "other: x\n")
-        assert "holds no secret 'cp_1'" in str(refused(path, self.TEXT)[0])
-
-    @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
-    def test_a_file_that_others_may_read_is_not_used(self, path: Path, mode: int) -> None:
-        self.secrets(path, "cp_1: x\n", mode)
-        (finding,) = refused(path, self.TEXT)
-        assert (finding.what, finding.remedy) == (
-            "others may read it", f"chmod 600 {path.with_name('secrets.yaml')}",
-        )  # fmt: skip
-
-    @pytest.mark.parametrize("text", ["cp_1: [hidden-word\n", "hidden-word\n"])
-    def test_a_broken_file_is_named_without_showing_what_is_in_it(self, path: Path, text: str) -> None:
-        store = self.secrets(path, text)
-        (finding,) = refused(path, self.TEXT)
-        assert str(store) in finding.where and "hidden-word" not in str(finding)
-
-    @pytest.mark.parametrize(
-        ("old", "new"),
-        [
-            ("url: https://vtn", "url: http://vtn"),
-            ("    client_secret: top-secret-1\n", "    client_secret: [top-secret-1]\n"),
-            ("    password: top-secret-2", "    password: {a: top-secret-2}"),
-        ],
-    )
-    def test_no_finding_shows_a_secret(self, path: Path, old: str, new: str) -> None:
-        """Wrong before: a rule about a whole section was reported with the section, secrets included."""
-        findings = load(path, changed(old, new)).findings
-        assert findings and not any("top-secret" in str(finding) for finding in findings)
-
-    def test_another_yaml_reader_of_the_process_knows_no_secrets(self, path: Path) -> None:
-        from ruamel.yaml.constructor import RoundTripConstructor
-
-        load(path, GOOD)
-        assert "!secret" not in RoundTripConstructor.yaml_constructors
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -267,17 +267,23 @@ class ChargePoint:
         task.add_done_callback(self._tasks.discard)
 
     async def recall(self) -> None:
-        """Sessions, facts and the version spoken last, from the store; raises StoreError."""
+        """Its sessions and what is known of it, from the store; raises StoreError."""
         for connector in self.connectors.values():
             await connector.book.resume()
-        await self.facts.load()
+        await self.remember()
         for connector in self.connectors.values():
             await connector.recall_needs()
+
+    async def remember(self) -> None:
+        """What is known of it before it dials: its make, the version spoken last, how it proved itself."""
+        await self.facts.load()
         self.version = self.version or self.facts.version
+        if not self.peer.address:
+            self.peer = Peer(security_profile=self.facts.security_profile)
 
     async def _speak(self, version: str, peer: Peer) -> None:
         self.version, self.peer = version, peer
-        await self.facts.spoke(version)
+        await self.facts.spoke(version, peer.security_profile)
         for connector in self.connectors.values():
             connector.speak(version)
             connector.live.line_changed()

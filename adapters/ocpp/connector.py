@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from adapters.ocpp import rise
 from adapters.ocpp.dispatch import CallFailed, LinkLost, Payload
 from adapters.ocpp.facts import ChargerFacts
 from adapters.ocpp.frames import FrameLog
@@ -74,7 +75,7 @@ class Connector:
         """Its number: connector of OCPP 1.6, EVSE of 2.x."""
         self.spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
         self.live = LiveState(device.id, self.spec.phases, clock, float(settings.sample_interval_s))
-        self.book = SessionBook(device.id, sessions, clock)
+        self.book = SessionBook(device.id, sessions, clock, rise.most_w(len(self.spec.phases), self.spec.max_current_a))
         self.needs: ChargingNeeds | None = None
         """What the car itself said of the session under way."""
         self.phases_told: int | None = None
@@ -113,10 +114,17 @@ class Connector:
                 self.book,
                 self._owner.facts,
                 self._clock,
-                self._owner.ask,
+                self._ask,
                 Profiles16() if version == "1.6" else Profiles2(),
                 self.evse,
             )
+
+    async def _ask(self, action: str, payload: Payload) -> Payload:
+        """One call to the charger, whose answer tells that it has read what we sent before; raises CallFailed."""
+        given = self.book.given()
+        answer = await self._owner.ask(action, payload)
+        self.book.heard(given)
+        return answer
 
     # ---- what the car said
 

@@ -24,12 +24,13 @@ from adapters.ocpp.front import Front, FrontConnection
 from adapters.ocpp.line import SocketLine, WaitingLine
 from adapters.ocpp.operations import Operations
 from adapters.ocpp.quirks import Quirks
+from adapters.ocpp.reach import urls
 from adapters.ocpp.receiver import Receiver
 from adapters.ocpp.rotation import Rotation
 from adapters.ocpp.schemas import Schemas
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
 from adapters.ocpp.storms import Storms
-from adapters.ocpp.tls import CertificateAuthority, Names, ServerTls
+from adapters.ocpp.tls import CertificateAuthority, ServerTls
 from adapters.ocpp.waiting import Traces, WaitingList, WaitingRoom
 from gateway.model.charging import ChargerAbout, Operation, TraceLine, WaitingCharger
 from gateway.model.errors import CommandRefused, StoreError
@@ -41,7 +42,6 @@ log = logging.getLogger(__name__)
 RETRY_S = 5.0
 CERTIFICATE_LOOK_S = 3600.0
 GOING_AWAY, POLICY, RESTART = 1001, 1008, 1012
-EVERY_INTERFACE = ("0.0.0.0", "::")
 
 
 class Csms:
@@ -178,6 +178,7 @@ class Csms:
     async def run(self) -> None:
         """Serve until cancelled; a taken port is named once and tried again every few seconds."""
         failing = False
+        await self._remember()
         while True:
             front = Front(
                 self.tls,
@@ -265,6 +266,12 @@ class Csms:
                 self._adopted.pop(identity, None)
                 self.waiting_list.left(identity)
             self._admission.tell(identity, f"the connection ended{_code(connection)}")
+
+    async def _remember(self) -> None:
+        """What is stored of the configured chargers, so that they are known before they dial."""
+        for identity, point in list(self.points.items()):
+            await point.remember()
+            await self._recall(identity)
 
     async def _recall(self, identity: str) -> None:
         if identity not in self._recalled:
@@ -361,17 +368,8 @@ class Csms:
 
     def urls(self, identity: str = "") -> list[str]:
         """What to type into a charger, by address, then by name: ws first, for a new charger trusts no root yet."""
-        path = f"{self.settings.path.rstrip('/')}/{identity}"
-        if self._authority is None:
-            return [f"ws://<address of this hub>:{self.port}{path}"]
-        hosts = self._hosts(self._authority.names())
-        return [f"{scheme}://{host}:{self.port}{path}" for scheme in ("ws", "wss") for host in hosts]
-
-    def _hosts(self, names: Names) -> list[str]:
-        """Where it can be reached: the one address it listens on, or all of this hub and its name."""
-        if self.settings.host not in EVERY_INTERFACE:
-            return [self.settings.host]
-        return [*(each for each in names.addresses if not each.startswith("127.")), names.hosts[0]]
+        names = self._authority.names() if self._authority is not None else None
+        return urls(self.settings, self.port, names, identity)
 
     def root_certificate(self) -> str:
         """The root to install in chargers that dial wss, in PEM; "" without an authority."""

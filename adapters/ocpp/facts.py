@@ -49,6 +49,8 @@ class ChargerFacts:
         self.serial = ""
         self.version = ""
         """OCPP version it spoke last."""
+        self.security_profile = 0
+        """How it proved itself the last time it came (`Peer.security_profile`)."""
         self.older_inside = False
         """Whether this charger dials as OCPP 2.x and has an OCPP 1.6 inside; another one of its make may well be sound."""
 
@@ -57,6 +59,7 @@ class ChargerFacts:
         known = await self._get(f"ocpp/charger/{self._device}") or {}
         self.make = Make(*(clean(known.get(key)) for key in ("vendor", "model", "firmware")))
         self.serial, self.version = clean(known.get("serial")), clean(known.get("version"))
+        self.security_profile = known["security_profile"] if known.get("security_profile") in (1, 2, 3) else 0
         self.older_inside = known.get("older_inside") is True
         await self._recall()
 
@@ -74,10 +77,10 @@ class ChargerFacts:
         self._learned = await self._get(self._key()) or {}
         self._beforehand = self.table.of(self.make.vendor, self.make.model, self.make.firmware)
 
-    async def spoke(self, version: str) -> None:
-        """The charger came with this OCPP version."""
-        if version != self.version:
-            self.version = version
+    async def spoke(self, version: str, security_profile: int = 0) -> None:
+        """The charger came with this OCPP version, and proved itself so."""
+        if (version, security_profile) != (self.version, self.security_profile):
+            self.version, self.security_profile = version, security_profile
             await self._put_charger()
 
     async def know_older_inside(self, older: bool) -> None:
@@ -89,7 +92,8 @@ class ChargerFacts:
     async def _put_charger(self) -> None:
         make = {"vendor": self.make.vendor, "model": self.make.model, "firmware": self.make.firmware}
         older = {"older_inside": True} if self.older_inside else {}
-        document = {**make, "serial": self.serial, "version": self.version, **older}
+        proved = {"security_profile": self.security_profile} if self.security_profile else {}
+        document = {**make, "serial": self.serial, "version": self.version, **proved, **older}
         await self._put(f"ocpp/charger/{self._device}", document)
 
     def get(self, name: str) -> Any:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
+from adapters.ocpp.above import Above
 from adapters.ocpp.climb import Climb
 from adapters.ocpp.containment import Containment
 from adapters.ocpp.defaults import Defaults
-from adapters.ocpp.dispatch import CallFailed, NoAnswer
+from adapters.ocpp.dispatch import NoAnswer
 from adapters.ocpp.facts import ChargerFacts
 from adapters.ocpp.live import LiveState
 from adapters.ocpp.pace import Held, InForce, end_of, lasts, pace_of, paced, written
@@ -66,7 +66,7 @@ class Limiter:
         self._phases = PhaseChange(self._target)
         self._pauser = Pauser(device, facts, self._target.accepted, self._target.patience_s(START_AFTER_S, 4.0))
         self._climb = Climb(ladder(0, ("A", "W"), profiles.purposes, connector))
-        self._cleared = False
+        self._above = Above(self._target)
         self._held: Held | None = None
         """What the charger holds for this transaction; None while that is not known."""
         self._limit: InForce | None = None
@@ -76,8 +76,6 @@ class Limiter:
         self._refuses_zero = False
         """Whether it refused 0 A since it connected."""
         self._outlook_waits = False
-        self._placed: dict[str, Rung] = {}
-        """By purpose, the transaction and station profiles of ours that the charger holds."""
 
     # ---- what is in force
 
@@ -138,7 +136,7 @@ class Limiter:
     def reboot(self) -> None:
         """A charger that started anew has lost its transaction profiles, if not more, and must prove itself again."""
         self._limit = self._held = None
-        self._placed.pop("TxProfile", None)
+        self._above.forget_transaction()
         self._defaults.forget()
         self._proof.begin_anew()
         self._target.phases_told = 0
@@ -146,10 +144,9 @@ class Limiter:
     def new_session(self) -> None:
         """A new transaction: profiles of the last one are gone, and every way is worth a try again."""
         self._limit = self._held = None
-        self._placed.pop("TxProfile", None)
+        self._above.new_session()
         self._target.phases_seen = None
         self._target.outlook, self._outlook_waits = (), False
-        self._cleared = False
         self._climb.new_session()
         self._proof.ask_again()
         contained = self._climb.is_contained
@@ -304,21 +301,8 @@ class Limiter:
         if self._climb.accepted(held.rung):
             log.info("%s: limits are accepted as %s", self._target.device, held.rung.words)
         self._limit = InForce(held.current_a, self._target.clock.now(), held.until)
-        await self._take_back(held.rung)
+        await self._above.give_way(held.rung)
         await self._defaults.give_way(held)
-
-    async def _take_back(self, rung: Rung) -> None:
-        """What another way left stands above this one (1.6 section 3.13.1): it goes, if it can.
-
-        A transaction profile hides every default, and the station's maximum is a ceiling over all.
-        """
-        if rung.is_transactional or rung.is_for_station:
-            self._placed[rung.purpose] = rung
-        for left in [left for left in self._placed.values() if left.purpose != rung.purpose]:
-            if left.is_for_station or not rung.is_transactional:
-                del self._placed[left.purpose]
-                with suppress(CallFailed):
-                    await self._target.accepted(self._target.profiles.clear(left, self._target.occasion(None)))
 
     # ---- does it work?
 
@@ -329,16 +313,9 @@ class Limiter:
             self._proof.ask_combined(held, session, self._defaults.safe)
 
     async def _clear_others(self) -> bool:
-        """Take back every transaction and default profile, whoever set it, and set our own default again; once."""
-        if self._cleared:
-            return False
-        self._cleared = True
-        target, at = self._target, self._target.occasion(None)
-        cleared = False
-        for purpose, place in (("TxProfile", at.slot), ("TxDefaultProfile", at.slot), ("TxDefaultProfile", 0)):
-            cleared |= await target.accepted(target.profiles.clear_all(purpose, replace(at, connector=place)))
+        """Other systems' profiles go, if there are any, and our own default is set again; once a session."""
+        cleared = await self._above.clear_others()
         if cleared:
-            log.info("%s: cleared the charging profiles of other systems", target.device)
             self._held = None
             self._defaults.forget()
             with suppress(CommandRefused):

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from adapters.ocpp import register
-from adapters.ocpp.register import NO_DOUBTS, Doubts
-from adapters.ocpp.transactions import AHEAD, APART, ORPHAN, REMEMBERED, Fit, Transactions, with_number
+from adapters.ocpp import register, rise
+from adapters.ocpp.answers import Answers
+from adapters.ocpp.counting import Counting
+from adapters.ocpp.guesses import Guess, Guesses
+from adapters.ocpp.transactions import AHEAD, HEARD, ORPHAN, REMEMBERED, Fit, Transactions, with_number
 from gateway.model.session import EvSession
 from gateway.ports import Clock, SessionStore
 
@@ -24,31 +26,23 @@ T = TypeVar("T")
 __all__ = ["AHEAD", "ORPHAN", "REMEMBERED", "SessionBook"]
 
 
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """A stop that was given to a session by guess; `before` is the session without it."""
-
-    before: EvSession
-    time: datetime | None
-    register_wh: float | None
-    reason: str
-
-
 class SessionBook:
-    """Open and recent sessions; every change is in the store before it is in memory."""
+    """Open and recent sessions; every change is in the store before it is in memory.
 
-    def __init__(self, charger: str, store: SessionStore, clock: Clock) -> None:
+    The charger gives `most_w` watts at most: what its register rose faster was not drawn.
+    """
+
+    def __init__(self, charger: str, store: SessionStore, clock: Clock, most_w: float = rise.MOST_W) -> None:
         self._charger = charger
         self._store = store
         self._clock = clock
-        self._known = Transactions(clock)
+        self._known = Transactions(clock, most_w)
+        self._counting = Counting(self._known, clock, most_w)
+        self._guesses = Guesses(self._known)
+        self._answers = Answers()
         self._lock = asyncio.Lock()
         self._resumed = False
         self._dirty: set[int] = set()
-        self._doubts: dict[int, Doubts] = {}
-        self._undated: set[int] = set()
-        """Sessions whose last word came without a time: how long ago it was true is not known."""
-        self._guesses: dict[int, Guess] = {}
 
     async def resume(self) -> None:
         """Read what the store knows, once; raises StoreError."""
@@ -92,23 +86,15 @@ class SessionBook:
 
     def fit(self, session: EvSession, time: datetime | None, register_wh: float | None) -> Fit:
         """How a register, Wh, stands to the last one of a session."""
-        return self._known.fit(session, time, register.sane(register_wh))
+        return self._known.fit(session, time, rise.sane(register_wh))
 
     def may_end(self, session: EvSession, time: datetime | None, register_wh: float | None) -> bool:
         """Whether a stop that names this session can be its own: of its time, and of its register."""
-        if session.transaction in self._guesses:
-            session = self._guesses[session.transaction].before
-        at, ended = self._known.told(time), session.end is not None and not session.stop_reason.startswith(ORPHAN)
-        if ended and session.end is not None and at is not None:
-            return at <= session.end + APART
-        return ended or self.fit(session, time, register_wh) is Fit.FOLLOWS
+        return self._guesses.may_end(session, time, rise.sane(register_wh))
 
     def ended_by(self, time: datetime | None, register_wh: float | None) -> EvSession | None:
         """The session that this very stop has ended already."""
-        for transaction, guess in self._guesses.items():
-            if time is not None and (guess.time, guess.register_wh) == (time, register_wh):
-                return self._known.get(transaction)
-        return None if time is None or register_wh is None else self._known.ended_with(time, register_wh)
+        return self._guesses.ended_by(time, register_wh)
 
     def left_wh(self) -> float:
         """Where the register of the latest session stood last, Wh."""
@@ -150,20 +136,35 @@ class SessionBook:
         `meter_wh` is None where the start tells no register. `told` is False for an update or end (2.x) whose start was
         never heard: the session opens with what is known, and the start completes it when it comes.
         """
-        first_wh = register.sane(meter_wh)
+        first_wh = rise.sane(meter_wh)
         return await self._undivided(self._start(connector, tag, stamp, time, first_wh, their_id, told))
 
     def guess(self, session: EvSession, time: datetime | None, register_wh: float | None, reason: str) -> None:
         """Note that the stop which comes next is the session's by guess only."""
-        if session.end is None:
-            self._guesses[session.transaction] = Guess(session, time, register_wh, reason)
+        self._guesses.note(session, time, register_wh, reason)
 
     def mended(self, session: EvSession) -> Guess | None:
         """Open a session again that was ended by guess, as its own stop is here; returns the stop it was given."""
-        guess = self._guesses.pop(session.transaction, None)
-        if guess is not None:
-            self._known.put(replace(guess.before, seen=self._known.newest(session).seen))
-        return guess
+        return self._guesses.mended(session)
+
+    def new_line(self) -> None:
+        """The charger speaks on another connection."""
+        self._answers.new_line()
+
+    def answered(self, session: EvSession) -> None:
+        """The answer to a start of this session (1.6) goes out on the present connection."""
+        self._answers.give(session.transaction)
+
+    def given(self) -> frozenset[int]:
+        """Answers to starts that went out; for `heard`, once something is answered that was asked after them."""
+        return self._answers.given()
+
+    def heard(self, given: frozenset[int] | None = None) -> None:
+        """The charger has the answers that were `given` (all, if None). On the disk with the next commit."""
+        for transaction in self._answers.arrived(given):
+            session = self._known.get(transaction)
+            if session is not None:
+                self.seen(session, HEARD)
 
     def freed(self) -> None:
         """The car left the connector: the next start is another session."""
@@ -171,11 +172,11 @@ class SessionBook:
 
     async def stop(self, session: EvSession, time: datetime | None, meter_wh: float | None, reason: str) -> None:
         """Close a session (an orphan's end is corrected, a repeated stop ignored); committed; raises StoreError."""
-        await self._undivided(self._stop(session.transaction, time, register.sane(meter_wh), reason))
+        await self._undivided(self._stop(session.transaction, time, rise.sane(meter_wh), reason))
 
     async def stop_before_start(self, time: datetime | None, meter_wh: float | None, reason: str) -> EvSession:
         """Keep a 1.6 stop that fits no session until its start is replayed; committed; raises StoreError."""
-        return await self._undivided(self._keep_stop(time, register.sane(meter_wh), reason))
+        return await self._undivided(self._keep_stop(time, rise.sane(meter_wh), reason))
 
     async def take_register(
         self, transaction: int, register_wh: float, *, live: bool = True, time: datetime | None = None
@@ -186,9 +187,9 @@ class SessionBook:
         so that a stamp far in the past means a clock that was set.
         """
         session = self._known.get(transaction)
-        if session is None or register.sane(register_wh) is None:
+        if session is None or rise.sane(register_wh) is None:
             return
-        counted = self._counted(session, register_wh, live, self._known.told(time))
+        counted = self._counting.counted(session, register_wh, live, self._known.told(time))
         if counted is session:
             return
         self._known.put(counted)
@@ -251,8 +252,8 @@ class SessionBook:
             number, key, self._charger, connector, tag, at, first_wh, first_wh,
             their_id=their_id, start_told=told, meter_told=meter_wh is not None,
         )  # fmt: skip
-        if self._known.told(time) is None:
-            self._undated.add(number)
+        self._counting.begun(session, time)
+        self._known.came(number)
         await self._keep(session)
         await self._close_before(session)
         self._known.forget_old()
@@ -281,21 +282,13 @@ class SessionBook:
             return
         end = max(session.start, self._known.plausible(time))
         if meter_wh is not None:
-            session = self._at_the_stop(session, meter_wh, end, self._is_dated(session, time))
+            session = self._counting.at_the_stop(session, meter_wh, end, time)
         await self._closed(session, end, session.meter_last_wh, reason)
-
-    def _at_the_stop(self, session: EvSession, meter_wh: float, end: datetime, dated: bool) -> EvSession:
-        """A stop register below what was already seen is a reset or garbage: what was seen holds."""
-        doubts = self._doubts.get(session.transaction, NO_DOUBTS)
-        if not session.meter_told and session.meter_at is None:
-            return register.first(session, meter_wh, end, self._known.left_at(session))
-        return register.live(session, meter_wh, max(end, session.meter_at or end), doubts, dated=dated)[0]
 
     async def _closed(self, session: EvSession, end: datetime, stop_wh: float, reason: str) -> EvSession:
         ended = await self._keep(replace(register.closed(session, end, stop_wh), stop_reason=reason))
         self._dirty.discard(session.transaction)
-        self._doubts.pop(session.transaction, None)
-        self._undated.discard(session.transaction)
+        self._counting.ended(session)
         return ended
 
     async def _orphaned(self, session: EvSession, at: datetime, reason: str) -> None:
@@ -305,17 +298,7 @@ class SessionBook:
         for other in held:
             after = self._known.neighbour(other, after=True)
             end = max(other.start, min(at, after.start) if after else at)
-            await self._closed(other, end, self._stop_by(other, after), reason)
-
-    def _stop_by(self, session: EvSession, after: EvSession | None) -> float:
-        """Where a forgotten session's register ended: at the next start when the register just went on, else as seen."""
-        held_at = session.meter_at or session.start
-        if after is None or not after.meter_told:
-            return session.meter_last_wh
-        went_on = register.follows(session.meter_last_wh, held_at, after.meter_start_wh, after.start)
-        return (
-            max(session.meter_last_wh, after.meter_start_wh) if went_on and not after.earlier else session.meter_last_wh
-        )
+            await self._closed(other, end, self._counting.stop_by(other, after), reason)
 
     async def _close_before(self, session: EvSession) -> None:
         """The session before a new one on its connector has ended; forgotten ones get the gap's energy."""
@@ -323,7 +306,7 @@ class SessionBook:
         if before is not None and before.end is None:
             await self._orphaned(before, session.start, ORPHAN + "a new session started")
         elif before is not None and before.stop_reason.startswith(ORPHAN):
-            stop_wh = self._stop_by(before, session)
+            stop_wh = self._counting.stop_by(before, session)
             if stop_wh != before.meter_stop_wh:
                 end = min(before.end or session.start, session.start)
                 await self._closed(before, end, stop_wh, before.stop_reason)
@@ -358,36 +341,3 @@ class SessionBook:
         if their_id:
             return f"{self._charger}|{their_id}|{stamp}"
         return f"{self._charger}|{connector}|{tag}|{stamp}|{meter_wh or 0.0:.3f}"
-
-    # ---- inside: register and time
-
-    def _counted(self, session: EvSession, register_wh: float, live: bool, time: datetime | None) -> EvSession:
-        held_at, now = session.meter_at, self._clock.now()
-        if session.end is not None:
-            return self._completing(session, register_wh, time)
-        at = now if time is None else max(session.start, time) if session.start_told else time
-        if live and held_at is not None and at <= held_at - register.CLOCK_SET_BACK:
-            at, time = now, None
-        if held_at is not None and at < held_at:
-            return register.history(session, register_wh, at)
-        doubts, dated = self._doubts.get(session.transaction, NO_DOUBTS), self._is_dated(session, time)
-        (self._undated.discard if time is not None else self._undated.add)(session.transaction)
-        if not session.meter_told and held_at is None:
-            return register.first(session, register_wh, at, self._known.left_at(session))
-        counted, doubts = register.live(session, register_wh, at, doubts, dated=dated)
-        self._doubts[session.transaction] = doubts
-        return counted
-
-    def _is_dated(self, session: EvSession, time: datetime | None) -> bool:
-        """Whether the time from the last value of the register to this one is known."""
-        return self._known.told(time) is not None and session.transaction not in self._undated
-
-    def _completing(self, session: EvSession, register_wh: float, time: datetime | None) -> EvSession:
-        """A sample of an ended session: a forgotten one may have drawn more; a stopped one only learns when it did."""
-        end = session.end
-        if end is None or time is None or not session.start <= time <= end + AHEAD:
-            return session
-        taken = register.history(session, register_wh, min(time, end))
-        if not session.stop_reason.startswith(ORPHAN):
-            return replace(session, curve=taken.curve) if taken.meter_last_wh == session.meter_last_wh else session
-        return register.closed(taken, end, max(session.meter_stop_wh or 0.0, taken.meter_last_wh))

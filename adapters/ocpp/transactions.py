@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import Enum
 
-from adapters.ocpp import register
+from adapters.ocpp import rise
 from gateway.model.session import EvSession
 from gateway.ports import Clock
 
@@ -17,12 +17,16 @@ APART = timedelta(minutes=1)
 """Stamps of one charger may disagree by so much."""
 RETRY = timedelta(minutes=5)
 """So soon a start without an answer is said again, perhaps with another stamp."""
+TURN = timedelta(seconds=30)
+"""A message is on its way for so long at most, when it comes at once."""
 SPOKEN = 100
 """Wrong ids of samples that are remembered."""
 RANGES = 200
 """Of sequence numbers kept; a charger that numbers at random leaves a gap with each."""
 ORPHAN = "orphan: "
 """Start of the stop reason of a session that we closed; the charger's own word may still replace it."""
+HEARD = 0
+"""Among the numbers of a 1.6 session, whose messages have none: the charger is known to have our answer to its start."""
 NO_IDS = ("", "-1", "0", "null", "none")
 
 
@@ -37,9 +41,12 @@ class Fit(Enum):
 class Transactions:
     """The open and the recent sessions of one charger, in memory."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, most_w: float = rise.MOST_W) -> None:
         self._clock = clock
+        self._most_w = most_w
         self._sessions: dict[int, EvSession] = {}
+        self._came: dict[int, datetime] = {}
+        """When the first word of a session came, by our clock."""
         self._spoken: dict[float, int] = {}
         """Ids that samples of this connector gave its session, though they are not its own."""
         self._past: set[int] = set()
@@ -48,6 +55,10 @@ class Transactions:
     def put(self, session: EvSession) -> None:
         """Hold the newest state of a session."""
         self._sessions[session.transaction] = session
+
+    def came(self, transaction: int) -> None:
+        """The first word of a session is here."""
+        self._came[transaction] = self._clock.now()
 
     def get(self, transaction: int) -> EvSession | None:
         """The session of one id."""
@@ -105,10 +116,10 @@ class Transactions:
         if register_wh is None:
             return Fit.FOLLOWS
         at, held_at = self.plausible(time), session.meter_at or session.start
-        if register_wh < session.meter_last_wh - register.JITTER_WH:
+        if register_wh < session.meter_last_wh - rise.JITTER_WH:
             return Fit.FELL
-        slack_wh = register.SLACK_WH if self.told(time) is not None else register.CAR_WH
-        followed = register.follows(session.meter_last_wh, held_at, register_wh, at, slack_wh)
+        slack_wh = rise.SLACK_WH if self.told(time) is not None else rise.CAR_WH
+        followed = rise.follows(session.meter_last_wh, held_at, register_wh, at, slack_wh, most_w=self._most_w)
         return Fit.FOLLOWS if followed else Fit.BEYOND
 
     def freed(self) -> None:
@@ -133,9 +144,9 @@ class Transactions:
         """The session whose start is said again with another stamp: it held that time, and began at that register."""
         held = [s for s in self.of(connector) if s.start_told and s.their_id == their_id and s.start <= at + APART]
         if not their_id:
-            told_wh = register.NO_METER_WH if meter_wh is None else meter_wh
-            held = [s for s in held if s.tag == tag and abs(_first_wh(s) - told_wh) <= register.JITTER_WH]
-        return _last(s for s in held if at <= (s.end or _heard_until(s, meter_wh)))
+            told_wh = rise.NO_METER_WH if meter_wh is None else meter_wh
+            held = [s for s in held if s.tag == tag and abs(_first_wh(s) - told_wh) <= rise.JITTER_WH]
+        return _last(s for s in held if at <= (s.end or self._said_until(s, at, meter_wh)))
 
     def repeated(self, key: str, their_id: str, time: datetime | None) -> EvSession | None:
         """The session this start opened before; ids and stamps that chargers use again are not believed for ever."""
@@ -174,6 +185,23 @@ class Transactions:
         self._sessions = {
             key: session for key, session in self._sessions.items() if session.end is None or session.end > horizon
         }
+        self._came = {key: time for key, time in self._came.items() if key in self._sessions}
+
+    def _said_until(self, session: EvSession, at: datetime, meter_wh: float | None) -> datetime:
+        """Until when a start stamped `at` is this open session's again.
+
+        A start without an answer is said again soon after, with the stamp of that time: one of now, or by a clock that
+        is wrong as much later as it comes. A register that begins at 0 each time tells no repeats apart.
+        """
+        held_at = session.meter_at or session.start
+        if session.their_id:
+            return max(held_at, session.start + RETRY)
+        anew = not meter_wh and session.energy_wh > rise.JITTER_WH
+        answered = session.transaction in self._past or bool(session.seen)
+        now, came = self._clock.now(), self._came.get(session.transaction)
+        is_later = came is not None and abs((at - session.start) - (now - came)) <= TURN
+        is_of_now = is_later or abs(now - at) <= APART
+        return held_at if anew or answered or not is_of_now else max(held_at, session.start + RETRY)
 
     def _instead(self, known: EvSession, time: datetime | None) -> EvSession | None:
         """A message with the id of a session that had ended before it means the one that is open."""
@@ -191,7 +219,7 @@ class Transactions:
                 s for s in forgotten if s.start <= time + APART and (s.end is None or time <= s.end + AHEAD)
             ]
         if register_wh is not None and len(open_ones) > 1:
-            fitting = [s for s in open_ones if s.meter_last_wh <= register_wh + register.JITTER_WH]
+            fitting = [s for s in open_ones if s.meter_last_wh <= register_wh + rise.JITTER_WH]
             nearest = sorted(fitting, key=lambda s: register_wh - s.meter_last_wh)
             return nearest[0] if nearest else max(open_ones, key=_place)
         return max(open_ones, key=_place, default=None)
@@ -216,13 +244,6 @@ def _place(session: EvSession) -> tuple[datetime, int]:
 
 def _first_wh(session: EvSession) -> float:
     return session.earlier[0].first_wh if session.earlier else session.meter_start_wh
-
-
-def _heard_until(session: EvSession, meter_wh: float | None) -> datetime:
-    """Until when a start is this open session's again: a register that begins at 0 each time tells no repeats apart."""
-    held_at = session.meter_at or session.start
-    anew = not session.their_id and not meter_wh and session.energy_wh > register.JITTER_WH
-    return held_at if anew else max(held_at, session.start + RETRY)
 
 
 def _last(sessions: Iterable[EvSession]) -> EvSession | None:

@@ -10,17 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from firmware_sim.clock import SimClock
-from firmware_sim.ocppj import quirks, shapes
+from firmware_sim.ocppj import following, quirks, shapes
 from firmware_sim.ocppj.car import Car
 from firmware_sim.ocppj.connector import Connector, Offer, RemoteStart, Transaction
-from firmware_sim.ocppj.limiting import heeds, really, told
+from firmware_sim.ocppj.limiting import heeds
 from firmware_sim.ocppj.line import UNREACHABLE, Ears, Line, Payload, Refused, Silent
+from firmware_sim.ocppj.notices import Notices
 from firmware_sim.ocppj.options import Options
 from firmware_sim.ocppj.profiles import ProfileStore, Session
 
 REBOOT_S = 8.0
-ALONE_AFTER_S = 4.0
-"""Real seconds without a line after which a plugged car is served offline (section 3.5)."""
 SLOW_REDIAL_S = 360.0
 DROPS, DROP_AT_CALL = 3, 2
 HEARD = 2000
@@ -51,7 +50,7 @@ class Station(Ears):
         self._heard_on_line = 0
         self._accepted = asyncio.Event()
         """Set by an accepted boot, which a trigger may have asked for: it ends the wait of a pending one."""
-        self._notices: asyncio.Queue[tuple[str, Payload, bool]] = asyncio.Queue()
+        self._notices = Notices(self.line)
         self._triggered = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -100,7 +99,7 @@ class Station(Ears):
             group.create_task(self.line.run(), name="line")
             group.create_task(self._ticks(), name="ticks")
             group.create_task(self._heartbeats(), name="heartbeats")
-            group.create_task(self._notify(), name="notices")
+            group.create_task(self._notices.run(lambda: self.booted), name="notices")
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work` after the present answer is out."""
@@ -173,72 +172,20 @@ class Station(Ears):
     def tick(self, now: datetime) -> None:
         """Follow each car, limit and meter once."""
         for connector in self.connectors:
-            self._follow_car(connector, now)
-            self._follow_limit(connector, self.clock.now())  # a transaction begun just now is newer than `now`
-            self._follow_status(connector, now)
-            self._measure(connector, now)
-
-    def _follow_car(self, connector: Connector, now: datetime) -> None:
-        if not connector.car.plugged:
-            if connector.transaction:
-                self.end(connector, "EVDisconnected")
-            connector.finished = connector.stuck = False
-            return
-        if connector.transaction or not self._usable(connector) or connector.authorizing:
-            return
-        wish = connector.remote_start
-        if wish and (now - wish.at).total_seconds() <= self.interval_s("connection"):
-            connector.remote_start = None
-            self.begin(connector, wish.tag, wish)
-        elif not connector.finished and not self._waits_for_remote_start() and self._may_ask():
-            connector.authorizing = True
-            self.later(self._authorize_and_begin(connector))
-
-    def _usable(self, connector: Connector) -> bool:
-        return self.operative and connector.operative and not connector.stuck and not connector.broken
-
-    def _waits_for_remote_start(self) -> bool:
-        return self.options.wait_for_remote_start or quirks.NEEDS_REMOTE_START in self.quirks
-
-    def _may_ask(self) -> bool:
-        """Ask the central system when it is there; go on alone once it has been away for a while."""
-        return (self.booted and self.line.up) or self.line.down_s > ALONE_AFTER_S
+            following.follow_car(self, connector, now)
+            following.follow_limit(
+                self, connector, self.clock.now()
+            )  # a transaction begun just now is newer than `now`
+            following.follow_status(self, connector, now)
+            following.measure(self, connector, now)
 
     def follow_limits(self) -> None:
         """A new profile takes effect at once, not at the next tick."""
         if not self.rebooting:
             for connector in self.connectors:
-                self._follow_limit(connector, self.clock.now())
-
-    def _follow_limit(self, connector: Connector, now: datetime) -> None:
-        if connector.transaction is None:
-            connector.offered_a = 0.0
-            connector.set_pilot(0.0, connector.pilot[1])
-        elif quirks.LIE not in self.quirks or connector.pilot[0] == 0.0:
-            amps, phases = told(connector, self.profiles, self.options, self.quirks, now)
-            connector.offered_a = amps
-            connector.set_pilot(really(amps, self.options, self.quirks), phases)
-
-    def _follow_status(self, connector: Connector, now: datetime) -> None:
-        status = connector.status_at(now, self.operative)
-        if status != connector.status:
-            connector.status = status
-            self.tell_status(connector)
-            if connector.transaction:
-                self.tell_state(connector)
+                following.follow_limit(self, connector, self.clock.now())
 
     # --- transactions -------------------------------------------------------------------------------------------
-
-    async def _authorize_and_begin(self, connector: Connector) -> None:
-        try:
-            accepted = await self.authorized(self.options.tag)
-        except UNREACHABLE:
-            accepted = True  # LocalAuthorizeOffline
-        if accepted and connector.car.plugged and connector.transaction is None:
-            self.begin(connector, self.options.tag)
-        elif not accepted:
-            await self.clock.sleep(10.0, 0.2)
-        connector.authorizing = False
 
     def begin(self, connector: Connector, tag: str, wish: RemoteStart | None = None) -> None:
         """Start a transaction; the message goes out in order, now or when the line is back."""
@@ -291,22 +238,6 @@ class Station(Ears):
             return tag[:16] + "\u0001\u00fe\u007f"
         return tag
 
-    # --- the meter ----------------------------------------------------------------------------------------------
-
-    def _measure(self, connector: Connector, now: datetime) -> None:
-        mute = bool(self.quirks & {quirks.METER_ON_TRIGGER, quirks.METER_SILENT})
-        every_s, last = self.interval_s("sample"), connector.sampled_at
-        if connector.transaction and every_s > 0 and (last is None or (now - last).total_seconds() >= every_s):
-            connector.sampled_at = now
-            if not mute:
-                self.tell_values(connector, "Sample.Periodic")
-        aligned_s = self.interval_s("aligned")
-        if aligned_s > 0:
-            slot = int(now.timestamp() // aligned_s)
-            if connector.aligned_at not in (None, slot) and not mute:
-                self.tell_values(connector, "Sample.Clock")
-            connector.aligned_at = slot
-
     # --- the line -----------------------------------------------------------------------------------------------
 
     async def opened(self) -> None:
@@ -356,22 +287,13 @@ class Station(Ears):
 
     def notice(self, action: str, payload: Payload) -> None:
         """Send a message that is lost when the line is down."""
-        self._notices.put_nowait((action, payload, self._triggered))
+        self._notices.put(action, payload, triggered=self._triggered)
 
     async def _heartbeats(self) -> None:
         while True:
             await self.clock.sleep(self.heartbeat_s or 300.0, 0.5)
             if self.booted and self.line.up:
                 self.notice("Heartbeat", {})
-
-    async def _notify(self) -> None:
-        while True:
-            action, payload, triggered = await self._notices.get()
-            if self.booted or triggered or action == "BootNotification":
-                try:
-                    await self.line.call(action, payload)
-                except UNREACHABLE:
-                    continue
 
     def _redial_s(self) -> float:
         if quirks.SLOW_REDIAL in self.quirks:

@@ -11,6 +11,7 @@ from typing import Any
 from firmware_sim.physics.car import LOCAL, PHASES, Car
 from firmware_sim.physics.grid import Grid
 from firmware_sim.physics.inverter import Battery, HybridInverter, Orders
+from firmware_sim.physics.machines import Dishwasher, PoolPump
 from firmware_sim.physics.pv import dc_available_w
 from firmware_sim.physics.replay import Phases, Replay
 from firmware_sim.physics.room import COP, Room
@@ -40,6 +41,8 @@ class Energies:
     tank_loss_wh: float = 0.0
     hp_wh: float = 0.0
     hp_ambient_wh: float = 0.0
+    pool_wh: float = 0.0
+    dishwasher_wh: float = 0.0
     room_gain_wh: float = 0.0
     room_loss_wh: float = 0.0
 
@@ -54,16 +57,19 @@ class Home:
         self.grid = Grid(float(dice.randint(4_000_000, 9_000_000)), float(dice.randint(2_000_000, 6_000_000)))
         self.inverter = HybridInverter(Battery())
         self.tank, self.room, self.car = Tank(), Room(), Car(seed)
+        self.pool, self.dishwasher = PoolPump(), Dishwasher()
         self.energy = Energies()
         self.replay = replay
         self._lifetime = {
-            key: float(dice.randint(1_000_000, 5_000_000)) for key in ("pv", "in", "out", "export", "tank", "hp", "ev")
+            key: float(dice.randint(1_000_000, 5_000_000))
+            for key in ("pv", "in", "out", "export", "tank", "hp", "ev", "pool", "dishwasher")
         }
         self.car.live(start)
         self._start = (self.grid.import_wh, self.grid.export_wh, self._stored())
         self._house: Phases = (0.0, 0.0, 0.0)
         self._sky = (0.0, 0.0)
         self._loads = (0.0, 0.0, 0.0)
+        self._machines = (0.0, 0.0)
         self._ev_amps = 0.0
         self._flow = (0.0, 0.0, 0.0)
         self._step(1e-3)
@@ -82,6 +88,12 @@ class Home:
                 self.car.offer(float(value), self.now)
             elif key == "relay_on":
                 self.tank.relay_on = bool(value)
+            elif key == "pool_on":
+                self.pool.relay_on = bool(value)
+            elif key == "pool_rated_w":
+                self.pool.rated_w = float(value)
+            elif key == "dishwasher_on":
+                self.dishwasher.plug(closed=bool(value))
             elif key == "hp_target_c":
                 self.room.target_c = float(value)
             else:
@@ -122,6 +134,12 @@ class Home:
             "tank_c": self.tank.temperature_c,
             "tank_w": tank_w,
             "tank_energy_wh": life["tank"] + energy.tank_wh,
+            "pool_on": self.pool.relay_on,
+            "pool_w": self._machines[0],
+            "pool_energy_wh": life["pool"] + energy.pool_wh,
+            "dishwasher_on": self.dishwasher.relay_on,
+            "dishwasher_w": self._machines[1],
+            "dishwasher_energy_wh": life["dishwasher"] + energy.dishwasher_wh,
             "hp_target_c": self.room.target_c,
             "room_c": self.room.temperature_c,
             "hp_w": hp_w,
@@ -167,7 +185,9 @@ class Home:
         tank_w, hp_w = self.tank.power_w(), self.room.power_w()
         self._loads = (tank_w, hp_w, sum(ev))
         parts = [self._house[phase] + ev[phase] for phase in (L1, L2, L3)]
-        parts[L2] += tank_w
+        self._machines = pool_w, dishwasher_w = self.pool.power_w(), self.dishwasher.power_w()
+        parts[L1] += pool_w
+        parts[L2] += tank_w + dishwasher_w
         parts[L3] += hp_w
         flow, cells_lost_wh = self.inverter.step(dc_available_w(*self._sky), sum(parts), dt_s)
         self._flow = (flow.pv_w, flow.battery_w, flow.ac_w)
@@ -198,6 +218,9 @@ class Home:
         energy.ev_loss_wh += self.car.charge(ev_w, dt_s)
         energy.tank_wh += tank_w * hours
         energy.hp_wh += hp_w * hours
+        energy.pool_wh += self._machines[0] * hours
+        energy.dishwasher_wh += self._machines[1] * hours
+        self.dishwasher.step(dt_s)
         energy.hp_ambient_wh += hp_w * (COP - 1) * hours
         drawn, lost = self.tank.step(tank_w, tapped_l_per_h(self.seed, self.now.astimezone(LOCAL)), dt_s)
         gains, leaked = self.room.step(hp_w, self._sky[0], self._sky[1], dt_s)

@@ -97,6 +97,8 @@ class PlanSlot:
     room_c: float | None
     import_price_micro_per_kwh: int
     export_price_micro_per_kwh: int
+    quiet_w: float | None = None
+    """Import up to which nothing is a new peak that costs, or that the home would not reach by itself, W."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,11 @@ class Plan:
     co2_g: float
     solve_ms: float
     relaxed: tuple[str, ...] = ()
+
+    def quiet_w(self, now: datetime) -> float | None:
+        """Import up to which nothing is a new peak at `now`, W; None when the plan does not tell."""
+        slot = next((slot for slot in reversed(self.slots) if slot.start <= now), None)
+        return None if slot is None else slot.quiet_w
 
     def block(self, device: str, now: datetime) -> Block | None:
         """The block of `device` that holds `now`, or None."""

@@ -92,6 +92,27 @@ class ChargingPreference:
 
 
 @dataclass(frozen=True, slots=True)
+class ComfortSpan:
+    """From `start` to `end`, local wall time, on each of `days` (0 is Monday) the band is [low_c, high_c], degC.
+
+    An `end` not after `start` lies on the next day.
+    """
+
+    start: time
+    end: time
+    low_c: float
+    high_c: float
+    days: tuple[int, ...] = EVERY_DAY
+
+    def holds(self, local: datetime) -> bool:
+        """Whether it holds at a local wall time."""
+        today, yesterday, at = local.weekday(), (local.weekday() - 1) % 7, local.time()
+        if self.start < self.end:
+            return today in self.days and self.start <= at < self.end
+        return (today in self.days and at >= self.start) or (yesterday in self.days and at < self.end)
+
+
+@dataclass(frozen=True, slots=True)
 class Preferences:
     """What the homeowner wants; every field has a default that suits most homes."""
 
@@ -100,6 +121,12 @@ class Preferences:
     battery_reserve_percent: float = 10.0
     comfort_low_c: float = 19.5
     comfort_high_c: float = 22.0
+    comfort_schedule: tuple[ComfortSpan, ...] = ()
+    """Other bands at certain hours; the first that holds counts, else `comfort_low_c` and `comfort_high_c`."""
+    hygiene_c: float = 60.0
+    """So hot every tank becomes at least once in `hygiene_days`, degC (legionella die above)."""
+    hygiene_days: int = 7
+    """0: never for this reason."""
     water_min_c: float = 45.0
     dr_policy: DrPolicy = DrPolicy.JOIN
     consents: dict[str, str] = field(default_factory=dict)
@@ -109,8 +136,21 @@ class Preferences:
     """What the owner is willing to pay to avoid one kg of CO2, micro-units of the currency."""
     battery_to_car: bool = False
     """Whether the home battery may be drained into the car."""
+    comfort_weight: float = 1.0
+    """How much warmth counts against money, 0-1: at 1 hardly any money buys a colder room, at 0.1 a dear hour does."""
+    accept_higher_peak: bool = False
+    """Whether the plan may draw more from the grid at once than the home would without any plan."""
+    storm_until: datetime | None = None
+    """Until then the battery is charged to full and kept so, for when the grid fails."""
+    island_soc_percent: float = 50.0
+    """While the grid is lost, devices that are only nice to have run as long as the battery holds more than this."""
     vehicles: tuple[Vehicle, ...] = ()
     """The household's cars, each with a name of its own."""
+
+    def comfort_at(self, local: datetime) -> tuple[float, float]:
+        """The comfort band at a local wall time, (low, high) degC."""
+        held = next((span for span in self.comfort_schedule if span.holds(local)), None)
+        return (held.low_c, held.high_c) if held else (self.comfort_low_c, self.comfort_high_c)
 
     def charging_of(self, charger: str) -> ChargingPreference:
         """The wishes for one charger; the defaults when none were set."""

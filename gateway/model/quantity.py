@@ -48,6 +48,8 @@ class Quantity(StrEnum):
     IRRADIANCE = "irradiance_w_m2"
     ON = "on"
     """1 when the device's relay is closed or its compressor runs, else 0."""
+    GRID_PRESENT = "grid_present"
+    """1 while the public grid is there, 0 while the home is an island, as an inverter or a contact tells it."""
     CURRENT_OFFERED = "current_offered_a"
     """Current per phase the charger offers the car, A."""
 

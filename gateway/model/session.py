@@ -50,7 +50,7 @@ class EvSession:
     curve: tuple[tuple[int, float], ...] = ()
     """(seconds since 1970, energy of the session so far in Wh), thinned to the edges of each quarter hour."""
     seen: tuple[tuple[int, int], ...] = ()
-    """Sequence numbers heard (OCPP 2.x), as closed ranges."""
+    """Sequence numbers heard (OCPP 2.x), as closed ranges; of 1.6 number 0, once its charger has our answer to its start."""
 
     @property
     def energy_wh(self) -> float:

@@ -45,11 +45,21 @@ class Setpoint:
     phases: int = 0
     """EV charger: on how many phases (1 or 3) where it can switch; 0: as it stands."""
 
+    @property
+    def slot(self) -> str:
+        """`slot_of` this command."""
+        return slot_of(self.device, self.kind)
+
     def same_wish(self, other: Setpoint | None) -> bool:
         """Whether the device would do the same under both (end, reason and authority may differ)."""
         return other is not None and (self.device, self.kind, self.value, self.low, self.phases) == (
             other.device, other.kind, other.value, other.low, other.phases,
         )  # fmt: skip
+
+
+def slot_of(device: str, kind: SetpointKind) -> str:
+    """Under which name a command is remembered: an inverter's power limit stands beside its battery's band."""
+    return f"{device} power limit" if kind is SetpointKind.PV_LIMIT else device
 
 
 class LimitKind(StrEnum):

@@ -23,6 +23,17 @@ class Role(StrEnum):
     APPLIANCE = "appliance"
 
 
+class Tier(StrEnum):
+    """What becomes of a device while the grid is lost and the home lives on its battery."""
+
+    MUST = "must"
+    """Runs on."""
+    NICE = "nice"
+    """Runs on while the battery holds enough."""
+    NON_ESSENTIAL = "non_essential"
+    """Off at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatterySpec:
     """A battery as the plan sees it, AC side; powers are magnitudes in W."""
@@ -38,6 +49,8 @@ class BatterySpec:
     max_soc_percent: float = 100.0
     grid_charge: bool = True
     grid_export: bool = False
+    follows_meter: bool = True
+    """Whether it keeps the grid at zero by itself inside its band; else it only takes a power."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,10 @@ class HeatPumpSpec:
     """Steady-state K of inside over outside per W of heat."""
     capacitance_wh_per_k: float = 4000.0
     phase: int = 1
+    min_run_s: float = 0.0
+    """A compressor that started runs at least so long, s; 0: it looks after itself."""
+    min_pause_s: float = 0.0
+    """One that stopped rests at least so long, s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +156,15 @@ class Device:
     spec: Spec = None
     circuit: str = ""
     """The circuit it hangs on; empty: directly below the main fuse."""
+    tier: Tier | None = None
+    """What becomes of it while the grid is lost; None: as is usual for its role."""
+
+    @property
+    def load_tier(self) -> Tier:
+        """Its tier: cars, pool pumps and appliances are not essential where nothing else was said, all others nice."""
+        if self.tier is not None:
+            return self.tier
+        return Tier.NON_ESSENTIAL if self.role in (Role.EV_CHARGER, Role.POOL_PUMP, Role.APPLIANCE) else Tier.NICE
 
 
 @dataclass(frozen=True, slots=True)

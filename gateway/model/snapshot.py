@@ -8,11 +8,18 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.model.charging import ChargingNeeds
+from gateway.model.loads import NO_LOADS, Loads
 from gateway.model.plan import Plan
 from gateway.model.preferences import Preferences
-from gateway.model.quantity import Quantity
+from gateway.model.quantity import VOLTAGES, Quantity
+from gateway.model.reading import Rule
 from gateway.model.setpoint import Limit, Override, Setpoint
 from gateway.model.site import Role
+
+LIVE_V = 50.0
+"""A phase with less counts as dead, V."""
+STORES = (Role.BATTERY, Role.HYBRID_INVERTER)
+"""What may keep a home alive without the grid."""
 
 
 class ChargePhase(StrEnum):
@@ -25,6 +32,14 @@ class ChargePhase(StrEnum):
     """Plugged in, not charging: waits for us, for the car, or is full."""
     CHARGING = "charging"
     FAULTED = "faulted"
+
+
+class GridState(StrEnum):
+    """Whether the public grid is there."""
+
+    PRESENT = "present"
+    LOST = "lost"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +119,30 @@ class Snapshot:
     """The last setpoint each device accepted, by device id."""
     disobeying: frozenset[str] = frozenset()
     """Chargers that were seen not to honour their limit: the guard counts them at their maximum."""
+    loads: Loads = NO_LOADS
+    """What pool pumps, appliances and tanks have behind them."""
+    let_go: frozenset[str] = frozenset()
+    """Batteries that were seen not to do what they are told: they are left to themselves until they obey again."""
+    curtailable: frozenset[str] = frozenset()
+    """Inverters whose power can be limited."""
+
+    @property
+    def grid(self) -> GridState:
+        """Whether the public grid is there, as a device says it or as the main meter's voltages show.
+
+        A main meter without voltage proves a loss only while an inverter still speaks.
+        """
+        said = {state.get(Quantity.GRID_PRESENT) for state in self.devices.values()} - {None}
+        if said:
+            return GridState.LOST if 0 in said else GridState.PRESENT
+        meter = self.main_meter()
+        if meter is None or (meter.age_s is None and not meter.doubts):
+            return GridState.UNKNOWN
+        if any(words.startswith(f"{Rule.ALL_ZERO.value}:") for words in meter.doubts.values()):
+            island = any(state.online for state in self.devices.values() if state.role in STORES)
+            return GridState.LOST if island else GridState.UNKNOWN
+        volts = [value for quantity in VOLTAGES if (value := meter.get(quantity)) is not None]
+        return GridState.PRESENT if volts and min(volts) >= LIVE_V else GridState.UNKNOWN
 
     def main_meter(self) -> DeviceState | None:
         """The main meter's state, or None when the site has none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -168,8 +168,64 @@ class ToDate:
 
     tier_wh: float = 0.0
     peaks_w: tuple[tuple[str, tuple[float, ...]], ...] = ()
-    """Demand charge's name -> the highest peaks so far, highest first, at most `mean_of`."""
+    """Demand charge's name -> the highest daily peaks so far, highest first, at most `mean_of`."""
 
     def peaks(self, name: str) -> tuple[float, ...]:
         """The peaks so far of one demand charge, W."""
         return next((peaks for known, peaks in self.peaks_w if known == name), ())
+
+
+class BillKind(StrEnum):
+    """What a line of a bill is for."""
+
+    IMPORT = "import"
+    EXPORT = "export"
+    TIER = "tier"
+    DEMAND = "demand"
+    CONTRACTED = "contracted"
+    FIXED = "fixed"
+    VAT = "vat"
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """One line of a bill: money in micro-units without VAT (what is paid positive, what is earned negative).
+
+    `wh` is the energy of lines about energy (>= 0). Lines about a peak carry its `month` (first day), the billed mean
+    power `peak_w` and the start of the highest window `peak_at`, None where nothing was imported inside.
+    """
+
+    kind: BillKind
+    name: str
+    micro: int
+    wh: float = 0.0
+    days: int = 0
+    month: date | None = None
+    peak_w: float | None = None
+    peak_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What metered intervals cost; `missing_s` is the time without data, which is billed no energy."""
+
+    lines: tuple[BillLine, ...]
+    import_wh: float
+    export_wh: float
+    missing_s: int = 0
+    days: int = 0
+    """Local days touched."""
+
+    @property
+    def micro(self) -> int:
+        """All that is to be paid, VAT included; micro-units, negative where more is earned."""
+        return sum(line.micro for line in self.lines)
+
+    @property
+    def fixed_micro(self) -> int:
+        """The fixed parts without VAT, micro-units."""
+        return self.of(BillKind.FIXED)
+
+    def of(self, kind: BillKind) -> int:
+        """The sum of the lines of one kind, micro-units without VAT."""
+        return sum(line.micro for line in self.lines if line.kind is kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.model.charging import WaitingCharger
@@ -30,6 +31,18 @@ class Doorkeeper(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A waiting charger (`identity`) and the device it shall become; `phases` are the grid phases, A per phase."""
+
+    identity: str
+    device_id: str
+    name: str
+    phases: tuple[int, ...]
+    max_current_a: float
+    connector: int
+
+
 class Adoption:
     """Adopts waiting chargers, one at a time.
 
@@ -48,30 +61,20 @@ class Adoption:
         self._take_up = take_up
         self._turn = asyncio.Lock()
 
-    async def adopt(
-        self,
-        identity: str,
-        device_id: str,
-        name: str,
-        phases: tuple[int, ...],
-        max_current_a: float,
-        connector: int,
-        who: str,
-    ) -> str:
-        """Take a waiting charger into the site file (A per phase); what happens next, in words; raises WishRefused.
+    async def adopt(self, newcomer: Newcomer, who: str) -> str:
+        """Take a waiting charger into the site file; what happens next, in words; raises WishRefused.
 
         Trust on first use: the password it dialled with is its password from now on. One that dialled without any is
         served without, on the home's own network only, until a password is set.
         """
         async with self._turn:
-            door = self._door_of(identity)
-            profile = await self._trusted(door, identity)
-            entry = self._entry(door, identity, name, phases, max_current_a, connector, profile)
-            await asyncio.to_thread(self._add, device_id, entry)
+            door = self._door_of(newcomer.identity)
+            profile = await self._trusted(door, newcomer.identity)
+            await asyncio.to_thread(self._add, newcomer.device_id, _entry(newcomer, door.name, profile))
             self._take_up()
-        log.info("%s was adopted as %s by %s", identity, device_id, who)
+        log.info("%s was adopted as %s by %s", newcomer.identity, newcomer.device_id, who)
         secured = "" if profile else " It has no password yet: give it one."
-        return f"{name} is part of the home now; in a few seconds it is set up.{secured}"
+        return f"{newcomer.name} is part of the home now; in a few seconds it is set up.{secured}"
 
     @staticmethod
     async def _trusted(door: Doorkeeper, identity: str) -> int:
@@ -86,22 +89,16 @@ class Adoption:
                 return door
         raise WishRefused("That charger no longer waits. Let it dial again and reload the page.")
 
-    @staticmethod
-    def _entry(
-        door: Doorkeeper,
-        identity: str,
-        name: str,
-        phases: tuple[int, ...],
-        max_current_a: float,
-        connector: int,
-        profile: int,
-    ) -> dict[str, Any]:
-        entry: dict[str, Any] = {
-            "name": name,
-            "role": Role.EV_CHARGER.value,
-            "connection": door.name,
-            "charge_point_id": identity,
-            "security_profile": profile,
-            "charger": {"phases": list(phases), "max_current_a": max_current_a, "safe_current_a": LEAST_A},
-        }
-        return entry if connector == 1 else {**entry, "connector": connector}
+
+def _entry(newcomer: Newcomer, connection: str, profile: int) -> dict[str, Any]:
+    """Its lines in the site file."""
+    limits = {"phases": list(newcomer.phases), "max_current_a": newcomer.max_current_a, "safe_current_a": LEAST_A}
+    entry: dict[str, Any] = {
+        "name": newcomer.name,
+        "role": Role.EV_CHARGER.value,
+        "connection": connection,
+        "charge_point_id": newcomer.identity,
+        "security_profile": profile,
+        "charger": limits,
+    }
+    return entry if newcomer.connector == 1 else {**entry, "connector": newcomer.connector}

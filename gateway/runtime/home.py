@@ -14,12 +14,15 @@ from gateway.model.learned import DayShape
 from gateway.model.plan import Block, Forecast, IntentKind, Plan
 from gateway.model.preferences import Preferences
 from gateway.model.reading import Interval, Rollup, RuleCount
+from gateway.model.series import Series, SeriesKind
 from gateway.model.session import EvSession
 from gateway.model.setpoint import Setpoint
 from gateway.model.site import Role, Site
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Rate, Tariff
 from gateway.ports import Clock, FactStore, Store
+from gateway.runtime.appliance_wishes import ApplianceWishes
+from gateway.runtime.bills import Bills
 from gateway.runtime.demand_response import DemandResponse
 from gateway.runtime.edits import Edits
 from gateway.runtime.energy import EnergyDay, EnergyHistory
@@ -32,6 +35,8 @@ from gateway.runtime.notices import Notices
 from gateway.runtime.planning import PlanLoop
 from gateway.runtime.process import usage
 from gateway.runtime.shown import DeviceNotes, Health, NextChange
+from gateway.runtime.source_words import SourceState
+from gateway.runtime.sources import Sources
 from gateway.runtime.tick import Tick
 from gateway.runtime.wishes import OwnerWishes
 from gateway.runtime.words import change_sentence, headline, is_done, local_time, next_block
@@ -61,11 +66,19 @@ class Home:
     notes: Callable[[str], DeviceNotes] = lambda device: DeviceNotes()
     energy: EnergyHistory = field(init=False)
     edits: Edits = field(init=False)
+    bills: Bills = field(init=False)
     ledger: Ledger = field(init=False)
+    appliances: ApplianceWishes = field(init=False)
+    sources: Sources = field(init=False)
 
     def __post_init__(self) -> None:
         self.energy = EnergyHistory(self.site, self.clock, self.store)
+        self.appliances = ApplianceWishes(self.site, self.clock, self.store, lambda what: None)
+        self.bills = Bills(self.site, self.clock, self.store, self.site_tariff, self._past_spot)
         self.edits = Edits(self.site, self.clock, self.store, self.changes.touch, self.intake.writing)
+
+    async def _past_spot(self, start: datetime, end: datetime) -> Series | None:
+        return await self.sources.archive.between(SeriesKind.SPOT, start, end)
 
     @property
     def facts(self) -> FactStore:
@@ -208,6 +221,10 @@ class Home:
     def rule_counts(self, device: str) -> list[RuleCount]:
         """How often each validation rule spoke about a device today."""
         return self.intake.rule_counts(device)
+
+    def source_states(self) -> list[SourceState]:
+        """Where prices, carbon intensity and weather come from."""
+        return self.sources.state()
 
     def device_notes(self, device: str) -> DeviceNotes:
         """A device's profile and why it is slow."""

@@ -12,6 +12,7 @@ from gateway.model.audit import AuditRow
 from gateway.model.charging import ChargerAbout, Operation, TraceLine, WaitingCharger
 from gateway.model.errors import DeviceError, WishRefused
 from gateway.ports import AuditStore, ChargerDesk, Clock
+from gateway.runtime.adoption import Newcomer
 
 PLACES = {"L1 L2 L3": (1, 2, 3), "L1": (1,), "L2": (2,), "L3": (3,)}
 """The grid phases a charger may be on, in words."""
@@ -22,16 +23,7 @@ OWNER = 4
 class Adopts(Protocol):
     """Takes a waiting charger into the site file."""
 
-    async def adopt(
-        self,
-        identity: str,
-        device_id: str,
-        name: str,
-        phases: tuple[int, ...],
-        max_current_a: float,
-        connector: int,
-        who: str,
-    ) -> str:
+    async def adopt(self, newcomer: Newcomer, who: str) -> str:
         """Adopt it; what happened, in words; raises WishRefused."""
         ...
 
@@ -90,7 +82,8 @@ class Installer:
             raise WishRefused("That charger no longer waits. Let it dial again and reload the page.")
         if 0 < found.connectors < connector:
             raise WishRefused(f"There is no connector {connector}: {_counted(found.connectors)}.")
-        said = await self.adoption.adopt(identity, device_id, name, PLACES[phases], max_current_a, connector, who)
+        newcomer = Newcomer(identity, device_id, name, PLACES[phases], max_current_a, connector)
+        said = await self.adoption.adopt(newcomer, who)
         await self._note(device_id, f"{who}: adopted {identity}")
         return said
 

@@ -1,25 +1,32 @@
-"""The learn loop: forecasts every quarter hour, day classes after local midnight."""
+"""The learn loop: forecasts every quarter hour, day classes and the models of heat after local midnight."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from gateway.core.learning.forecast import forecast_load, forecast_solar
 from gateway.core.learning.shapes import classify_day, hourly
-from gateway.model.learned import DayShape
+from gateway.core.learning.told import SUN_LEAD_H, Told
+from gateway.model.learned import DayShape, DrawPattern, Learned, ThermalModel
 from gateway.model.plan import Forecast
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval
+from gateway.model.series import Series, SeriesKind
 from gateway.model.site import Site
 from gateway.ports import Clock, Store
+from gateway.runtime.learn_heat import HeatLearning
+from gateway.runtime.outdoor import told_outdoor
 
 HISTORY_DAYS = 63
 FORECAST_HOURS = 48
 EVERY_S = 900.0
 OUTDOOR_DEFAULT_C = 8.0
+LEAD_H = {SeriesKind.TEMPERATURE: 0, SeriesKind.IRRADIANCE: SUN_LEAD_H}
+"""How many hours before its own an hour of weather is noted as it is told."""
 
 
 @dataclass(slots=True)
@@ -30,17 +37,52 @@ class Learn:
     clock: Clock
     store: Store
     on_forecast: Callable[[], None] = lambda: None
+    weather: Callable[[], Series | None] = lambda: None
+    """Outdoor air as sources tell it, degC."""
+    irradiance: Callable[[], Series | None] = lambda: None
+    """Global horizontal irradiance as sources tell it, W/m2."""
     load: Forecast | None = None
     solar: Forecast | None = None
     outdoor: Forecast | None = None
     shapes: list[DayShape] = field(default_factory=list)
+    heat: HeatLearning = field(init=False)
+    _told: dict[SeriesKind, Told] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.heat = HeatLearning(self.site, self.store)
+
+    @property
+    def thermal(self) -> dict[str, ThermalModel]:
+        """How each heat pump's home keeps its heat, by device id, where it is known."""
+        return self.heat.thermal
+
+    @property
+    def draws(self) -> dict[str, DrawPattern]:
+        """The hot water of each tank, by device id, where it is known."""
+        return self.heat.draws
+
+    def learned(self) -> Learned:
+        """What is known of the home's heat and hot water, and what is missing, for the owner."""
+        return Learned(self.heat.thermal, self.heat.draws, self.heat.why)
+
+    async def resume(self) -> None:
+        """Take up what was learned before."""
+        self.shapes = await self.store.day_shapes()
+        await self.heat.resume()
+        self._told = {kind: Told.from_document(await self.store.get(_key(kind))) for kind in LEAD_H}
 
     async def run(self) -> None:
         """Learn now and at every quarter hour until cancelled."""
-        self.shapes = await self.store.day_shapes()
+        await self.resume()
         while True:
+            self._wake.clear()
             await self.once()
-            await self.clock.sleep(EVERY_S, real_floor=3.0)
+            await first_of_two(self._wake.wait(), self.clock.sleep(EVERY_S, real_floor=3.0))
+
+    def hurry(self) -> None:
+        """Learn again at once: the weather forecast has changed."""
+        self._wake.set()
 
     async def once(self) -> None:
         """Refresh the forecasts and class every local day that ended and has no class yet."""
@@ -48,16 +90,33 @@ class Learn:
         since = now - timedelta(days=HISTORY_DAYS)
         house = await self.store.intervals("house", since, now)
         sun = await self.store.intervals("solar", since, now)
+        await self._note(now)
         self.load, self.solar = await asyncio.to_thread(self._forecasts, house, sun, now)
-        self.outdoor = await self._outdoor(now)
+        self.outdoor = told_outdoor(self.weather(), await self._outdoor(now), now)
         await self._class_days(house, now)
         self.on_forecast()
+        await self.heat.refresh(now, self._kept(SeriesKind.TEMPERATURE), self._kept(SeriesKind.IRRADIANCE))
 
     def _forecasts(self, house: list[Interval], sun: list[Interval], now: datetime) -> tuple[Forecast, Forecast]:
         site = self.site
         load = forecast_load(house, now, site.timezone, hours=FORECAST_HOURS)
-        solar = forecast_solar(sun, now, site.timezone, site.latitude, site.longitude, hours=FORECAST_HOURS)
+        solar = forecast_solar(
+            sun, now, site.timezone, site.latitude, site.longitude, hours=FORECAST_HOURS,
+            told=self.irradiance(), kept=self._kept(SeriesKind.IRRADIANCE),
+        )  # fmt: skip
         return load, solar
+
+    async def _note(self, now: datetime) -> None:
+        """Keep what the sources tell of the weather of these hours; a document a kind, written when an hour is new."""
+        for kind, tell in ((SeriesKind.TEMPERATURE, self.weather), (SeriesKind.IRRADIANCE, self.irradiance)):
+            before = self._kept(kind)
+            after = before.noted(tell(), now, LEAD_H[kind])
+            if after != before:
+                self._told[kind] = after
+                await self.store.put(_key(kind), after.to_document(), later=True)
+
+    def _kept(self, kind: SeriesKind) -> Told:
+        return self._told.get(kind, Told())
 
     async def _outdoor(self, now: datetime) -> Forecast:
         """Outdoor temperature: the last day again (persistence), hourly; a mild default where nothing was measured."""
@@ -85,3 +144,17 @@ class Learn:
         start = datetime.combine(day, time(), zone)
         end = datetime.combine(day + timedelta(days=1), time(), zone)
         return classify_day(day, hourly([i for i in house if start <= i.start < end], day, zone))
+
+
+async def first_of_two(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> None:
+    """Return when either has; the other is cancelled."""
+    tasks = {asyncio.ensure_future(one), asyncio.ensure_future(other)}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _key(kind: SeriesKind) -> str:
+    return f"told {kind.value}"

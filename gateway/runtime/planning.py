@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.core.planning.request import PlanRequest
-from gateway.model.plan import Block, Plan
+from gateway.model.plan import Block, IntentKind, Plan
 from gateway.model.snapshot import Snapshot
 from gateway.ports import Clock, LearnedStore
 
@@ -78,12 +78,27 @@ class PlanLoop:
         """The exact cost of the alternative to one block (micro-units, g CO2); None when there is no such block."""
         if self.plan is None or self._based_on is None:
             return None
-        block = next((b for b in self.plan.blocks if b.device == device and b.start == start), None)
+        block = _asked(self.plan, device, start)
         if block is None:
             return None
         run = asyncio.get_running_loop().run_in_executor
         micro, co2_g = await run(self._thread, _counterfactual, self._based_on, self.plan, block)
         return block, micro, co2_g
+
+    async def charge_now(self, device: str) -> tuple[int, float] | None:
+        """What charging this car from now on at full power costs more than the plan in force (micro-units, g CO2).
+
+        Exact: both ways are solved, whatever the plan intends now. None without a plan for it.
+        """
+        if self.plan is None or self._based_on is None or not self.plan.slots:
+            return None
+        if not any(block.device == device for block in self.plan.blocks):
+            return None
+        start, last = self.plan.slots[0].start, self.plan.slots[-1]
+        end = last.start + timedelta(seconds=last.duration_s)
+        instead = Block(device, IntentKind.HOLD, start, end, 0.0, 0.0, "", "charge now")
+        run = asyncio.get_running_loop().run_in_executor
+        return await run(self._thread, _counterfactual, self._based_on, self.plan, instead)
 
     def watch(self, snapshot: Snapshot) -> None:
         """Ask for a new plan when a car said something new, or the house drew far from the plan for two minutes."""
@@ -122,6 +137,18 @@ class PlanLoop:
         finally:
             wake.cancel()
             pause.cancel()
+
+
+def _asked(plan: Plan, device: str, start: datetime) -> Block | None:
+    """The block of that start, or the one that holds it now.
+
+    A block that runs begins anew with each plan: who still looks at the plan before asks by a start just gone.
+    """
+    exact = next((b for b in plan.blocks if b.device == device and b.start == start), None)
+    first = plan.slots[0].start if plan.slots else plan.made_at
+    if exact is not None or start < first - timedelta(seconds=SLOT_S):
+        return exact
+    return plan.block(device, max(start, first))
 
 
 def cars_known(snapshot: Snapshot) -> frozenset[object]:

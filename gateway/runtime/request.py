@@ -10,7 +10,10 @@ from gateway.model.site import Site
 from gateway.model.tariff import Tariff
 from gateway.ports import Clock
 from gateway.runtime.demand_response import DemandResponse
+from gateway.runtime.highest_peak import HighestPeak
 from gateway.runtime.learn import Learn
+from gateway.runtime.running_month import RunningMonth
+from gateway.runtime.sources import Sources
 from gateway.runtime.tick import Tick
 from gateway.runtime.wishes import OwnerWishes
 
@@ -29,6 +32,9 @@ class Requests:
     learn: Learn
     dr: DemandResponse
     wishes: OwnerWishes
+    month: RunningMonth
+    sources: Sources
+    highest: HighestPeak
 
     def make(self, cause: str) -> PlanRequest | None:
         """The request for a plan now; None before the first tick and the first forecast."""
@@ -50,4 +56,8 @@ class Requests:
             co2_g_per_kwh=self.site.co2_g_per_kwh,
             now=self.clock.now(),
             cause=cause,
+            spot=self.sources.spot(),
+            carbon=self.sources.carbon(),
+            to_date=self.month.so_far(),
+            peak_so_far_w=self.highest.watts(),
         )

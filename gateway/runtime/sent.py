@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.model.authority import Authority
 from gateway.model.setpoint import Setpoint, SetpointKind
@@ -45,12 +46,24 @@ class Sent:
     confirmed_at: float = -1.0
     """`accepted_at` of the wish that was last seen working."""
 
+    own_life_s: float | None = None
+    """How long the device keeps the accepted command, s; None: as long as any."""
+
+    def keeps(self, setpoint: Setpoint, at: datetime) -> None:
+        """A battery's band and a cut of the sun say themselves how long they last: each renewal is a write."""
+        lasts = setpoint.kind in (SetpointKind.BATTERY_BAND, SetpointKind.PV_LIMIT)
+        self.own_life_s = (setpoint.until - at).total_seconds() if lasts else None
+
+    def life_s(self, usual_s: float) -> float:
+        """How long the accepted command lasts, s."""
+        return usual_s if self.own_life_s is None else self.own_life_s
+
     def in_force(self, now: float, life_s: float) -> Setpoint | None:
         """The accepted setpoint until its end; after that the device stands at its own safe value.
 
         By the monotonic clock: a step of the system's time neither ends a command nor keeps a dead one.
         """
-        return self.accepted if now - self.sent_at < life_s else None
+        return self.accepted if now - self.sent_at < self.life_s(life_s) else None
 
     def may_try(self, setpoint: Setpoint, now: float, safety: Collection[Authority]) -> bool:
         """Whether the pause after a failure is over, or does not count, as the wish became a lower one for safety."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.core.control.dispatch import ControlMemory, Decision, decide
 from gateway.core.control.timing import ControlTiming
@@ -14,14 +14,15 @@ from gateway.core.metering.freeze import Wishes
 from gateway.model.audit import AuditRow
 from gateway.model.authority import Authority
 from gateway.model.errors import DeviceError, StoreError
-from gateway.model.setpoint import Setpoint, SetpointKind
+from gateway.model.setpoint import Setpoint, SetpointKind, slot_of
 from gateway.model.snapshot import Snapshot
-from gateway.ports import Actuator, AuditStore, Clock, EvCharger
+from gateway.ports import Actuator, AuditStore, Clock, Controlled, EvCharger
 from gateway.runtime.live import HomeState
 from gateway.runtime.notices import Notices
 from gateway.runtime.process import age_s
 from gateway.runtime.sent import Sent
 from gateway.runtime.verify import Verification
+from gateway.runtime.verify_devices import DeviceVerification
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Tick:
     """Real seconds from the start of the process to the first tick."""
     count: int = 0
     verification: Verification = field(init=False)
+    devices: DeviceVerification = field(init=False)
     _begun: float | None = None
     """Monotonic home s of the first tick without a meter."""
     _memory: ControlMemory = field(default_factory=ControlMemory)
@@ -69,6 +71,7 @@ class Tick:
         self.verification = Verification(
             self.state.site, self.chargers, self.timing, self.clock, self.notices, self._row, self._name
         )
+        self.devices = DeviceVerification(self.state.site, self.actuators, self.clock, self.notices, self._row)
 
     @property
     def disobeying(self) -> set[str]:
@@ -86,8 +89,9 @@ class Tick:
 
     def reachable(self, device: str) -> None:
         """A device came back: the next tick tries it without the pause after a failure."""
-        if device in self.sent:
-            self.sent[device].retry_at, self.sent[device].refusals = -math.inf, 0
+        for slot in (device, slot_of(device, SetpointKind.PV_LIMIT)):
+            if slot in self.sent:
+                self.sent[slot].retry_at, self.sent[slot].refusals = -math.inf, 0
         self.hurry()
 
     async def run(self) -> None:
@@ -112,9 +116,10 @@ class Tick:
         now, life_s = self.clock.monotonic(), self.timing.command_life_s
         accepted = {id_: held for id_, sent in self.sent.items() if (held := sent.in_force(now, life_s)) is not None}
         snapshot = self.state.freeze(self.wishes(), accepted, frozenset(self.verification.disobeying))
+        snapshot = replace(snapshot, let_go=frozenset(self.devices.let_go), curtailable=self._curtailable())
         decision = decide(self.state.site, snapshot, self._memory, self.timing, now)
         self._memory = decision.memory
-        self.last, self.setpoints = snapshot, {s.device: s for s in decision.setpoints}
+        self.last, self.setpoints = snapshot, {s.slot: s for s in decision.setpoints}
         self.count += 1
         if self.first_after_s is None:
             self.first_after_s = age_s()
@@ -126,15 +131,23 @@ class Tick:
             )
         # First: a device whose commands fail one after the other would leave no moment for another way.
         self.verification.look(snapshot, self.sent, now)
+        self.devices.look(snapshot, self.sent, now)
         for setpoint in decision.setpoints:
             self._send(setpoint, now)
         self._alarm(decision, snapshot, now)
         self.on_tick(snapshot)
 
+    def _curtailable(self) -> frozenset[str]:
+        able = (name for name, each in self.actuators.items()
+                if isinstance(each, Controlled) and SetpointKind.PV_LIMIT in each.controls)  # fmt: skip
+        return frozenset(able)
+
     def _send(self, setpoint: Setpoint, now: float) -> None:
         if setpoint.device not in self.chargers and setpoint.device not in self.actuators:
             return
-        sent = self.sent.setdefault(setpoint.device, Sent())
+        if setpoint.device in self.devices.let_go and setpoint.kind is SetpointKind.BATTERY_BAND:
+            return
+        sent = self.sent.setdefault(setpoint.slot, Sent())
         sent.want(setpoint, now)
         if sent.task is not None:
             self._overtake(sent, sent.task, setpoint, now)
@@ -159,7 +172,9 @@ class Tick:
 
     def _due(self, sent: Sent, setpoint: Setpoint, now: float) -> bool:
         """Whether a command must go out: the wish changed, or the last one is at half of its life."""
-        return not setpoint.same_wish(sent.accepted) or now - sent.sent_at >= self.timing.command_life_s / 2
+        return (
+            not setpoint.same_wish(sent.accepted) or now - sent.sent_at >= sent.life_s(self.timing.command_life_s) / 2
+        )
 
     async def _apply(self, sent: Sent, setpoint: Setpoint) -> None:
         device = setpoint.device
@@ -182,10 +197,11 @@ class Tick:
     async def _accepted(self, sent: Sent, setpoint: Setpoint, sent_at: float) -> None:
         before = sent.in_force(self.clock.monotonic(), self.timing.command_life_s)
         sent.accepted, sent.sent_at = setpoint, sent_at
+        sent.keeps(setpoint, self.clock.now())
         if sent.told:
             log.info("%s accepts commands again", setpoint.device)
         sent.failing, sent.told, sent.refusals, sent.refused = "", "", 0, None
-        await self.notices.end(f"command {setpoint.device}")
+        await self.notices.end(f"command {setpoint.slot}")
         if setpoint.same_wish(before):
             return
         sent.accepted_at = self.clock.monotonic()
@@ -217,7 +233,7 @@ class Tick:
         sent.told = reason
         log.warning("%s", error)
         words = f"{self._name(setpoint.device)} did not take a command: {reason}. {error.remedy}".strip()
-        await self.notices.raise_(f"command {setpoint.device}", "warning", words)
+        await self.notices.raise_(f"command {setpoint.slot}", "warning", words)
 
     def _pause_s(self, sent: Sent, setpoint: Setpoint) -> float:
         """Until the next try; a charger that is away costs nothing, and is asked at once when it is back."""
@@ -231,7 +247,7 @@ class Tick:
         for cause, words in decision.alarms:
             if cause != "meter" or not self._meter_may_still_come(snapshot, now):
                 self.notices.later_raise(cause, "alarm", words)
-        for cause in {"meter", "fuse"} - causes:
+        for cause in {"meter", "fuse", "grid", "export"} - causes:
             self.notices.later_end(cause)
 
     def _meter_may_still_come(self, snapshot: Snapshot, now: float) -> bool:

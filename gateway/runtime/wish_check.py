@@ -9,6 +9,7 @@ from gateway.model.site import Role, Site
 CONSENTS = {"binding", "voluntary", "none"}
 MOST_DEPARTURES = 14
 MOST_VEHICLES = 20
+MOST_SPANS = 14
 
 
 def check(preferences: Preferences, site: Site) -> None:
@@ -31,12 +32,39 @@ def _check_home(preferences: Preferences) -> None:
         raise WishRefused("The battery reserve is a percentage between 0 and 100.")
     if not 30 <= preferences.water_min_c <= 70:
         raise WishRefused("The least water temperature lies between 30 and 70 °C.")
+    _check_schedule(preferences)
+    _check_hygiene(preferences)
     if preferences.vacation_until is not None and preferences.vacation_until.tzinfo is None:
         raise WishRefused("The end of the vacation needs its time zone.")
+    if preferences.storm_until is not None and preferences.storm_until.tzinfo is None:
+        raise WishRefused("The end of the storm hold needs its time zone.")
+    if not 0 <= preferences.island_soc_percent <= 100:
+        raise WishRefused("The charge kept while the grid is lost is a percentage between 0 and 100.")
+    if not 0 <= preferences.comfort_weight <= 1:
+        raise WishRefused("What warmth counts against money lies between 0 and 1.")
     if preferences.carbon_weight_micro_per_kg < 0:
         raise WishRefused("What avoiding CO2 is worth cannot be negative.")
     if unknown := set(preferences.consents.values()) - CONSENTS:
         raise WishRefused(f"'{sorted(unknown)[0]}' is not a consent; use binding, voluntary or none.")
+
+
+def _check_schedule(preferences: Preferences) -> None:
+    if len(preferences.comfort_schedule) > MOST_SPANS:
+        raise WishRefused(f"The comfort schedule holds at most {MOST_SPANS} entries. Remove one first.")
+    for span in preferences.comfort_schedule:
+        if not 5 <= span.low_c <= span.high_c <= 30:
+            raise WishRefused("Each band of the comfort schedule must lie between 5 and 30 °C, lower end first.")
+        if not span.days or any(day not in range(7) for day in span.days):
+            raise WishRefused("Each entry of the comfort schedule needs at least one day of the week.")
+        if span.start == span.end:
+            raise WishRefused("An entry of the comfort schedule must end at another time than it begins.")
+
+
+def _check_hygiene(preferences: Preferences) -> None:
+    if not 50 <= preferences.hygiene_c <= 80:
+        raise WishRefused("The temperature for hygiene lies between 50 and 80 °C.")
+    if not 0 <= preferences.hygiene_days <= 60:
+        raise WishRefused("Hygiene is asked for every 1 to 60 days, or 0 for never.")
 
 
 def _check_charging(wish: ChargingPreference) -> None:

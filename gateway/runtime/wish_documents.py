@@ -11,6 +11,7 @@ from gateway.model.preferences import (
     ChargeGoal,
     ChargeMode,
     ChargingPreference,
+    ComfortSpan,
     Departure,
     DrPolicy,
     Preferences,
@@ -23,8 +24,10 @@ def preferences_document(preferences: Preferences) -> dict[str, Any]:
     document = asdict(preferences)
     document["dr_policy"] = preferences.dr_policy.value
     document["vacation_until"] = preferences.vacation_until.isoformat() if preferences.vacation_until else None
+    document["storm_until"] = preferences.storm_until.isoformat() if preferences.storm_until else None
     document["charging"] = {charger: _charging_document(wish) for charger, wish in preferences.charging.items()}
     document["vehicles"] = [_vehicle_document(vehicle) for vehicle in preferences.vehicles]
+    document["comfort_schedule"] = [_span_document(span) for span in preferences.comfort_schedule]
     return document
 
 
@@ -34,8 +37,11 @@ def preferences_from(document: dict[str, Any]) -> Preferences:
     values["dr_policy"] = DrPolicy(values.get("dr_policy", DrPolicy.JOIN))
     if values.get("vacation_until"):
         values["vacation_until"] = datetime.fromisoformat(values["vacation_until"])
+    if values.get("storm_until"):
+        values["storm_until"] = datetime.fromisoformat(values["storm_until"])
     values["charging"] = {charger: _charging_from(wish) for charger, wish in values.get("charging", {}).items()}
     values["vehicles"] = tuple(_vehicle_from(vehicle) for vehicle in values.get("vehicles", []))
+    values["comfort_schedule"] = tuple(_span_from(span) for span in values.get("comfort_schedule", []))
     return replace(Preferences(), **values)
 
 
@@ -74,6 +80,19 @@ def _vehicle_from(document: dict[str, Any]) -> Vehicle:
     values["tags"] = tuple(str(tag) for tag in values.get("tags", []))
     values["mode"] = ChargeMode(values["mode"]) if values.get("mode") else None
     return Vehicle(**values)
+
+
+def _span_document(span: ComfortSpan) -> dict[str, Any]:
+    edges = {"start": span.start.isoformat("minutes"), "end": span.end.isoformat("minutes")}
+    return asdict(span) | edges | {"days": list(span.days)}
+
+
+def _span_from(document: dict[str, Any]) -> ComfortSpan:
+    values = _known(ComfortSpan, document)
+    values |= {name: time.fromisoformat(values[name]) for name in ("start", "end")}
+    values |= {name: float(values[name]) for name in ("low_c", "high_c")}
+    values["days"] = tuple(int(day) for day in values.get("days", EVERY_DAY))
+    return ComfortSpan(**values)
 
 
 def _known(noun: Any, document: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,10 @@ log = logging.getLogger(__name__)
 
 PREFERENCES = "preferences"
 OVERRIDES = "overrides"
-CONTROLLED = (Role.EV_CHARGER, Role.WATER_HEATER, Role.HEAT_PUMP, Role.BATTERY, Role.HYBRID_INVERTER)
+CONTROLLED = (
+    Role.EV_CHARGER, Role.WATER_HEATER, Role.HEAT_PUMP, Role.BATTERY, Role.HYBRID_INVERTER, Role.POOL_PUMP,
+    Role.APPLIANCE,
+)  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -89,7 +89,7 @@ def next_block(site: Site, plan: Plan | None, now: datetime) -> tuple[Device, Bl
     if plan is None:
         return None
     candidates = []
-    for rank, role in enumerate((Role.EV_CHARGER, Role.WATER_HEATER, Role.HEAT_PUMP)):
+    for rank, role in enumerate((Role.EV_CHARGER, Role.APPLIANCE, Role.WATER_HEATER, Role.HEAT_PUMP, Role.POOL_PUMP)):
         for device in site.of_role(role):
             following = _change(plan, device.id, now)
             if following is not None:

@@ -9,6 +9,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from gateway.web.api import api_routes
+from gateway.web.appliances import appliance_routes
+from gateway.web.bills import bill_routes
 from gateway.web.chargers import charger_routes
 from gateway.web.forms import form_routes
 from gateway.web.guard import Guard
@@ -19,6 +21,7 @@ from gateway.web.pages import STATIC, Pages, page_routes
 from gateway.web.problems import add_problem_handlers
 from gateway.web.sessions import session_routes
 from gateway.web.settings import WebSettings
+from gateway.web.sources import source_routes
 from gateway.web.stream import Streams
 from gateway.web.view import HomeView
 
@@ -51,11 +54,14 @@ def create_app(home: HomeView, *, settings: WebSettings) -> FastAPI:
     add_problem_handlers(app)
     app.include_router(api_routes(home, streams))
     app.include_router(history_routes(home))
+    app.include_router(source_routes(home))
     app.include_router(ops_routes(home))
     app.include_router(page_routes(home, pages, streams))
     app.include_router(form_routes(home, pages, login))
     app.include_router(charger_routes(home, pages))
     app.include_router(session_routes(home, pages))
+    app.include_router(appliance_routes(home, pages, home.appliances))
+    app.include_router(bill_routes(home, pages, home.bills))
     app.mount("/static", KeptFiles(directory=STATIC), "static")
     app.add_middleware(GZipMiddleware, minimum_size=700, compresslevel=6)
     # Added last, so it stands first: nothing is reached without passing it.

@@ -15,7 +15,7 @@ from gateway.web.view import HomeView
 from gateway.web.wire import DeviceOut
 from gateway.web.words import ROLE_WORDS, age, co2, countdown, money, saving, span, watt_hours
 
-CONTROLLED = (Role.EV_CHARGER, Role.WATER_HEATER, Role.HEAT_PUMP)
+CONTROLLED = (Role.EV_CHARGER, Role.WATER_HEATER, Role.HEAT_PUMP, Role.POOL_PUMP, Role.APPLIANCE)
 EXTRA = (("soc_percent", "charged"), ("temperature_c", ""), ("target_temperature_c", "target"))
 
 

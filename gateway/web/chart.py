@@ -13,7 +13,7 @@ from gateway.model.reading import Interval
 from gateway.model.site import Role
 from gateway.runtime.words import local_time
 from gateway.web.picture import BATTERIES
-from gateway.web.state import HEAT
+from gateway.web.state import HEAT, MACHINES
 from gateway.web.view import HomeView
 from gateway.web.words import INTENT_WORDS, co2, day_words, money, span, watt_hours, watts
 
@@ -165,7 +165,7 @@ def _planned(home: HomeView, slot: PlanSlot) -> dict[str, float]:
     battery = sum(power.get(device, 0.0) for device in groups["battery"])
     grid = power.get("grid", 0.0)
     return {
-        "house": power.get("house", 0.0),
+        "house": power.get("house", 0.0) + sum(power.get(device, 0.0) for device in groups["machines"]),
         "car": sum(power.get(device, 0.0) for device in groups["car"]),
         "heat": sum(power.get(device, 0.0) for device in groups["heat"]),
         "battery_charge": max(0.0, battery),
@@ -177,7 +177,13 @@ def _planned(home: HomeView, slot: PlanSlot) -> dict[str, float]:
 
 
 def _groups(home: HomeView) -> dict[str, list[str]]:
-    roles = {"car": (Role.EV_CHARGER,), "heat": HEAT, "battery": BATTERIES, "meter": (Role.MAIN_METER,)}
+    roles = {
+        "car": (Role.EV_CHARGER,),
+        "heat": HEAT,
+        "machines": MACHINES,
+        "battery": BATTERIES,
+        "meter": (Role.MAIN_METER,),
+    }
     return {key: [device.id for device in home.site.of_role(*of)] for key, of in roles.items()}
 
 
@@ -195,7 +201,7 @@ async def _measured(home: HomeView, start: datetime, end: datetime) -> dict[date
         values = {key: rows.get(when, 0.0) for key, rows in series.items()}
         battery = values["battery"] - (values["solar"] if hybrid else 0.0)
         found[when] = {
-            "house": max(0.0, values["house"]),
+            "house": max(0.0, values["house"] + values["machines"]),
             "car": values["car"],
             "heat": values["heat"],
             "solar": min(0.0, values["solar"]),

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from gateway.model.errors import WishRefused
 from gateway.web.charging_forms import charging_routes
+from gateway.web.comfort_text import schedule_from, schedule_lines
 from gateway.web.form_fields import fields_of, refusal_words
 from gateway.web.guard import COOKIE
 from gateway.web.login import LASTS, Login
@@ -131,27 +132,42 @@ def _shown(home: HomeView) -> dict[str, str]:
     shown = {
         "comfort_low_c": f"{wish.comfort_low_c:g}",
         "comfort_high_c": f"{wish.comfort_high_c:g}",
+        "comfort_schedule": schedule_lines(wish.comfort_schedule),
         "water_min_c": f"{wish.water_min_c:g}",
+        "hygiene_c": f"{wish.hygiene_c:g}",
+        "hygiene_days": f"{wish.hygiene_days}",
         "battery_reserve_percent": f"{wish.battery_reserve_percent:g}",
         "dr_policy": wish.dr_policy.value,
         "carbon_per_kg": f"{wish.carbon_weight_micro_per_kg / 1e6:g}",
         "vacation_until": vacation,
+        "storm_until": wish.storm_until.astimezone(zone).strftime("%Y-%m-%dT%H:%M") if wish.storm_until else "",
+        "island_soc_percent": f"{wish.island_soc_percent:g}",
         "battery_to_car": "yes" if wish.battery_to_car else "",
+        "accept_higher_peak": "yes" if wish.accept_higher_peak else "",
+        "comfort_weight": f"{wish.comfort_weight:g}",
     }
     return shown | {f"consent:{program}": consent for program, consent in wish.consents.items()}
 
 
 def _preferences_from(home: HomeView, fields: dict[str, str]) -> PreferencesModel:
     whole = PreferencesModel.model_validate(home.preferences()).model_dump()
-    for key in ("comfort_low_c", "comfort_high_c", "water_min_c", "battery_reserve_percent", "dr_policy"):
+    figures = ("comfort_low_c", "comfort_high_c", "water_min_c", "hygiene_c", "hygiene_days", "battery_reserve_percent",
+               "comfort_weight", "island_soc_percent")  # fmt: skip
+    for key in (*figures, "dr_policy"):
         whole[key] = fields.get(key, "").replace(",", ".") or whole[key]
     whole["carbon_weight_micro_per_kg"] = round(float(fields.get("carbon_per_kg", "0").replace(",", ".") or 0) * 1e6)
+    if "comfort_schedule" in fields:
+        whole["comfort_schedule"] = schedule_from(fields["comfort_schedule"])
+    whole["accept_higher_peak"] = fields.get("accept_higher_peak") == "yes"
     whole["battery_to_car"] = fields.get("battery_to_car") == "yes"
     consents = {key.partition(":")[2]: value for key, value in fields.items() if key.startswith("consent:") and value}
     whole["consents"] = consents
     day = fields.get("vacation_until", "")
     end = datetime.combine(datetime.fromisoformat(day).date(), time(16), home.site.timezone) if day else None
     whole["vacation_until"] = end.astimezone(UTC) if end else None
+    storm = fields.get("storm_until", "")
+    hold = datetime.fromisoformat(storm).replace(tzinfo=home.site.timezone) if storm else None
+    whole["storm_until"] = hold.astimezone(UTC) if hold else None
     return PreferencesModel.model_validate(whole)
 
 

@@ -17,7 +17,8 @@ from gateway.model.errors import WishRefused
 from gateway.runtime.edits import editable
 from gateway.runtime.energy import device_name
 from gateway.runtime.words import local_time
-from gateway.web import cards, chart, devices, energy, shapes
+from gateway.web import cards, chart, devices, energy, shapes, sources
+from gateway.web.appliance_cards import appliance_cards
 from gateway.web.dr import event_time, is_information
 from gateway.web.guard import COOKIE
 from gateway.web.login import Login
@@ -50,11 +51,7 @@ class Pages:
         self.home = home
         self.login = login
         self.said: dict[str, tuple[str, bool]] = {}
-        loader = FileSystemLoader(HERE / "templates")
-        self.templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-        self.templates.globals.update(
-            asset=asset, watts=watts, watt_hours=watt_hours, money=money, co2=co2, modes=MODE_WORDS
-        )
+        self.templates = _environment()
 
     def say(self, request: Request, text: str, *, refused: bool = False) -> None:
         """Keep one sentence for this visitor's next page."""
@@ -80,6 +77,15 @@ class Pages:
             "tick_s": home.tick_s,
         }
         return HTMLResponse(self.templates.get_template(template).render(common | values), status)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    """The templates, compiled once per process."""
+    loader = FileSystemLoader(HERE / "templates")
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    made.globals.update(asset=asset, watts=watts, watt_hours=watt_hours, money=money, co2=co2, modes=MODE_WORDS)
+    return made
 
 
 def _visitor(request: Request) -> str:
@@ -123,6 +129,7 @@ def _add_now(router: APIRouter, home: HomeView, pages: Pages, streams: Streams) 
             change=cards.change_card(home),
             planned=home.plan() is not None,
             devices=cards.device_cards(home),
+            appliances=appliance_cards(home, home.appliances),
             events=active[:2],
             open_news=[item for item in news if item[0].ended is None and item[0].level != "info"],
             past_news=[item for item in news if item[0].ended is not None or item[0].level == "info"][:6],
@@ -183,7 +190,13 @@ def _add_energy(router: APIRouter, home: HomeView, pages: Pages) -> None:
     @router.get("/devices")
     async def show_devices(request: Request) -> HTMLResponse:
         panels = devices.device_panels(home)
-        return pages.page(request, "devices.html", headline=devices.devices_sentence(panels), devices=panels)
+        return pages.page(
+            request,
+            "devices.html",
+            headline=devices.devices_sentence(panels),
+            devices=panels,
+            sources=sources.source_cards(home, home.site.timezone),
+        )
 
 
 async def _energy_values(home: HomeView, wish: energy.Asked) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from gateway.web.view import HomeView
 from gateway.web.wire import ChargerOut, DeviceOut, NextChangeOut, RuleCountOut, SetpointOut, StateOut, ValueOut
 
 HEAT = (Role.WATER_HEATER, Role.HEAT_PUMP)
+MACHINES = (Role.POOL_PUMP, Role.APPLIANCE)
+"""Measured by themselves, shown as part of the house."""
 
 
 def state_of(home: HomeView) -> StateOut:
@@ -29,7 +31,7 @@ def state_of(home: HomeView) -> StateOut:
         grid_w=snapshot.grid_w() if snapshot else None,
         pv_w=snapshot.pv_w() if snapshot else None,
         battery_w=snapshot.battery_w() if snapshot else None,
-        house_w=snapshot.house_w() if snapshot else None,
+        house_w=_house_w(home, snapshot),
         car_w=_cars_w(snapshot),
         heat_w=_heat_w(home, snapshot),
         soc_percent=snapshot.soc_percent() if snapshot else None,
@@ -47,6 +49,15 @@ def state_of(home: HomeView) -> StateOut:
         devices={device.id: device_out(home, device) for device in site.devices},
         setpoints={device: setpoint_out(setpoint) for device, setpoint in home.setpoints().items()},
     )
+
+
+def _house_w(home: HomeView, snapshot: Snapshot | None) -> float | None:
+    """What is not shown elsewhere, W: the unmeasured remainder, the pool's pump and appliances."""
+    house = snapshot.house_w() if snapshot else None
+    if snapshot is None or house is None:
+        return None
+    machines = (snapshot.devices.get(device.id) for device in home.site.of_role(*MACHINES))
+    return house + sum(state.get(Quantity.POWER) or 0.0 for state in machines if state is not None)
 
 
 def device_out(home: HomeView, device: Device) -> DeviceOut:

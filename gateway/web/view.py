@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.dr import EventRecord, Timeline
 from gateway.model.learned import DayShape
+from gateway.model.loads import ApplianceRun
 from gateway.model.plan import Forecast, Plan
 from gateway.model.preferences import Preferences
 from gateway.model.reading import Interval, Rollup, RuleCount
@@ -22,6 +23,8 @@ from gateway.runtime.energy import EnergyDay
 from gateway.runtime.installer import Installer
 from gateway.runtime.ledger import LedgerRow
 from gateway.runtime.shown import DeviceNotes, Health, NextChange
+from gateway.runtime.source_words import SourceState
+from gateway.web.bill_book import BillBook
 
 
 class SessionLedger(Protocol):
@@ -29,6 +32,23 @@ class SessionLedger(Protocol):
 
     async def rows(self, start: datetime, end: datetime) -> Sequence[LedgerRow]:
         """Those that overlap [start, end), in order of start."""
+        ...
+
+
+class ApplianceDesk(Protocol):
+    """Takes wishes for appliances; gateway/runtime/appliance_wishes.py is it."""
+
+    @property
+    def runs(self) -> Mapping[str, ApplianceRun]:
+        """The last run that was asked for, by device."""
+        ...
+
+    async def ask(self, device_id: str, not_before: datetime | None, done_by: datetime, who: str) -> ApplianceRun:
+        """Keep a wish; raises WishRefused."""
+        ...
+
+    async def cancel(self, device_id: str, who: str) -> None:
+        """Take it back; raises WishRefused."""
         ...
 
 
@@ -52,6 +72,20 @@ class HomeView(Protocol):
     @property
     def ledger(self) -> SessionLedger:
         """The sessions with their accounts."""
+        ...
+
+    @property
+    def bills(self) -> BillBook:
+        """What each month costs, and the real bills."""
+        ...
+
+    def source_states(self) -> Sequence[SourceState]:
+        """Where prices, carbon intensity and weather come from, in the order of the site file."""
+        ...
+
+    @property
+    def appliances(self) -> ApplianceDesk:
+        """The runs of appliances that were asked for, and who takes more."""
         ...
 
     @property

@@ -12,6 +12,7 @@ from gateway.model.preferences import (
     ChargeGoal,
     ChargeMode,
     ChargingPreference,
+    ComfortSpan,
     Departure,
     DrPolicy,
     Preferences,
@@ -85,6 +86,22 @@ class ChargingModel(In):
         return ChargingPreference(**dict(self) | {"departures": departures})
 
 
+class ComfortSpanModel(In):
+    """From `start` to `end` (local wall time; not after `start`: on the next day) on `days` the band is another, degC."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, from_attributes=True)
+
+    start: time
+    end: time
+    low_c: float = Field(ge=5, le=30)
+    high_c: float = Field(ge=5, le=30)
+    days: Annotated[list[Annotated[int, Field(ge=0, le=6)]], Field(min_length=1, max_length=7)] = list(EVERY_DAY)
+
+    def to_model(self) -> ComfortSpan:
+        """The same as the home's noun."""
+        return ComfortSpan(self.start, self.end, self.low_c, self.high_c, tuple(sorted(set(self.days))))
+
+
 class PreferencesModel(In):
     """The owner's preferences, whole; PUT replaces them all."""
 
@@ -94,12 +111,19 @@ class PreferencesModel(In):
     battery_reserve_percent: float = Field(10, ge=0, le=100)
     comfort_low_c: float = Field(19.5, ge=5, le=30)
     comfort_high_c: float = Field(22, ge=5, le=30)
+    comfort_schedule: list[ComfortSpanModel] = Field(default_factory=list, max_length=14)
+    hygiene_c: float = Field(60, ge=50, le=80)
+    hygiene_days: int = Field(7, ge=0, le=60)
     water_min_c: float = Field(45, ge=30, le=70)
     dr_policy: DrPolicy = DrPolicy.JOIN
     consents: dict[Name, Literal["binding", "voluntary", "none"]] = Field(default_factory=dict, max_length=100)
     vacation_until: AwareDatetime | None = None
     carbon_weight_micro_per_kg: int = Field(0, ge=0, le=10_000_000)
     battery_to_car: bool = False
+    comfort_weight: float = Field(1, ge=0, le=1)
+    accept_higher_peak: bool = False
+    storm_until: AwareDatetime | None = None
+    island_soc_percent: float = Field(50, ge=0, le=100)
     vehicles: list[VehicleModel] = Field(default_factory=list, max_length=20)
 
     def to_model(self) -> Preferences:
@@ -108,5 +132,6 @@ class PreferencesModel(In):
             "charging": {charger: wish.to_model() for charger, wish in self.charging.items()},
             "consents": dict(self.consents),
             "vehicles": tuple(vehicle.to_model() for vehicle in self.vehicles),
+            "comfort_schedule": tuple(span.to_model() for span in self.comfort_schedule),
         }
         return Preferences(**dict(self) | apart)

@@ -9,13 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from adapters.modbus.bus import Bus
 from adapters.modbus.device import ModbusDevice
-from adapters.modbus.profile import load_profile
 from adapters.modbus.settings import ModbusDeviceSettings, ModbusTcpSettings
 from firmware_sim.clock import SimClock
 from firmware_sim.inverter import SunSpecInverter
@@ -27,9 +25,9 @@ from gateway.model.site import Device, Role, Site
 from gateway.runtime.live import Changes, HomeState
 from gateway.runtime.meters import Intake, MeterLoop
 from gateway.runtime.notices import Notices
+from tests.adapters.shipped import shipped
 from tests.fakes import FakeStore
 
-PROFILES = Path(__file__).parents[2] / "config" / "devices" / "modbus"
 NOON, NIGHT = datetime.fromisoformat("2026-06-10T11:00:00Z"), datetime.fromisoformat("2026-06-10T23:30:00Z")
 TIMEOUT_S = 0.05
 PAUSE_S = 0.02
@@ -203,7 +201,7 @@ async def lab(name: str, *, rtu: bool = False, start: datetime = NOON) -> AsyncI
         kind="modbus_tcp", host="127.0.0.1", port=port, timeout_s=TIMEOUT_S, framing=framing
     )  # fmt: skip
     bus = Bus("line", settings, clock)
-    profile = load_profile(PROFILE[name], PROFILES)
+    profile = shipped(PROFILE[name])
     where = next(device for device in site().devices if device.id == name)
     product = ModbusDevice(
         where, ModbusDeviceSettings(profile=profile.name, period_s=10), profile, bus, clock, main=True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from adapters.modbus.bus import Bus
 from adapters.modbus.device import ModbusDevice
-from adapters.modbus.profile import load_profile
+from adapters.modbus.profile import Profile, load_profile
 from adapters.modbus.settings import ModbusDeviceSettings, ModbusTcpSettings
 from gateway.model.authority import Authority
 from gateway.model.quantity import Quantity
@@ -19,8 +19,8 @@ from gateway.model.setpoint import Setpoint, SetpointKind
 from gateway.model.site import Device, Role
 from gateway.ports import Clock
 from gateway.runtime.system_clock import SystemClock
+from tests.adapters.shipped import PROFILES, shipped
 
-PROFILES = Path(__file__).parents[2] / "config" / "devices" / "modbus"
 TIMEOUT_S = 0.3
 DELAYS = {"very_late": 3.6, "late": 1.4, "slow": 0.8, "unhurried": 0.3}
 """In time-outs: a late reply comes after its own time-out and, unless we keep quiet, before the next slow one."""
@@ -224,13 +224,17 @@ async def reconnected(bus: Bus, connects: int) -> None:
             await asyncio.sleep(0.005)
 
 
+def a_profile(name: str, folder: Path) -> Profile:
+    return shipped(name) if folder == PROFILES else load_profile(name, folder)
+
+
 def a_device(
     bus: Bus, profile: str, *, main: bool = True, folder: Path = PROFILES, clock: Clock | None = None,
     **settings: object,
 ) -> ModbusDevice:  # fmt: skip
     stated = ModbusDeviceSettings.model_validate({"profile": profile, **settings})
     device = Device("dev", "Device", Role.MAIN_METER)
-    return ModbusDevice(device, stated, load_profile(profile, folder), bus, clock or SystemClock(), main=main)
+    return ModbusDevice(device, stated, a_profile(profile, folder), bus, clock or SystemClock(), main=main)
 
 
 async def values_of(device: ModbusDevice) -> dict[Quantity, float | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from adapters.mqtt.broker import Broker
 from adapters.mqtt.device import MqttDevice
 from adapters.mqtt.mailbox import Message
-from adapters.mqtt.profile import load_profile
+from adapters.mqtt.profile import Profile, load_profile
 from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Reading
@@ -20,6 +21,12 @@ from gateway.runtime.system_clock import SystemClock
 PROFILES = Path(__file__).parents[2] / "config" / "devices" / "mqtt"
 SAMPLES = Path(__file__).parents[1] / "data" / "mqtt"
 CLOCK = SystemClock()
+
+
+@functools.cache
+def known(profile: str) -> Profile:
+    """A shipped profile, read once per run."""
+    return load_profile(profile, PROFILES)
 
 
 def samples(name: str) -> list[Message]:
@@ -34,7 +41,7 @@ class Heard:
     def __init__(self, profile: str, topic: str, **settings: Any) -> None:
         broker = Broker("broker", MqttSettings(kind="mqtt", host="127.0.0.1"), CLOCK)
         config = MqttDeviceSettings(profile=profile, topic=topic, **settings)
-        shape = load_profile(profile, PROFILES)
+        shape = known(profile)
         self.device = MqttDevice(Device("dev", "Device", Role.SUB_METER), config, shape, broker, CLOCK)
 
     async def hear(self, *messages: Message) -> dict[Quantity, Reading]:

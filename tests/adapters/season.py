@@ -13,6 +13,11 @@ that what one lacks cannot hide what another has too much. Two things are
 allowed beside that, `Run.forgiven_wh`: a gateway killed between the first value after a fall and the next one forgets
 its doubt, which lives in memory only; and a fall that is passed by the next message while the car stopped drawing looks
 like one odd value, of which the smaller energy is booked.
+
+One thing no gateway can know: in a quiet season (each fifth) a 1.6 charger tells no status after its start was answered
+and is sent no limit. If it is rebooted before it said anything else, forgets, and starts anew within five minutes at the
+same register, its frames are those of a charger whose answer was lost and that says the one start again with the stamp
+of that time. Of such a pair (`Run.twin`) the sum is held to what both told, and it is counted by itself (`merged`).
 """
 
 from __future__ import annotations
@@ -20,138 +25,19 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from adapters.ocpp import stops
 from adapters.ocpp.sessions import ORPHAN, SessionBook
 from gateway.model.session import EvSession
 from gateway.ports import Store
+from tests.adapters.season_parts import KilledStore, Manners, Message, Run, SeasonClock
 
-BEGIN = datetime(2026, 9, 1, tzinfo=UTC)
 SAMPLE_MIN = 5
 RESOLUTION_WH = 1.0
 """Registers are told in whole Wh."""
 PER_MINUTE = 12
 """Queued messages a charger sends in a minute after an outage."""
-
-
-class SeasonClock:
-    """Minutes of home time, moved by the season."""
-
-    def __init__(self) -> None:
-        self.minute = 0
-
-    @property
-    def speed(self) -> float:
-        return 1.0
-
-    def now(self) -> datetime:
-        return BEGIN + timedelta(minutes=self.minute)
-
-    def monotonic(self) -> float:
-        return 60.0 * self.minute
-
-    async def sleep(self, seconds: float, *, real_floor: float = 0.0) -> None:
-        raise AssertionError("nothing sleeps in a season")
-
-
-class KilledStore:
-    """The store as a gateway that may be killed sees it: what was to come later is lost with it."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.waiting: dict[int, EvSession] = {}
-
-    async def next_transaction(self) -> int:
-        return await self.store.next_transaction()
-
-    async def save_session(self, session: EvSession, *, later: bool = False) -> None:
-        self.waiting.pop(session.transaction, None)
-        if later:
-            self.waiting[session.transaction] = session
-        else:
-            await self.store.save_session(session)
-
-    async def sessions(self, start: datetime, end: datetime, *, charger: str = "") -> list[EvSession]:
-        return await self.store.sessions(start, end, charger=charger)
-
-    async def minute(self) -> None:
-        for session in self.waiting.values():
-            await self.store.save_session(session, later=True)
-        self.waiting.clear()
-
-
-@dataclass(frozen=True)
-class Manners:
-    """How a charger behaves."""
-
-    version: int
-    queues_samples: bool
-    any_order: bool
-    garbage_ids: bool
-    forgets: bool
-    """A reboot ends its transaction without a word, and a new one begins."""
-    register: str
-    """Over a reboot: "keeps", "zero" (counts since its start) or "flash" (goes back to what was saved)."""
-    per_session: bool
-    """The register begins at 0 with each transaction."""
-    tells_available: bool
-    restamps: bool = False
-    """A start whose answer was lost is said again with the stamp of that time."""
-    odd_samples: bool = False
-    """Now and then one or two samples tell 0, or 150 kWh too much."""
-
-    @staticmethod
-    def drawn(chance: random.Random) -> Manners:
-        register = chance.choice(("keeps", "keeps", "zero", "flash"))
-        any_order = chance.random() < 0.4
-        manners = Manners(
-            version=chance.choice((16, 2)),
-            queues_samples=register != "keeps" or chance.random() < 0.5,
-            any_order=any_order,
-            garbage_ids=not any_order and chance.random() < 0.4,
-            forgets=chance.random() < 0.4,
-            register=register,
-            per_session=register == "keeps" and chance.random() < 0.3,
-            tells_available=chance.random() < 0.6,
-        )
-        odd = manners.register == "keeps" and not (any_order or manners.per_session or manners.forgets)
-        return replace(manners, restamps=chance.random() < 0.4, odd_samples=odd and chance.random() < 0.7)
-
-
-@dataclass
-class Run:
-    """One transaction as it truly was."""
-
-    number: int
-    start: datetime
-    first_wh: float
-    true_wh: float = 0.0
-    told_wh: float = 0.0
-    """What its messages tell of it; see the top."""
-    last_wh: int | None = None
-    """The register of its last message."""
-    fell_wh: int = 0
-    """How much lower that was than the message before."""
-    forgiven_wh: float = 0.0
-    """What may be lacking of that, because nobody could know it; see the top."""
-    id: int | None = None
-    """The id we gave it (1.6), once it heard it."""
-    seq: int = 0
-
-
-@dataclass
-class Message:
-    """One message of the charger; `wh` is its register, whole Wh."""
-
-    kind: str
-    run: Run
-    at: datetime
-    wh: int
-    seq: int = 0
-    fell_wh: int = 0
-    """How much lower it is than the message before."""
-    said_before: bool = False
 
 
 @dataclass
@@ -180,6 +66,7 @@ class Season:
         self.killed_in_doubt = False
         self.odd_left, self.odd_wh, self.odd_at = 0, 0, -60
         self.odds = 0
+        self.quiet = self.seed % 5 == 0
         self.disk = KilledStore(self.store)
         self.book: SessionBook | None = None
 
@@ -191,8 +78,17 @@ class Season:
     def beyond(self, booked: Sequence[EvSession]) -> list[tuple[Run, float]]:
         """The transactions whose booked energy is not what they told, and by how many Wh."""
         by_start = {session.start: session.energy_wh for session in booked}
-        off = [(run, by_start.get(run.start, 0.0) - run.told_wh) for run in self.true]
-        return [(run, wh) for run, wh in off if not -run.forgiven_wh - RESOLUTION_WH <= wh <= RESOLUTION_WH]
+        off: dict[int, list[float]] = {}
+        for run in self.true:
+            meant = run.twin if run.twin is not None and run.start not in by_start else run
+            sums = off.setdefault(meant.number, [by_start.get(meant.start, 0.0), 0.0])
+            sums[0] -= run.told_wh
+            sums[1] += run.forgiven_wh
+        return [
+            (self.true[number - 1], wh)
+            for number, (wh, forgiven_wh) in off.items()
+            if not -forgiven_wh - RESOLUTION_WH <= wh <= RESOLUTION_WH
+        ]
 
     async def run(self) -> None:
         last = self.days * 1440
@@ -217,6 +113,7 @@ class Season:
         rate = 8.0 if charging else 1.0
         if dice < rate * 1 / 4000:
             self.network_down = minute + self.chance.choice((1, 3, 20, 240))
+            self._line_ends()
         elif dice < rate * 2 / 4000:
             self.gateway_down = minute + self.chance.choice((1, 2, 30))
             self.book, self.disk.waiting = None, {}
@@ -229,6 +126,7 @@ class Season:
 
     def _charger_fails(self, minute: int) -> None:
         self.charger_down = minute + self.chance.choice((1, 2, 15))
+        self._line_ends()
         manners, run = self.manners, self.run_now
         if manners.register == "zero":
             self.register = 0.0
@@ -281,8 +179,16 @@ class Season:
         if before is not None and before.last_wh is not None:  # nobody drew since: the register only went on
             before.told_wh += max(0, int(self.register) - before.last_wh)
         self.run_now = Run(len(self.true) + 1, self.clock.now(), self.register)
+        self.run_now.twin = self._twin(self.run_now, before)
         self.true.append(self.run_now)
         self._say("start")
+
+    def _twin(self, run: Run, before: Run | None) -> Run | None:
+        if before is None or before.seq > 1 or not (self.quiet and self.manners.version == 16):
+            return None
+        first = before.twin or before
+        same = int(first.first_wh) == int(run.first_wh) and run.start - first.start <= timedelta(minutes=5)
+        return first if same else None
 
     def _say(self, kind: str) -> None:
         run, offline = self.run_now, self._is_offline(self.clock.minute)
@@ -311,6 +217,11 @@ class Season:
 
     # ---- the wire
 
+    def _line_ends(self) -> None:
+        """The next message comes on another connection."""
+        if self.book is not None:
+            self.book.new_line()
+
     async def _send(self, minute: int) -> None:
         if self._is_offline(minute) or minute < self.charger_down:
             return
@@ -322,12 +233,20 @@ class Season:
             self._doubt(message)
             if self.chance.random() < 0.01:  # the answer is lost, and with it the connection: it will say it again
                 self.network_down = minute + self.chance.choice((1, 2, 5))
+                self._line_ends()
                 self.repeats += 1
                 message.said_before = True
                 return
             if message.kind == "start":
                 message.run.id = heard
+                if len(self.queue) == 1:  # else it makes its next call first
+                    self._limited()
             self.queue.remove(message)
+
+    def _limited(self) -> None:
+        """After our answer to its start a charger tells that it charges, and answers the limit of its new session."""
+        if self.book is not None and not self.quiet:
+            self.book.heard()
 
     def _doubt(self, message: Message) -> None:
         """Note a fall that the book cannot know for one before it hears more."""
@@ -352,12 +271,15 @@ class Season:
         book, run, at, wh = self.book, message.run, message.at, float(message.wh)
         assert book is not None
         if message.kind == "start":
-            return (await book.start(1, "TAG", at.isoformat(), at, wh)).transaction
+            session = await book.start(1, "TAG", at.isoformat(), at, wh)
+            book.answered(session)
+            return session.transaction
+        book.heard()
         number = -1 if self.manners.garbage_ids or run.id is None else run.id
         if message.kind == "sample":
-            session = book.meant(number, 1, at)
-            if session is not None:
-                await book.take_register(session.transaction, wh, live=self._is_now(at), time=at)
+            meant = book.meant(number, 1, at)
+            if meant is not None:
+                await book.take_register(meant.transaction, wh, live=self._is_now(at), time=at)
             return None
         choice = stops.choose([book], number, at, wh)
         if choice is None:
@@ -391,8 +313,14 @@ class Season:
             await self.book.stop(session, self.clock.now(), None, ORPHAN + "the connector became available")
 
 
+def merged(season: Season, booked: Sequence[EvSession]) -> int:
+    """How many true transactions are booked with the one before, because no message tells them apart."""
+    starts = {session.start for session in booked}
+    return sum(run.twin is not None and run.twin.start in starts and run.start not in starts for run in season.true)
+
+
 def lost_and_doubled(season: Season, booked: Sequence[EvSession]) -> tuple[int, int]:
     """How many true transactions have no row, and how many rows have no transaction of their own."""
-    starts = [session.start for session in booked]
-    lost = sum(run.start not in starts for run in season.true)
-    return lost, len(booked) - len(season.true) + lost
+    starts, together = {session.start for session in booked}, merged(season, booked)
+    lost = sum(run.start not in starts for run in season.true) - together
+    return lost, len(booked) - len(season.true) + lost + together

@@ -9,12 +9,12 @@ import pytest
 from adapters.modbus.block_reader import FIRST_RETRY_S, LAST_RETRY_S
 from adapters.modbus.cycle import SWEEPS, Cycle
 from adapters.modbus.device import SLOW_AGAIN_S
-from adapters.modbus.profile import load_profile
 from gateway.model.errors import DeviceError, DeviceUnreachable
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Quality
 from gateway.runtime.system_clock import SystemClock
-from tests.adapters.modbus_server import PROFILES, RawServer, a_bus, a_device, reconnected, sdm630, values_of
+from tests.adapters.modbus_server import RawServer, a_bus, a_device, reconnected, sdm630, values_of
+from tests.adapters.shipped import shipped
 
 HEAD = "maker: M\nmodel: X\nsource: {manual: m, version: '1', page: '2'}\nverified: 'against nothing'\n"
 
@@ -217,7 +217,7 @@ async def test_a_wrong_profile_warns_once_for_each_register(caplog: pytest.LogCa
         readings = await device.read()
         assert readings and all(r.quality is Quality.MISSING and r.reason for r in readings)
         asked, warned = len(server.requests), refusals(caplog)
-        assert len(warned) == len(set(warned)) == len(load_profile("abb_b23", PROFILES).registers)
+        assert len(warned) == len(set(warned)) == len(shipped("abb_b23").registers)
         for _ in range(3):
             await device.read()
         assert (len(server.requests), refusals(caplog)) == (asked, warned)

@@ -137,6 +137,7 @@ async def test_of_values_described_one_by_one_none_is_taken_before_the_last_is_t
     assert "it may be 218FF9_today, 218FF9_total" in told.device.troubles
 
 
+@pytest.mark.slow
 def test_no_config_message_breaks_the_reader() -> None:
     chance = random.Random(7)
     parts = ["~", "~/a", "stat_t", "cmps", "dev", "ids", "avty", "t", "p", "sensor", "val_tpl", "{{ value }}", "exp_aft",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from adapters.mqtt.broker import Broker
 from adapters.mqtt.probe import EVERYTHING, ROOTS, load_profiles, probe_broker, understand
+from adapters.mqtt.profile import Profile
 from adapters.mqtt.settings import MqttSettings
 from gateway.__main__ import app
 from gateway.model.errors import DeviceUnreachable
@@ -19,7 +21,13 @@ from gateway.model.quantity import Quantity
 from gateway.runtime.system_clock import SystemClock
 from tests.adapters.conftest import Mosquitto, free_port
 
-PROFILES = load_profiles(Path(__file__).parents[2] / "config" / "devices" / "mqtt")
+
+@functools.cache
+def profiles() -> list[Profile]:
+    """Every shipped one, read at the first use."""
+    return load_profiles(Path(__file__).parents[2] / "config" / "devices" / "mqtt")
+
+
 TASMOTA = json.dumps({"Time": "2026-11-21T10:00:00", "ENERGY": {
     "Total": 12.5, "Power": 1180, "Voltage": 231, "Current": 5.1}})  # fmt: skip
 SHELLY = json.dumps({"id": 0, "total_act_power": 900.5, "a_act_power": 300.1, "b_act_power": 300.2,
@@ -42,13 +50,13 @@ PLUG = json.dumps({"power": 42.5, "voltage": 230, "current": 0.2, "energy": 3.1,
     ],
 )  # fmt: skip
 def test_messages_lead_to_the_profile_and_the_topic(messages: dict[str, str], topic: str, profile: str) -> None:
-    heard = understand({name: text.encode() for name, text in messages.items()}, PROFILES)
+    heard = understand({name: text.encode() for name, text in messages.items()}, profiles())
     best = {suggestion.topic: suggestion.profile for suggestion in heard.suggestions}
     assert best[topic] == profile
 
 
 def test_what_no_profile_knows_is_listed_and_hurts_nobody() -> None:
-    heard = understand({"tele/x/SENSOR": b"{broken", "garden/mower": b"\xff\xfe", "a/b": b"hello"}, PROFILES)
+    heard = understand({"tele/x/SENSOR": b"{broken", "garden/mower": b"\xff\xfe", "a/b": b"hello"}, profiles())
     assert heard.suggestions == ()
     assert heard.unknown == ("a/b", "garden/mower", "tele/x/SENSOR")
 
@@ -64,7 +72,7 @@ async def test_a_broker_is_listened_to_without_a_word(mosquitto: Mosquitto) -> N
     broker = Broker("broker", MqttSettings(kind="mqtt", host="127.0.0.1", port=mosquitto.port), SystemClock())
     owner = asyncio.create_task(broker.run())
     listening = asyncio.create_task(
-        probe_broker(broker, SystemClock(), 1.2, PROFILES, tell=lambda spent, topics: told.append(topics))
+        probe_broker(broker, SystemClock(), 1.2, profiles(), tell=lambda spent, topics: told.append(topics))
     )
     while not broker.listening:
         await asyncio.sleep(0.02)
@@ -82,7 +90,7 @@ async def test_a_broker_is_listened_to_without_a_word(mosquitto: Mosquitto) -> N
 async def test_no_broker_is_said_in_words() -> None:
     broker = Broker("nowhere", MqttSettings(kind="mqtt", host="127.0.0.1", port=free_port()), SystemClock())
     with pytest.raises(DeviceUnreachable, match="no broker answers there"):
-        await probe_broker(broker, SystemClock(), 0.1, PROFILES)
+        await probe_broker(broker, SystemClock(), 0.1, profiles())
 
 
 @pytest.mark.slow

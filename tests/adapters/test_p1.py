@@ -75,6 +75,7 @@ def test_a_published_telegram_is_read(raw: bytes, time: datetime, values: dict[Q
     assert telegram.values() == pytest.approx(values)
 
 
+@pytest.mark.slow
 @given(st.integers(0, len(GAS) - 3), st.integers(1, 255))
 def test_no_single_wrong_byte_is_believed(at: int, flip: int) -> None:
     broken = bytearray(GAS)

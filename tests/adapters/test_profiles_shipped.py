@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from adapters.modbus.bus import Bus
 from adapters.modbus.decode import SIZES, Decoded
 from adapters.modbus.device import ModbusDevice
 from adapters.modbus.planner import Block, Register, plan_blocks
-from adapters.modbus.profile import Profile, load_profile, profile_names
+from adapters.modbus.profile import Profile, load_profile
 from adapters.modbus.profile_schema import schema_text
 from adapters.modbus.settings import ModbusDeviceSettings, ModbusTcpSettings
 from adapters.modbus.sunspec import Chain, Identity, load_models, resolve
@@ -29,10 +30,7 @@ from gateway.model.reading import Quality
 from gateway.model.site import Device, Role
 from gateway.runtime.system_clock import SystemClock
 from tests.adapters.modbus_server import RawServer
-
-PROFILES = Path(__file__).parents[2] / "config" / "devices" / "modbus"
-NAMES = profile_names(PROFILES)
-
+from tests.adapters.shipped import NAMES, PROFILES, shipped
 
 # ---- golden frames: request -> answer as hexadecimal, from the function code on
 
@@ -154,9 +152,7 @@ async def a_device(server: RawServer, profile: str) -> AsyncIterator[ModbusDevic
     bus = Bus("bus", settings, SystemClock())
     assert await bus.open()
     device = Device("dev", "Device", Role.MAIN_METER)
-    yield ModbusDevice(
-        device, ModbusDeviceSettings(profile=profile), load_profile(profile, PROFILES), bus, SystemClock()
-    )
+    yield ModbusDevice(device, ModbusDeviceSettings(profile=profile), shipped(profile), bus, SystemClock())
     bus.close()
     await asyncio.sleep(0)
 
@@ -231,7 +227,7 @@ def decoded(block: Block, image: dict[int, int]) -> dict[Register, Decoded]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_profile_is_read_within_its_limits(name: str) -> None:
-    profile = load_profile(name, PROFILES)
+    profile = shipped(name)
     for block in blocks_of(profile):
         assert 1 <= block.count <= profile.limits.max_read_registers
         assert block.address + block.count <= 65536
@@ -241,7 +237,7 @@ def test_every_profile_is_read_within_its_limits(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_device_that_knows_nothing_gives_no_number(name: str) -> None:
-    for block in blocks_of(load_profile(name, PROFILES)):
+    for block in blocks_of(shipped(name)):
         image = image_of(block.registers, {register: nothing_known(register) for register in block.registers})
         for register, found in decoded(block, image).items():
             assert found.value is None, f"{register} became {found.value}"
@@ -250,7 +246,7 @@ def test_a_device_that_knows_nothing_gives_no_number(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_listed_marker_is_missing(name: str) -> None:
-    for block in blocks_of(load_profile(name, PROFILES)):
+    for block in blocks_of(shipped(name)):
         for register, marker in [(r, marker) for r in block.registers for marker in r.nan]:
             assert 0 <= marker < 1 << 16 * SIZES[register.type], "markers are unsigned and fit the type"
             assert decoded(block, image_of((register,), {register: marker}))[register].value is None
@@ -258,14 +254,14 @@ def test_every_listed_marker_is_missing(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_zeros_are_read_without_harm_and_never_as_a_negative_zero(name: str) -> None:
-    for block in blocks_of(load_profile(name, PROFILES)):
+    for block in blocks_of(shipped(name)):
         for found in decoded(block, {}).values():
             assert found.value is None or str(found.value) == "0.0"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_ranges_fit_the_quantities_and_our_sign(name: str) -> None:
-    profile = load_profile(name, PROFILES)
+    profile = shipped(name)
     for register in profile.registers:
         assert register.low is not None and register.high is not None, f"{register.quantity} has no range"
         assert register.low < register.high
@@ -283,7 +279,7 @@ def test_the_ranges_fit_the_quantities_and_our_sign(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_profile_says_honestly_what_it_was_tried_against(name: str) -> None:
     text = (PROFILES / f"{name}.yaml").read_text()
-    verified = load_profile(name, PROFILES).verified
+    verified = shipped(name).verified
     assert verified.startswith(("against ", "unverified: "))
     if "ssumption" in text:
         assert verified.startswith("unverified: "), "what rests on an assumption is not verified"
@@ -370,8 +366,15 @@ def test_the_schema_for_editors_is_current() -> None:
     assert kept == schema_text(), remedy
 
 
+@functools.cache
+def schema() -> Any:
+    """The schema for editors, compiled once."""
+    document = json.loads(schema_text())
+    return jsonschema.validators.validator_for(document)(document)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_profile_obeys_its_schema_and_points_editors_to_it(name: str) -> None:
     text = (PROFILES / f"{name}.yaml").read_text()
-    jsonschema.validate(YAML(typ="safe").load(text), json.loads(schema_text()))
+    schema().validate(YAML(typ="safe").load(text))
     assert text.startswith("# yaml-language-server: $schema=profile.schema.json\n")

@@ -242,6 +242,7 @@ async def alone(tmp_path):
     return tmp_path / "hearth.db"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "share", "settings"),
     [(_header, 1.0, 41), (_first_page, 1.0, 41), (_random_stretches, 0.95, 38), (_cut, 0.04, 41)],

@@ -118,6 +118,7 @@ def test_what_is_missing_is_left_out_and_never_zero():
     assert starts == [MIDNIGHT.timestamp(), MIDNIGHT.timestamp() + 1800]
 
 
+@pytest.mark.slow
 def test_the_sum_of_a_year_is_the_sum_of_its_intervals_to_a_thousandth_of_a_wh():
     rows = [row(i, 100.12345) for i in range(35_040)]
     told = sum(number(reading, "value") for reading in contents(feed(rows), "IntervalReading"))

@@ -104,6 +104,7 @@ def test_one_day_of_old_history_and_nothing_since_gives_a_sound_forecast(silence
     sound(forecast_load(past, NOW, BRUSSELS), 192)
 
 
+@pytest.mark.slow
 def test_on_a_real_home_it_beats_the_same_as_yesterday_and_its_band_holds():
     hourly = [float(row["load_w"]) for row in csv.DictReader(_data_lines())]
     start = datetime(2015, 12, 31, 23, 0, tzinfo=UTC)

@@ -52,6 +52,7 @@ def test_the_sum_of_the_intervals_is_the_difference_of_the_counter(steps):
     assert all(i.import_wh >= -1e-9 for i in found.values())
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     begin=st.floats(0, 899),

@@ -86,6 +86,7 @@ def test_each_charge_mode_has_its_own_words(mode: ChargeMode, words: str) -> Non
     assert block is not None and words in block.reason
 
 
+@pytest.mark.slow
 def test_the_cost_of_an_alternative_on_demand_is_the_one_the_plan_told() -> None:
     asked = request(NOW, limits=(EVENING,))
     plan = make_plan(asked)

@@ -119,7 +119,8 @@ def test_what_came_in_was_used_stored_or_lost(day: HomeDay) -> None:
     house = day.house
     stored = house["stored_wh"]
     came = house["grid_import_wh"] - house["grid_export_wh"] + house["pv_dc_wh"]
-    used = house["house_wh"] + house["ev_wh"] + house["tank_wh"] + house["hp_wh"]
+    run = house["pool_wh"] + house["dishwasher_wh"]
+    used = house["house_wh"] + house["ev_wh"] + house["tank_wh"] + house["hp_wh"] + run
     assert came == pytest.approx(used + stored["battery"] + house["losses_wh"], abs=1.0)
     assert house["ev_wh"] == pytest.approx(stored["ev"] + house["ev_loss_wh"] + house["driven_wh"], abs=1.0)
     assert house["tank_wh"] == pytest.approx(stored["tank"] + house["tank_drawn_wh"] + house["tank_loss_wh"], abs=1.0)

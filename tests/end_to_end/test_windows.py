@@ -175,7 +175,7 @@ def test_an_overload_is_gone_within_the_fuses_eight_seconds(faulty: tuple[Living
         first_w = overload(home, witness, 28)
         figures.note("overload: lower limit accepted", until_lowered(home, begin, 8), 3)
         time.sleep(max(0.0, 9.5 - (now(home) - begin).total_seconds()))
-        figures.note("overload: longest above the fuse", witness.longest_above(FUSE_A, begin, now(home)), 8, most=16)
+        figures.note("overload: longest above the fuse", witness.longest_above(FUSE_A, begin, now(home)), 8, most=8)
         # a second one before the car's own next sample
         begin = now(home)
         overload(home, witness, 27, on_top_of_w=first_w)
@@ -184,10 +184,10 @@ def test_an_overload_is_gone_within_the_fuses_eight_seconds(faulty: tuple[Living
         figures.note("a second one on top: lower limit accepted, or at rest", lowered_s, 3)
         time.sleep(9)
         above = witness.longest_above(FUSE_A, begin, now(home))
-        figures.note("a second one on top: longest above the fuse", above, 8, most=16)
+        figures.note("a second one on top: longest above the fuse", above, 8, most=8)
         relief(home)
         above = max(home.report()["longest_s_above_a"]["25"])
-        figures.note("the house's own record above the fuse", above, 8, most=16)
+        figures.note("the house's own record above the fuse", above, 8, most=8)
 
 
 def test_a_silent_meter_a_restarted_broker_and_a_charger_that_reboots(faulty: tuple[LivingHome, Witness]) -> None:

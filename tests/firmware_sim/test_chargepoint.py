@@ -16,7 +16,6 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 from firmware_sim import chargepoint
-from firmware_sim.clock import SimClock
 from firmware_sim.ocpp16.profiles import parse
 from firmware_sim.ocpp16.station import Station16
 from firmware_sim.ocppj import quirks
@@ -24,6 +23,7 @@ from firmware_sim.ocppj.car import Car
 from firmware_sim.ocppj.line import Address
 from firmware_sim.ocppj.options import Options
 from firmware_sim.ocppj.profiles import ProfileStore, Session, Supply
+from tests.firmware_sim.central import Brisk
 
 NOW = datetime(2026, 11, 21, 17, 20, tzinfo=UTC)
 PARKED = Car(plugged=True, energy_wh=1000.0)
@@ -96,7 +96,7 @@ async def charging(*named: str, speed: float = 100.0, car: Car = PARKED, **optio
         port = server.sockets[0].getsockname()[1]
         address = Address(f"ws://127.0.0.1:{port}/ocpp/CP_1", "CP_1", options.pop("password", None))
         built = Options(address, quirks=frozenset(named), **options)
-        clock = SimClock(NOW, time.time(), speed)
+        clock = Brisk(NOW, time.time(), speed)
         station = Station16(clock, built, [lambda amps, phases: offers.append(amps)], car=car)
         task = asyncio.create_task(station.run())
         try:
@@ -109,7 +109,7 @@ async def charging(*named: str, speed: float = 100.0, car: Car = PARKED, **optio
 async def until(condition) -> None:
     async with asyncio.timeout(10):
         while not condition():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.005)
 
 
 def profile(limit=8.0, purpose="TxProfile", kind="Relative", unit="A", level=0, id=1, **schedule):  # noqa: A002
@@ -279,7 +279,7 @@ async def test_a_liar_accepts_and_keeps_its_current():
         station.later(station.misbehave(quirks.LIE, 60.0))
         await asyncio.sleep(0)
         assert await limit(central, profile(8)) == "Accepted"
-        await asyncio.sleep(0.25)
+        await station.clock.sleep(5)  # of home time, a few looks at its limits
         assert offers == [32.0]
 
 
@@ -404,10 +404,10 @@ async def test_a_reset_stops_the_transaction_and_starts_another():
 async def test_a_hanging_station_answers_nothing_and_wakes_up():
     async with charging() as (central, station, _):
         await central.seen("StartTransaction")
-        station.later(station.misbehave(quirks.HANG, 0.3))
+        station.later(station.misbehave(quirks.HANG, 0.15))
         await asyncio.sleep(0.02)
         asked = asyncio.create_task(central.ask("GetConfiguration", {}))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.08)
         assert not asked.done()
         assert "configurationKey" in await asked
 

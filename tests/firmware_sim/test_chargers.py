@@ -28,6 +28,11 @@ from tests.firmware_sim.central import Central, alone, until
 PEM = serialization.Encoding.PEM
 
 
+def at_once() -> float:
+    """The pause before a redial, real seconds, where the pause is not the subject."""
+    return 0.02
+
+
 class Authority:
     """A certificate authority of one test: nothing is kept in the tree."""
 
@@ -108,6 +113,7 @@ async def test_a_signed_certificate_is_really_used_at_the_next_dial(version, tmp
         first = Security("CP_1", None, [home.pem], home.issue("CP_1", key.public_key()), key)
         async with SimCharger(url, version=version, security=first) as charger:
             await central.seen("BootNotification")
+            charger.station.line.redial_s = at_once
             assert charger.station.security.profile == 3
             serial = peer_serial(central)
             if version == "1.6":
@@ -158,8 +164,9 @@ async def test_a_root_is_installed_listed_and_deleted(version):
 
 @pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 async def test_a_new_password_is_really_used_at_the_next_dial(version):
-    async with alone(version, plugged=False, password="the-old-password-01") as (central, _charger):
+    async with alone(version, plugged=False, password="the-old-password-01") as (central, charger):
         await central.seen("BootNotification")
+        charger.station.line.redial_s = at_once
         for value, accepted in (("short", False), ("the-new-password-02", True)):
             if version == "1.6":
                 wish = {"key": "AuthorizationKey", "value": value}
@@ -169,9 +176,7 @@ async def test_a_new_password_is_really_used_at_the_next_dial(version):
                 wish = {"setVariableData": [{**place, "attributeValue": value}]}
                 status = (await central.ask("SetVariables", wish))["setVariableResult"][0]["attributeStatus"]
             assert status == ("Accepted" if accepted else "Rejected")
-        async with asyncio.timeout(10):
-            while len(central.headers) < 2:
-                await asyncio.sleep(0.02)
+        await until(lambda: len(central.headers) == 2)
         assert central.headers[0]["Authorization"] != central.headers[1]["Authorization"]
 
 

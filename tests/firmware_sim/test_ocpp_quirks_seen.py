@@ -77,12 +77,12 @@ async def test_a_profile_is_refused_taken_or_left_without_an_answer(version, hab
 
 @pytest.mark.parametrize(("version", "habit", "asked", "amps"), both(FOLLOWED))
 async def test_an_accepted_limit_is_followed_or_not(version, habit, asked, amps):
-    async with alone(version, *filter(None, [habit])) as (central, charger):
+    async with alone(version, *filter(None, [habit]), speed=240.0) as (central, charger):
         await central.begun()
         await until(lambda: charger.current_a == 16.0)
         assert await limited(central, **asked) == "Accepted"
         await until(lambda: charger.current_a == amps)
-        await asyncio.sleep(0.1)
+        await charger.clock.sleep(4)  # of home time, a few looks of the station at its limits
         assert charger.current_a == amps
 
 

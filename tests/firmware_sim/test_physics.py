@@ -57,7 +57,13 @@ def test_whatever_is_commanded_the_grid_is_the_sum_of_all_parts_and_no_energy_is
         home.advance(home.now + timedelta(seconds=seconds))
         state = home.state()
         assert sum(state["grid_w"]) == pytest.approx(
-            sum(state["house_w"]) + sum(state["inverter_w"]) + state["tank_w"] + state["hp_w"] + state["ev"]["power_w"],
+            sum(state["house_w"])
+            + sum(state["inverter_w"])
+            + state["tank_w"]
+            + state["hp_w"]
+            + state["ev"]["power_w"]
+            + state["pool_w"]
+            + state["dishwasher_w"],
             abs=1e-6,
         )
         assert -0.0000001 <= state["soc_percent"] <= 100.0000001
@@ -72,6 +78,8 @@ def assert_balanced(report: dict) -> None:
         + report["ev_wh"]
         + report["tank_wh"]
         + report["hp_wh"]
+        + report["pool_wh"]
+        + report["dishwasher_wh"]
         + stored["battery"]
         + report["losses_wh"],
         abs=0.01,

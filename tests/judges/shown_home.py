@@ -20,7 +20,7 @@ from gateway.model.quantity import Quantity
 from gateway.model.snapshot import DeviceState, Snapshot
 from gateway.runtime.system_clock import SystemClock
 from tests.adapters.conftest import Mosquitto
-from tests.adapters.test_mqtt_publish import DEVICES, a_site, a_snapshot
+from tests.adapters.mqtt_home import DEVICES, a_site, a_snapshot
 
 PREFIX = "hearth_judged_home"
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.model.charging import WaitingCharger
 from gateway.model.errors import StoreError, WishRefused
-from gateway.runtime.adoption import Adoption
+from gateway.runtime.adoption import Adoption, Newcomer
 from tests.fakes import START
 
 
@@ -45,7 +45,7 @@ class Story:
         self.done.append((device, entry))
 
     async def adopt(self, identity: str = "CP 7", connector: int = 1) -> str:
-        return await self.adoption.adopt(identity, "garage", "Garage", (2, 3, 1), 16.0, connector, "ann")
+        return await self.adoption.adopt(Newcomer(identity, "garage", "Garage", (2, 3, 1), 16.0, connector), "ann")
 
 
 async def test_trust_comes_before_the_site_file_and_the_gateway_takes_it_up_last() -> None:

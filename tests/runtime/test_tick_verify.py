@@ -227,6 +227,7 @@ async def test_a_charger_whose_samples_lie_is_found_by_its_register_without_dang
     assert "tells of the limit it accepted, but draws more" in text
 
 
+@pytest.mark.slow
 async def test_an_obedient_car_with_a_register_is_never_accused_by_the_loads_around_it() -> None:
     car = wild(deaf=False)
     rig = Rig(chargers={"car": car})

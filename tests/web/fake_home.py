@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,8 @@ from gateway.model.setpoint import Override, Setpoint, SetpointKind
 from gateway.model.site import Device, Role, Site
 from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snapshot
 from gateway.model.tariff import Rate, Tariff
+from gateway.runtime.appliance_wishes import ApplianceWishes
+from gateway.runtime.bills import Bills
 from gateway.runtime.edits import Edits
 from gateway.runtime.energy import EnergyHistory, series_of
 from gateway.runtime.installer import Installer
@@ -211,6 +214,30 @@ class FakeLedger:
         return [LedgerRow(session, None) for session in await self.home.sessions(start, end)]
 
 
+@functools.cache
+def interval_of(device: str, when: datetime) -> Interval:
+    """One row of today: 15 minutes of a device, counted from the powers of the story."""
+    car = 7000.0 if at(17.5) <= when < at(18) else 0.0
+    house, sun, heat = house_w(when), sun_w(when), 500.0
+    battery = min(2000.0, -sun * 0.6) if sun < -200 else -min(900.0, house) if when >= at(16.5) else 0.0
+    table = {
+        "house": house,
+        "solar": sun,
+        "charger": car,
+        "boiler": 0.0,
+        "heatpump": heat,
+        "inverter": sun + battery,
+        "inverter/pv": sun,
+        "inverter/battery": battery,
+    }
+    power = table.get(device, sum(table[k] for k in ("house", "charger", "heatpump", "inverter")))
+    wh = power / 4
+    gap = at(12) <= when < at(12.5) and device in ("meter", "house")
+    quality = IntervalQuality.ESTIMATED if gap else IntervalQuality.VALID
+    method = "counter spread evenly" if gap else "counter"
+    return Interval(device, when, 900, max(0.0, wh), max(0.0, -wh), quality, method)
+
+
 @dataclass
 class FakeHome:
     """The rich home; `empty()` is the same before the first tick."""
@@ -236,6 +263,8 @@ class FakeHome:
     def __post_init__(self) -> None:
         """Interval data of the day up to now; the rest of the past is empty."""
         self.edits = Edits(self.site, self.clock, self.store, lambda: None, asyncio.Lock())
+        self.bills = Bills(self.site, self.clock, self.store, self.tariff())
+        self.appliances = ApplianceWishes(self.site, self.clock, self.store, lambda what: None)
         self.energy = EnergyHistory(self.site, self.clock, self.store)
         self.installer = Installer([], self.clock, self.store)
         self.ledger = FakeLedger(self)
@@ -251,7 +280,7 @@ class FakeHome:
     def day_of(self, device: str) -> list[Interval]:
         """One series of today."""
         starts = [at(0) + timedelta(minutes=15 * i) for i in range(int((NOW - at(0)) / timedelta(minutes=15)))]
-        return [self._interval(device, start) for start in starts]
+        return [interval_of(device, start) for start in starts]
 
     @classmethod
     def empty(cls) -> FakeHome:
@@ -341,33 +370,15 @@ class FakeHome:
     def rule_counts(self, device: str):
         return [] if self.blank else self.counts.get(device, [])
 
+    def source_states(self):
+        return []
+
     def device_notes(self, device: str):
         return (
             DeviceNotes("eastron-sdm630", "The bus needs 1.4 s for a round; 1.0 s was asked.")
             if device == "meter"
             else DeviceNotes()
         )
-
-    def _interval(self, device: str, when: datetime) -> Interval:
-        car = 7000.0 if at(17.5) <= when < at(18) else 0.0
-        house, sun, heat = house_w(when), sun_w(when), 500.0
-        battery = min(2000.0, -sun * 0.6) if sun < -200 else -min(900.0, house) if when >= at(16.5) else 0.0
-        table = {
-            "house": house,
-            "solar": sun,
-            "charger": car,
-            "boiler": 0.0,
-            "heatpump": heat,
-            "inverter": sun + battery,
-            "inverter/pv": sun,
-            "inverter/battery": battery,
-        }
-        power = table.get(device, sum(table[k] for k in ("house", "charger", "heatpump", "inverter")))
-        wh = power / 4
-        gap = at(12) <= when < at(12.5) and device in ("meter", "house")
-        quality = IntervalQuality.ESTIMATED if gap else IntervalQuality.VALID
-        method = "counter spread evenly" if gap else "counter"
-        return Interval(device, when, 900, max(0.0, wh), max(0.0, -wh), quality, method)
 
     async def rollups(self, device: str, quantity: str, start: datetime, end: datetime):
         if self.blank:

@@ -7,8 +7,7 @@ import pytest
 from gateway.model.preferences import ChargeMode
 from gateway.web.app import create_app
 from gateway.web.settings import WebSettings
-from tests.web.conftest import browser
-from tests.web.fake_home import FakeHome
+from tests.web.conftest import browser, only_read
 
 READS = [
     "state", "devices", "chargers", "plan", "dr/events", "preferences", "loadshape", "forecast", "sessions", "sessions.csv",
@@ -18,13 +17,13 @@ READS = [
 
 
 @pytest.mark.parametrize("path", READS)
-async def test_every_read_answers(demo, path):
-    assert (await demo.get(f"/api/v1/{path}")).status_code == 200
+async def test_every_read_answers(looking, path):
+    assert (await looking.get(f"/api/v1/{path}")).status_code == 200
 
 
 @pytest.mark.parametrize("path", READS)
 async def test_every_read_answers_before_the_first_tick(path):
-    async with browser(create_app(FakeHome.empty(), settings=WebSettings())) as client:
+    async with browser(only_read(empty=True)[1]) as client:
         answer = await client.get(f"/api/v1/{path}")
     assert answer.status_code == (404 if path == "plan" else 200), answer.text
 
@@ -105,15 +104,15 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD.values(), ids=BAD)
-async def test_every_refusal_is_a_problem_body(demo, home, case):
+async def test_every_refusal_is_a_problem_body(looking, case):
     method, path, body, status = case
-    answer = await demo.request(method, path, json=body)
+    answer = await looking.request(method, path, json=body)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     document = answer.json()
     assert set(document) == {"type", "title", "status", "detail", "instance"}
     assert document["status"] == status
     assert document["detail"]
-    assert home.wishes == []
+    assert only_read()[0].wishes == []
 
 
 async def test_not_a_number_is_refused(demo, home):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -61,8 +61,8 @@ class FakeAdoption:
     def __init__(self) -> None:
         self.adopted: list[tuple] = []
 
-    async def adopt(self, *wish) -> str:
-        self.adopted.append(wish)
+    async def adopt(self, newcomer, who) -> str:
+        self.adopted.append((*astuple(newcomer), who))
         return "Car two is adopted."
 
 

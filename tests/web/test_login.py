@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from gateway.web.app import create_app
@@ -23,6 +26,7 @@ def _routes(router) -> list[APIRoute]:
     return found
 
 
+@functools.cache
 def changing() -> list[tuple[str, str]]:
     """Every state-changing route of the application, found and not listed by hand."""
     app = create_app(FakeHome(), settings=WebSettings())
@@ -34,10 +38,18 @@ def test_the_matrix_is_not_empty():
     assert {("POST", "/api/v1/overrides"), ("PUT", "/api/v1/preferences"), ("POST", "/do/override")} <= set(changing())
 
 
+@pytest.fixture(scope="module")
+def untouched() -> tuple[FakeHome, FastAPI, FastAPI]:
+    """One home that every refusal leaves as it is: (home, its pages, its pages logged in on loopback)."""
+    home = FakeHome()
+    return home, *(create_app(home, settings=WebSettings(demo_login=demo)) for demo in (False, True))
+
+
 @pytest.mark.parametrize(("method", "path"), changing())
 @pytest.mark.parametrize("address", ["127.0.0.1", LAN])
-async def test_nothing_changes_without_a_login(home, method, path, address):
-    async with browser(create_app(home, settings=WebSettings()), address) as client:
+async def test_nothing_changes_without_a_login(untouched, method, path, address):
+    home, app, _ = untouched
+    async with browser(app, address) as client:
         answer = await client.request(method, path, json={}, headers={"origin": OWN})
     assert answer.status_code == 401
     assert home.wishes == []
@@ -48,8 +60,9 @@ async def test_nothing_changes_without_a_login(home, method, path, address):
     {"origin": "https://evil.example"}, {"origin": "null"}, {"origin": "http://127.0.0.1:9999"},
     {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"},
 ])  # fmt: skip
-async def test_no_other_site_may_send_a_logged_in_browser(home, method, path, headers):
-    async with browser(create_app(home, settings=WebSettings(demo_login=True))) as client:
+async def test_no_other_site_may_send_a_logged_in_browser(untouched, method, path, headers):
+    home, _, app = untouched
+    async with browser(app) as client:
         answer = await client.request(method, path, json={}, headers=headers)
     assert answer.status_code == 403
     assert home.wishes == []
@@ -59,8 +72,8 @@ async def test_no_other_site_may_send_a_logged_in_browser(home, method, path, he
     "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8080", "10.9.9.9", ""]
 )
 @pytest.mark.parametrize("path", ["/", "/api/v1/state", "/static/hearth.css", "/healthz"])
-async def test_a_name_that_is_not_ours_is_refused_everywhere(home, host, path):
-    async with browser(create_app(home, settings=WebSettings(demo_login=True))) as client:
+async def test_a_name_that_is_not_ours_is_refused_everywhere(untouched, host, path):
+    async with browser(untouched[2]) as client:
         answer = await client.get(path, headers={"host": host})
     assert answer.status_code == 421
 

@@ -47,6 +47,8 @@ class Inbox:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        for connector in host.connectors.values():
+            connector.book.new_line()
         self._handlers: dict[str, Handler] = {
             "Authorize": self._authorize,
             "BootNotification": self._boot_notification,
@@ -61,6 +63,9 @@ class Inbox:
 
     async def handle(self, action: str, payload: Payload) -> Payload:
         """The answer to one call; raises Refusal, StoreError (then nothing was acknowledged)."""
+        if action != "StartTransaction":  # it may be said again, because its answer is awaited no longer
+            for connector in self._host.connectors.values():
+                connector.book.heard()
         if action in NOTED:
             self._host.noted(action, payload)
             return {}
@@ -118,6 +123,7 @@ class Inbox:
         session = await connector.book.start(number, tag, stamp, to_time(payload.get("timestamp")), meter_wh)
         if events.is_current(connector, session) and (before is None or before.transaction != session.transaction):
             events.began(connector)
+        connector.book.answered(session)
         return {"transactionId": session.transaction, **ACCEPTED}
 
     async def _stop_transaction(self, payload: Payload) -> Payload:

@@ -93,10 +93,10 @@ class Tree:
     def held_safe(self) -> frozenset[str]:
         """The chargers below a meter that is silent: each gets its safe current at most."""
         silent = [branch for branch in self.branches() if branch.silent]
-        return frozenset(c.id for branch in silent for c in _chargers(branch))
+        return frozenset(c.id for branch in silent for c in chargers_below(branch))
 
     def _lanes(self, branch: Branch) -> list[Lane]:
-        heard = {c.id: self.draws[c.id] for c in _chargers(branch) if self.draws[c.id].heard}
+        heard = {c.id: self.draws[c.id] for c in chargers_below(branch) if self.draws[c.id].heard}
         load, circuit, volts = self._load(branch), branch.circuit, self.site.nominal_voltage_v
         words = "the main fuse" if circuit.id == MAIN else f"the fuse of {circuit.name}"
         found = []
@@ -135,7 +135,7 @@ class Tree:
         """What the meter shows less what the cars draw, at most (least) or at least (most)."""
         volts, circuit = self.site.nominal_voltage_v, branch.circuit
         shown = (*branch.currents, branch.power_w if branch.power_w is not None else float("inf"))
-        heard = [self.draws[c.id] for c in _chargers(branch) if self.draws[c.id].heard]
+        heard = [self.draws[c.id] for c in chargers_below(branch) if self.draws[c.id].heard]
         caps = [
             *(circuit.fuse_a or (float("inf"),) * 3),
             min([v for v, *_ in self._limits_w(branch)] or [float("inf")]),
@@ -145,10 +145,12 @@ class Tree:
         calm = all(cap - margin >= value for cap, margin, value in zip(caps, margins, shown, strict=True))
         calm = calm and all(drawn.obeys for drawn in heard)
         low = _sum([_spread(drawn, drawn.low, volts) for drawn in heard])
-        high = _sum([_spread(drawn, _likely(drawn, calm), volts) for drawn in heard])
+        # A car in doubt is told its minimum in an overload; whether it is stopped waits for its word (see pressing).
+        over = any(a > cap + TAKES_A for a, cap in zip(branch.currents, caps, strict=False))
+        high = _sum([_spread(drawn, _likely(drawn, calm or (over and not drawn.sure)), volts) for drawn in heard])
         # What the meter fell since the cars told their draw may be a car that comes back: it is in nobody's room yet.
-        fallen = _fallen(heard, volts)
-        return _Load(_less(shown, _less(high, fallen)), _less(shown, _less(low, fallen)))
+        # It may as well be the battery: it cuts nobody, but leaves a doubt that counts in an overload (see pressing).
+        return _Load(_less(shown, high), _less(shown, _less(low, _fallen(heard, volts))))
 
     def _rated(self, branch: Branch) -> _Load:
         """Without a meter: the branches below, other devices by their rating, offline chargers at their maximum."""
@@ -167,12 +169,12 @@ class Tree:
         The installer's word for one car's safe current holds even where half of the fuse would not hold it.
         """
         volts, fuses = self.site.nominal_voltage_v, branch.circuit.fuse_a or (0.0, 0.0, 0.0)
-        one = max((spec_of(c).safe_current_a for c in _chargers(branch)), default=0.0)
+        one = max((spec_of(c).safe_current_a for c in chargers_below(branch)), default=0.0)
         half = [min(SILENT_BASE_SHARE * fuse, max(0.0, fuse - FUSE_MARGIN_A - one)) for fuse in fuses]
         known = _sum([self._load(child).most for child in branch.below if child.currents])
         base = [max(a, b) for a, b in zip(half, known, strict=False)]
         parts = [(base[0], base[1], base[2], max(known[3], SILENT_BASE_SHARE * (branch.circuit.limit_w or 0.0)))]
-        for charger in _chargers(branch):
+        for charger in chargers_below(branch):
             drawn, spec = self.draws[charger.id], spec_of(charger)
             if not drawn.heard:
                 # Its own default takes over when our last command ends.
@@ -226,7 +228,9 @@ def _children(circuit: Circuit, site: Site) -> list[Circuit]:
 
 
 def circuit_meter(branch: Branch, snapshot: Snapshot) -> DeviceState | None:
-    """The meter of a circuit; None where it has none or the meter is not known."""
+    """The meter of a circuit, or the main meter; None where it has none or the meter is not known."""
+    if branch.circuit.id == MAIN:
+        return snapshot.main_meter()
     return snapshot.devices.get(branch.circuit.meter) if branch.circuit.meter else None
 
 
@@ -238,7 +242,8 @@ def _direct_chargers(branch: Branch) -> list[Device]:
     return [device for device in branch.devices if device.role is Role.EV_CHARGER]
 
 
-def _chargers(branch: Branch) -> list[Device]:
+def chargers_below(branch: Branch) -> list[Device]:
+    """Every charger on it and on all below it."""
     return [charger for found in _all_below(branch) for charger in _direct_chargers(found)]
 
 

@@ -12,26 +12,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from gateway.core.control import phase_switching, turns
+from gateway.core.control import islanding, phase_switching, turns
+from gateway.core.control.batteries import StorageMemory, battery_setpoints
 from gateway.core.control.charging import SolarMemory, charging_wish, share_sun
-from gateway.core.control.circuits import Lane
+from gateway.core.control.circuits import MAIN, Lane
+from gateway.core.control.curtailment import ExportMemory, curtail
 from gateway.core.control.draws import in_force, spec_of
 from gateway.core.control.guard import Guarded, Starting, guard
-from gateway.core.control.heating import tank_wish, thermostat_wish
+from gateway.core.control.heating import FROST_C, tank_wish, thermostat_wish
+from gateway.core.control.islanding import Island
+from gateway.core.control.loads import relay_until, relay_wish
 from gateway.core.control.phase_switching import PhaseRun
+from gateway.core.control.pressing import Over, Place
 from gateway.core.control.sharing import Claim, Shares, share
-from gateway.core.control.storage import battery_wish
 from gateway.core.control.timing import ControlTiming
 from gateway.core.control.turns import Turn
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.setpoint import Setpoint, SetpointKind
-from gateway.model.site import BatterySpec, ChargerSpec, Device, Role, Site, WaterHeaterSpec
+from gateway.model.site import (
+    ApplianceSpec,
+    ChargerSpec,
+    Device,
+    PoolPumpSpec,
+    Role,
+    Site,
+    WaterHeaterSpec,
+)
 from gateway.model.snapshot import Snapshot
 
 CURRENT_STEP_A = 0.5
 """Smallest rise worth a command, A; a reduction is always worth one."""
-BAND_STEP_W = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +66,17 @@ class ControlMemory:
     """What the main meter showed when each charger last told what it draws, A per phase."""
     calm_a: tuple[float, ...] = ()
     """What the main meter showed when no fuse was overloaded last, A per phase."""
+    over: Mapping[Place, Over] = field(default_factory=dict)
+    """The overloads that stood then."""
     at: float = -math.inf
     """When the last tick was (monotonic home s)."""
     accepted: Mapping[str, Setpoint | None] = field(default_factory=dict)
     """What each charger had accepted by then."""
     most_a: Mapping[str, float] = field(default_factory=dict)
     """The most each car may have been drawing then, A per phase."""
+    storage: StorageMemory = field(default_factory=StorageMemory)
+    island: Island = field(default_factory=Island)
+    export: ExportMemory = field(default_factory=ExportMemory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,8 @@ class _Moment:
     solar: SolarMemory
     timing: ControlTiming
     mono: float
+    off: Mapping[str, str] = field(default_factory=dict)
+    """Devices that are off while the grid is lost, and why."""
 
     def now_a(self, device: Device) -> float:
         """The limit it stands at: before our first command, its own safe default."""
@@ -108,15 +126,17 @@ class _Moment:
 def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: ControlTiming, monotonic: float) -> Decision:
     """The whole wish for one tick; `monotonic` in s of home time."""
     memory = _noticed(site, snapshot, memory, timing)
-    heating = _heating(site, snapshot, memory, monotonic)
+    island = islanding.look(site, snapshot, memory.island, monotonic)
+    heating = _heating(site, snapshot, memory, monotonic, island.off)
     starting = _starting(site, heating, timing, monotonic)
     told = {name: run.phases for name, run in memory.phases.items()}
     guarded = guard(
         site, snapshot, timing, memory.changed_at, memory.drawn_a, memory.meter_a, monotonic, starting, told,
         memory.sampled_a, monotonic - memory.at, memory.limits, memory.calm_a,
+        memory.over,
     )  # fmt: skip
     solar = share_sun(site, snapshot, memory.solar, monotonic)
-    now = _Moment(site, snapshot, guarded, memory, solar, timing, monotonic)
+    now = _Moment(site, snapshot, guarded, memory, solar, timing, monotonic, island.off)
     chargers = site.of_role(Role.EV_CHARGER)
     runs = {c.id: run for c in chargers if (run := _phase_run(now, c)) is not None}
     wishes = {c.id: _wish(now, c, runs.get(c.id)) for c in chargers}
@@ -125,10 +145,13 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
     setpoints = [_setpoint(now, c, wishes[c.id], claims[c.id], shares, runs.get(c.id)) for c in chargers]
     granted = {setpoint.device: setpoint.value for setpoint in setpoints}
     after = _remember(now, chargers, setpoints, shares)
-    setpoints += _others(site, snapshot, guarded, granted, timing)
+    stored, storage = _batteries(now, granted, island)
+    cut, export, alarms = curtail(site, snapshot, memory.export, timing, monotonic)
+    setpoints += [*stored, *_others(now), *cut]
+    after = replace(after, storage=storage, island=island, export=export)
     after = replace(after, solar=solar, heating=heating, phases=runs, sampled_a=guarded.sampled)
-    after = replace(after, calm_a=guarded.calm_a, at=monotonic)
-    return Decision(tuple(setpoints), after, guarded.alarms)
+    after = replace(after, calm_a=guarded.calm_a, over=guarded.over, at=monotonic)
+    return Decision(tuple(setpoints), after, (*guarded.alarms, *alarms, *islanding.alarms(island)))
 
 
 def _noticed(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: ControlTiming) -> ControlMemory:
@@ -155,17 +178,25 @@ def _noticed(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Cont
 def _starting(site: Site, heating: Mapping[str, float], timing: ControlTiming, now: float) -> list[Starting]:
     """The tanks just switched on: a car and a tank that start together share the fuse."""
     found = []
-    for device in site.of_role(Role.WATER_HEATER):
+    for device in site.of_role(Role.WATER_HEATER, Role.POOL_PUMP, Role.APPLIANCE):
         fresh = now - heating.get(device.id, -math.inf) < timing.raise_pause_s
-        if fresh and isinstance(device.spec, WaterHeaterSpec):
+        if fresh and isinstance(device.spec, WaterHeaterSpec | PoolPumpSpec):
             found.append(Starting(device.circuit, device.spec.phase, device.spec.power_w))
+        elif fresh and isinstance(device.spec, ApplianceSpec):
+            found.append(Starting(device.circuit, device.spec.phase, max(device.spec.profile_w, default=0.0)))
     return found
 
 
-def _heating(site: Site, snapshot: Snapshot, memory: ControlMemory, now: float) -> dict[str, float]:
+def _heating(
+    site: Site, snapshot: Snapshot, memory: ControlMemory, now: float, off: Mapping[str, str]
+) -> dict[str, float]:
     """Since when each tank is wished on; one that was on at our first tick has been on for ever."""
     wished = [d.id for d in site.of_role(Role.WATER_HEATER) if tank_wish(snapshot, d).value]
-    return {tank: memory.heating.get(tank, now if memory.solar is not None else -math.inf) for tank in wished}
+    wished += [d.id for d in site.of_role(Role.POOL_PUMP) if relay_wish(site, snapshot, d).value]
+    wished += [d.id for d in site.of_role(Role.APPLIANCE) if snapshot.loads.run(d.id)
+               and relay_wish(site, snapshot, d).value]  # fmt: skip
+    first = now if memory.solar is not None else -math.inf
+    return {tank: memory.heating.get(tank, first) for tank in wished if tank not in off}
 
 
 def _phase_run(now: _Moment, device: Device) -> PhaseRun | None:
@@ -191,6 +222,8 @@ def _phase_run(now: _Moment, device: Device) -> PhaseRun | None:
 
 def _wish(now: _Moment, device: Device, run: PhaseRun | None) -> Wish:
     """What the charger should be set to before the fuses have their say."""
+    if device.id in now.off:
+        return Wish(0.0, Authority.PROTECTION, now.off[device.id])
     phases = 0 if run is None else 1 if run.one_phase_car else run.phases
     wish = charging_wish(now.site, now.snapshot, device, now.solar.share_w(device.id), phases)
     if run is not None and phase_switching.switching(run, now.timing, now.mono):
@@ -201,7 +234,7 @@ def _wish(now: _Moment, device: Device, run: PhaseRun | None) -> Wish:
 
 def _claim(now: _Moment, device: Device, wish: Wish) -> Claim:
     spec, now_a = spec_of(device), now.now_a(device)
-    most = min(wish.value, spec.max_current_a)
+    most = min(wish.value, spec.min_current_a if device.id in now.guarded.pressed else spec.max_current_a)
     if device.id in now.guarded.held_safe or not now.guarded.meter_ok:
         most = min(most, spec.safe_current_a)
     if now_a == 0 and now.rests(device):
@@ -252,6 +285,8 @@ def _why(now: _Moment, device: Device, lane: Lane | None, shares: Shares) -> str
         return "Held back: the main meter is silent, so the car gets its safe current only."
     if device.id in now.guarded.held_safe:
         return "Held back: the meter of its circuit is silent, so the car gets its safe current only."
+    if lane is None and device.id in now.guarded.pressed:
+        return "Held back: a fuse is overloaded, and there is no time to see how far the car comes down."
     if lane is None:
         return "Held back by the guard."
     if lane.binding:
@@ -293,32 +328,34 @@ def _step(amps: float, spec: ChargerSpec) -> float:
     return value if value >= spec.min_current_a else 0.0
 
 
-def _others(
-    site: Site, snapshot: Snapshot, guarded: Guarded, granted: Mapping[str, float], timing: ControlTiming
-) -> list[Setpoint]:
-    until = snapshot.now + timedelta(seconds=timing.command_life_s)
+def _batteries(now: _Moment, granted: Mapping[str, float], island: Island) -> tuple[list[Setpoint], StorageMemory]:
+    """What the batteries do beside chargers that are told `granted` A."""
+    over = any(circuit == MAIN for circuit, _ in now.guarded.over)
+    return battery_setpoints(
+        now.site, now.snapshot, lambda battery: now.guarded.battery_room_w(battery, granted), now.timing,
+        now.memory.storage, now.mono, overloaded=over, island=island.lost,
+    )  # fmt: skip
+
+
+def _others(now: _Moment) -> list[Setpoint]:
+    """Relays and thermostats."""
+    site, snapshot = now.site, now.snapshot
+    until = snapshot.now + timedelta(seconds=now.timing.command_life_s)
     result: list[Setpoint] = []
     for device in site.devices:
-        if device.role in (Role.BATTERY, Role.HYBRID_INVERTER) and isinstance(device.spec, BatterySpec):
-            room_w = guarded.battery_room_w(device, granted)
-            wish = _still(battery_wish(site, snapshot, device, room_w), snapshot.commanded.get(device.id))
-            kind = SetpointKind.BATTERY_BAND
-        elif device.role is Role.WATER_HEATER:
+        if device.role is Role.WATER_HEATER:
             wish, kind = tank_wish(snapshot, device), SetpointKind.SWITCH
         elif device.role is Role.HEAT_PUMP:
-            wish, kind = thermostat_wish(snapshot, device), SetpointKind.TEMPERATURE
+            wish, kind = thermostat_wish(snapshot, device, site.timezone), SetpointKind.TEMPERATURE
+        elif isinstance(device.spec, PoolPumpSpec | ApplianceSpec):
+            wish, kind = relay_wish(site, snapshot, device), SetpointKind.SWITCH
         else:
             continue
+        if device.id in now.off:
+            rest = FROST_C if kind is SetpointKind.TEMPERATURE else 0.0
+            wish = Wish(rest, Authority.PROTECTION, now.off[device.id])
+        ends = relay_until(snapshot, device, until)
         result.append(
-            Setpoint(device.id, kind, wish.value, until, wish.authority, wish.reason, low=wish.low, source=wish.source)
+            Setpoint(device.id, kind, wish.value, ends, wish.authority, wish.reason, low=wish.low, source=wish.source)
         )
     return result
-
-
-def _still(wish: Wish, before: Setpoint | None) -> Wish:
-    """A band that hardly moved stays as it was: fewer writes to the inverter; safety moves at once."""
-    if before is None or wish.authority is Authority.ELECTRICAL_SAFETY:
-        return wish
-    if abs(wish.low - before.low) < BAND_STEP_W and abs(wish.value - before.value) < BAND_STEP_W:
-        return replace(wish, low=before.low, value=before.value)
-    return wish

@@ -21,6 +21,9 @@ TAKES_A = 1.0
 METER_LAG_S = 1.0
 """A charger's sample and the meter's word this close count as taken together, s."""
 
+METER_SHOWS_S = 2.0
+"""A meter may take so long to show what a charger's sample shows already, s."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:
@@ -39,6 +42,8 @@ class Draw:
     """The grid phases it loads or may start to load."""
     obeys: bool = True
     """False: it was seen above its limit, so it counts at its maximum."""
+    sure: bool = True
+    """False: it was raised and has not told since, or tells nothing: what it may have reached is far above `low`."""
     fallen: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """How far the main meter fell since it told its draw, A per phase: the car itself may have, and may come back."""
 
@@ -155,11 +160,13 @@ def draw(
         if meter is not None and meter.age_s is not None and age_s < meter.age_s - METER_LAG_S:
             least = 0.0  # told after the meter's last word: what it draws may not be in the meter's value yet
         # The limit of one that does not obey bounds nothing: it counts with what was measured, and for more at its maximum.
-        return replace(found, low=least if lies else min(found.low, least), phases=phases, obeys=not lies)
+        known = measured if before is None else min(measured, before)
+        sure = taken >= timing.follow_s or limit <= known + TAKES_A
+        return replace(found, low=least if lies else min(found.low, least), phases=phases, obeys=not lies, sure=sure)
     if not status.transaction:
         return Draw(0.0, 0.0, phases=phases, obeys=not lies)
     high = (before or limit) if since <= timing.settle_s else limit
-    return Draw(0.0, high, phases=phases, obeys=not lies)
+    return Draw(0.0, high, phases=phases, obeys=not lies, sure=False)
 
 
 def in_force(snapshot: Snapshot, charger: Device) -> float:
@@ -265,6 +272,8 @@ def _between(
     if before is None:
         return Draw(low, measured)
     known = max(measured, before) if taken > 0 else before
+    if limit < before and since - taken < METER_SHOWS_S:
+        return Draw(low, known)  # come down just now: the meter's value may be from before it
     if limit > before:
         reached = min(limit, before + max(0.0, rise_a))
         if since > timing.settle_s:

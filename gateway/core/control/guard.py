@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from gateway.core.control.circuits import MAIN, Branch, Lane, Tree, overloaded, plant
 from gateway.core.control.draws import Draw, Past, at_samples, draws, spec_of
 from gateway.core.control.mains import meter_words, phase_currents
+from gateway.core.control.pressing import Over, Place, pressure
 from gateway.core.control.timing import ControlTiming
 from gateway.model.site import Device, Site
 from gateway.model.snapshot import ChargePhase, ChargerStatus, Snapshot
@@ -54,6 +55,10 @@ class Guarded:
     """(cause, sentence) of what a person must know."""
     calm_a: tuple[float, ...] = ()
     """What the main meter showed when nothing was overloaded last, A per phase."""
+    over: Mapping[Place, Over] = field(default_factory=dict)
+    """The overloads that stand."""
+    pressed: frozenset[str] = frozenset()
+    """Chargers told no more than their minimum, so that an overload surely ends in time."""
 
     def left(self, lane: Lane, granted: Mapping[str, float]) -> float:
         """What is left of a lane, A or W, once each charger is told `granted` A and draws no less than it does."""
@@ -111,6 +116,7 @@ def guard(
     tick_s: float = 1.0,
     limits_before: Mapping[str, tuple[tuple[float, float], ...]] | None = None,
     calm_before: tuple[float, ...] = (),
+    over_before: Mapping[Place, Over] | None = None,
 ) -> Guarded:
     """What is left for the chargers and the battery under every fuse and limit of the home.
 
@@ -120,7 +126,8 @@ def guard(
     `starting`: other devices just switched on; `phases_told`: how many phases each switching charger was told to use;
     `meter_sampled`: what the main meter showed when each charger last told its draw, as of the last look `tick_s` s ago;
     `limits_before`: each charger's limits before the present one, until when and A;
-    `calm_before`: what the main meter showed when nothing was overloaded last, A per phase.
+    `calm_before`: what the main meter showed when nothing was overloaded last, A per phase;
+    `over_before`: the overloads that stood at the last tick.
     """
     main = plant(site, snapshot, timing)
     calm = calm_before if overloaded(main, site.nominal_voltage_v) else main.currents
@@ -130,7 +137,11 @@ def guard(
     tree = Tree(site, snapshot, main, found)
     lanes = tuple(_less_starting(site, lane, list(starting)) for lane in tree.lanes())
     alarms = tuple(_alarms(tree, snapshot, timing))
-    return Guarded(site, not main.silent, found, lanes, main.currents, tree.held_safe(), sampled, alarms, calm)
+    pressed = pressure(tree.branches(), snapshot, timing, found, over_before or {}, mono)
+    return Guarded(
+        site, not main.silent, found, lanes, main.currents, tree.held_safe(), sampled, alarms, calm,
+        pressed.over, pressed.chargers,
+    )  # fmt: skip
 
 
 def _less_starting(site: Site, lane: Lane, starting: list[Starting]) -> Lane:

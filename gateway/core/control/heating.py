@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
+from gateway.core.control.comfort import reach_c
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
+from gateway.model.loads import hygiene_due
 from gateway.model.plan import IntentKind
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import Limit, LimitKind
-from gateway.model.site import Device, WaterHeaterSpec
+from gateway.model.site import Device, HeatPumpSpec, WaterHeaterSpec
 from gateway.model.snapshot import Snapshot
 
 HYSTERESIS_K = 3.0
@@ -21,8 +24,8 @@ VACATION_C = 15.0
 def tank_wish(snapshot: Snapshot, device: Device) -> Wish:
     """Relay of the water heater: 1 heats, 0 does not.
 
-    Plan (7), then a joined event (6), the owner's minimum (5), an override (4), a binding limit (2). The tank's own
-    thermostat keeps it below its maximum.
+    Plan (7), then a joined event (6), the owner's minimum (5), an override (4), hygiene that is overdue (3), a
+    binding limit (2). The tank's own thermostat keeps it below its maximum.
     """
     spec = device.spec if isinstance(device.spec, WaterHeaterSpec) else WaterHeaterSpec(0.0, 0.0)
     state = snapshot.devices.get(device.id)
@@ -36,6 +39,10 @@ def tank_wish(snapshot: Snapshot, device: Device) -> Wish:
     if water is not None and water < floor + (HYSTERESIS_K if heating else 0.0):
         wish = wish.raised(1.0, Authority.OWNER_FLOOR, f"The water is below your minimum of {floor:.0f} °C.")
     wish = _override(wish, snapshot, device.id, 1.0, 0.0)
+    due = hygiene_due(snapshot.preferences, spec, snapshot.loads, device.id)
+    if due is not None and snapshot.now >= due:
+        hot = f"{snapshot.preferences.hygiene_c:.0f} °C for {snapshot.preferences.hygiene_days} days"
+        wish = wish.raised(1.0, Authority.PROTECTION, f"The water was not at {hot}: it is heated against legionella.")
     for limit in (x for x in sheds if x.authority < Authority.DEMAND_RESPONSE):
         wish = _shed(wish, limit)
     if water is not None and water >= spec.max_temperature_c and wish.value:
@@ -64,13 +71,14 @@ def _shed(wish: Wish, limit: Limit) -> Wish:
     return wish.limited(0.0, limit.authority, limit.reason, limit.source) if off else wish
 
 
-def thermostat_wish(snapshot: Snapshot, device: Device) -> Wish:
+def thermostat_wish(snapshot: Snapshot, device: Device, zone: ZoneInfo) -> Wish:
     """Target of the heat pump's thermostat, degC; offsets of events apply to the normal target and never add up."""
     preferences = snapshot.preferences
+    low, high = preferences.comfort_at(snapshot.now.astimezone(zone))
     if preferences.vacation_until is not None and snapshot.now < preferences.vacation_until:
         wish = Wish(VACATION_C, Authority.PLAN, "You are away: the home keeps 15 °C.")
     else:
-        wish = _room_plan(snapshot, device)
+        wish = _kept(_room_plan(snapshot, device, low, reach_c(preferences, snapshot.now, zone)), snapshot, device)
     offsets = [x for x in snapshot.limits if x.kind is LimitKind.TEMPERATURE_OFFSET and x.device in ("", device.id)]
     joined = [x for x in offsets if x.authority >= Authority.DEMAND_RESPONSE]
     binding = [x for x in offsets if x.authority < Authority.DEMAND_RESPONSE]
@@ -78,16 +86,15 @@ def thermostat_wish(snapshot: Snapshot, device: Device) -> Wish:
         wish = _offset(wish, min(joined, key=lambda x: x.value))
         away = preferences.vacation_until is not None and snapshot.now < preferences.vacation_until
         if not away:
-            words = f"Your comfort band starts at {preferences.comfort_low_c:.1f} °C."
-            wish = wish.raised(preferences.comfort_low_c, Authority.OWNER_FLOOR, words)
-    wish = _override(wish, snapshot, device.id, preferences.comfort_high_c, preferences.comfort_low_c)
+            words = f"Your comfort band starts at {low:.1f} °C."
+            wish = wish.raised(low, Authority.OWNER_FLOOR, words)
+    wish = _override(wish, snapshot, device.id, high, low)
     if binding:
         wish = _offset(wish, min(binding, key=lambda x: x.value))
     return wish.raised(FROST_C, Authority.PROTECTION, "Frost protection.") if wish.value < FROST_C else wish
 
 
-def _room_plan(snapshot: Snapshot, device: Device) -> Wish:
-    low, high = snapshot.preferences.comfort_low_c, snapshot.preferences.comfort_high_c
+def _room_plan(snapshot: Snapshot, device: Device, low: float, high: float) -> Wish:
     block = snapshot.plan.block(device.id, snapshot.now) if snapshot.plan else None
     if block is None:
         return Wish(
@@ -96,6 +103,23 @@ def _room_plan(snapshot: Snapshot, device: Device) -> Wish:
             "There is no plan for it now: the middle of your comfort band.",
         )
     return Wish(high if block.kind is IntentKind.RUN else low, Authority.PLAN, block.reason)
+
+
+def _kept(wish: Wish, snapshot: Snapshot, device: Device) -> Wish:
+    """The target stays while its compressor has not run, or rested, as long as it should at least."""
+    spec, loads, now = device.spec, snapshot.loads, snapshot.now
+    told = loads.stands.get(device.id)
+    if not isinstance(spec, HeatPumpSpec) or told is None or told.value == wish.value:
+        return wish
+    lower = wish.value < told.value
+    least_s = spec.min_run_s if lower else spec.min_pause_s
+    done_s = loads.seen_s(device.id, 1.0 if lower else 0.0, now) if device.id in loads.seen else None
+    if device.id not in loads.seen:
+        done_s = (now - told.since).total_seconds()
+    if done_s is None or done_s >= least_s:
+        return wish
+    words = f"The heat pump {'runs' if lower else 'rests'} at least {least_s / 60:.0f} minutes at a time."
+    return replace(wish, value=told.value, reason=words)
 
 
 def _offset(wish: Wish, limit: Limit) -> Wish:

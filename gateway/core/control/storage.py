@@ -2,33 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.core.control.draws import in_force, spec_of
+from gateway.core.control.storm import storm_limits
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.plan import Block, IntentKind
-from gateway.model.setpoint import LimitKind
+from gateway.model.quantity import Quantity
+from gateway.model.setpoint import Limit, LimitKind
 from gateway.model.site import BatterySpec, Device, Role, Site
 from gateway.model.snapshot import ChargePhase, Snapshot
 
 CAR_DRAWS_W = 500.0
 
 
-def battery_wish(site: Site, snapshot: Snapshot, device: Device, room_w: float | None) -> Wish:
-    """The battery's band as a Wish: `low` and `value` W, charging positive.
+SILENT = Wish(0.0, Authority.ELECTRICAL_SAFETY, "The battery rests because the main meter is silent.", low=0.0)
+RESERVE_POINTS = 1.0
+"""A battery that stopped at its reserve gives again so much above it, percent points."""
+
+
+def battery_wish(
+    site: Site, snapshot: Snapshot, device: Device, room_w: float | None, *, overloaded: bool = False
+) -> Wish:
+    """The band of a battery that is alone as a Wish: `low` and `value` W, charging positive.
 
     `room_w` is what the guard leaves it to take more from the grid; None (silent meter) holds it at zero.
+    While the main fuse is `overloaded` it gives no less than it does.
     """
-    spec = device.spec if isinstance(device.spec, BatterySpec) else BatterySpec(0.0, 0.0, 0.0)
     if room_w is None:
-        return Wish(0.0, Authority.ELECTRICAL_SAFETY, "The battery rests because the main meter is silent.", low=0.0)
+        return SILENT
+    power_w = snapshot.battery_w()
+    wish = own_wish(site, snapshot, device)
+    if power_w is not None:
+        wish = spare_from_car(wish, site, snapshot, overloaded, power_w=power_w)
+    return within_room(wish, power_w or 0.0, room_w)
+
+
+def own_wish(site: Site, snapshot: Snapshot, device: Device) -> Wish:
+    """The band it should have by plan, events, overrides and its own protection, whatever stands beside it."""
+    spec = device.spec if isinstance(device.spec, BatterySpec) else BatterySpec(0.0, 0.0, 0.0)
     block = snapshot.plan.block(device.id, snapshot.now) if snapshot.plan else None
-    wish = _event(_intent(block, spec), snapshot, device, spec)
-    wish = _override(wish, snapshot, device)
-    wish = _spare_from_car(wish, site, snapshot)
-    wish = _protect(wish, snapshot, device, spec)
-    return _within_room(wish, snapshot, room_w)
+    limits = (*snapshot.limits, *storm_limits(site, snapshot.preferences, snapshot.now))
+    wish = _event(_intent(block, spec), limits, device, spec)
+    return _protect(_override(wish, snapshot, device), snapshot, device, spec)
+
+
+def power_of(snapshot: Snapshot, device: Device) -> float | None:
+    """What one battery does, W, charging positive; None when unknown."""
+    state = snapshot.devices.get(device.id)
+    kind = Quantity.BATTERY_POWER if device.role is Role.HYBRID_INVERTER else Quantity.POWER
+    return state.get(kind) if state is not None else None
+
+
+def soc_of(snapshot: Snapshot, device: Device) -> float | None:
+    """State of charge of one battery, percent; None when unknown."""
+    state = snapshot.devices.get(device.id)
+    return state.get(Quantity.SOC) if state is not None else None
 
 
 def _intent(block: Block | None, spec: BatterySpec) -> Wish:
@@ -55,8 +86,8 @@ def _intent(block: Block | None, spec: BatterySpec) -> Wish:
     return planned
 
 
-def _event(wish: Wish, snapshot: Snapshot, device: Device, spec: BatterySpec) -> Wish:
-    for limit in snapshot.limits:
+def _event(wish: Wish, limits: Iterable[Limit], device: Device, spec: BatterySpec) -> Wish:
+    for limit in limits:
         if limit.device not in ("", device.id) or not limit.authority.may_undo(wish.authority):
             continue
         named = replace(wish, authority=limit.authority, reason=limit.reason, source=limit.source)
@@ -77,49 +108,72 @@ def _override(wish: Wish, snapshot: Snapshot, device: Device) -> Wish:
     return wish
 
 
-def _spare_from_car(wish: Wish, site: Site, snapshot: Snapshot) -> Wish:
-    """The home battery is not drained into the car unless the owner wants it: it feeds the rest of the house only."""
+def spare_from_car(
+    wish: Wish, site: Site, snapshot: Snapshot, overloaded: bool, *, share: float = 1.0, power_w: float = 0.0
+) -> Wish:
+    """The home battery is not drained into the car unless the owner wants it: it feeds the rest of the house only.
+
+    Of several each feeds its `share` of it (0-1); `power_w` is what this one does, W, charging positive. In an
+    overload it does not pull back: what the car gives up there would be taken by the battery.
+    """
     cars = sum(_car_w(site, snapshot, charger) for charger in site.of_role(Role.EV_CHARGER))
     grid, battery = snapshot.grid_w(), snapshot.battery_w()
     if snapshot.preferences.battery_to_car or cars < CAR_DRAWS_W or grid is None or battery is None:
         return wish
-    others = grid - battery - cars
+    others = (grid - battery - cars) * share
     least = -max(0.0, round(others, -2))
+    if overloaded:
+        least = min(least, max(wish.low, power_w))
     if wish.low >= least or wish.authority <= Authority.BINDING_LIMIT:
         return wish
     return replace(wish, low=least, value=max(wish.value, least))
 
 
 def _car_w(site: Site, snapshot: Snapshot, charger: Device) -> float:
-    """What a car draws, W; while nothing tells, one in a transaction counts with the limit it stands at."""
+    """What a car draws, W, no more than the limit it stands at: a sample from before a cut is of the past.
+
+    While nothing tells, one in a transaction counts with its limit.
+    """
     status = snapshot.chargers.get(charger.id)
-    if status is None or status.power_w is not None:
-        return 0.0 if status is None else status.power_w or 0.0
-    draws = status.connected and (bool(status.transaction) or status.phase is ChargePhase.CHARGING)
+    if status is None:
+        return 0.0
     phases = status.phases_in_use or len(spec_of(charger).phases)
-    return in_force(snapshot, charger) * phases * site.nominal_voltage_v if draws else 0.0
+    limit_w = in_force(snapshot, charger) * phases * site.nominal_voltage_v
+    if status.power_w is not None:
+        return min(status.power_w, limit_w) if charger.id not in snapshot.disobeying else status.power_w
+    draws = status.connected and (bool(status.transaction) or status.phase is ChargePhase.CHARGING)
+    return limit_w if draws else 0.0
 
 
 def _protect(wish: Wish, snapshot: Snapshot, device: Device, spec: BatterySpec) -> Wish:
-    state = snapshot.devices.get(device.id)
-    soc = snapshot.soc_percent() if state is None else next(
-        (value for quantity, value in state.values.items() if quantity.value == "soc_percent"), None
-    )  # fmt: skip
+    """The reserve holds against all but what binds; what the battery itself bears holds against everything."""
+    soc = soc_of(snapshot, device) if device.id in snapshot.devices else snapshot.soc_percent()
     if soc is None:
         return wish
     reserve = max(spec.min_soc_percent, snapshot.preferences.battery_reserve_percent)
-    if soc <= reserve and wish.low < 0 and Authority.PROTECTION.may_undo(wish.authority):
-        words = f"The battery keeps its reserve of {reserve:.0f} %."
-        wish = replace(wish, low=0.0, value=max(0.0, wish.value), authority=Authority.PROTECTION, reason=words)
+    if soc <= spec.min_soc_percent and wish.low < 0:
+        return _stopped(wish, f"The battery is at its least of {spec.min_soc_percent:.0f} %.")
+    if soc <= reserve + _patience(snapshot, device) and wish.low < 0 and Authority.PROTECTION.may_undo(wish.authority):
+        wish = _stopped(wish, f"The battery keeps its reserve of {reserve:.0f} %.")
     if soc >= spec.max_soc_percent and wish.low > 0:
         wish = replace(wish, low=0.0, reason="The battery is full.")
     return wish
 
 
-def _within_room(wish: Wish, snapshot: Snapshot, room_w: float) -> Wish:
-    """Charging from the grid never takes more than the fuse and the import limit leave."""
-    now_w = snapshot.battery_w() or 0.0
-    most = max(0.0, now_w + room_w) if room_w < float("inf") else float("inf")
+def _stopped(wish: Wish, words: str) -> Wish:
+    return replace(wish, low=0.0, value=max(0.0, wish.value), authority=Authority.PROTECTION, reason=words)
+
+
+def _patience(snapshot: Snapshot, device: Device) -> float:
+    """What must be above the reserve before it gives again, percent points: it does not start and stop for a tenth."""
+    before = snapshot.commanded.get(device.id)
+    rests = before is not None and before.low == 0.0 and before.authority is Authority.PROTECTION
+    return RESERVE_POINTS if rests else 0.0
+
+
+def within_room(wish: Wish, power_w: float, room_w: float) -> Wish:
+    """Charging from the grid never takes more than the fuse and the import limit leave beside its own `power_w`, W."""
+    most = max(0.0, power_w + room_w) if room_w < float("inf") else float("inf")
     if wish.low <= most:
         return wish
     words = "The battery charges less because the connection to the grid leaves no more."

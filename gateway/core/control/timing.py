@@ -18,12 +18,20 @@ class ControlTiming:
     """A car may take this long to follow (IEC 61851-1): a sample taken sooner after a change may show the old current."""
     settle_s: float = 7.0
     """A car may take 5 s to follow, the meter 2 s to show it."""
+    press_s: float = 2.0
+    """An overload that stands so long brings its cars to their minimum: 8 s less what a car and the meter take."""
     raise_pause_s: float = 10.0
     """A limit is raised at most this often (spares the charger; never delays a reduction)."""
     resume_pause_s: float = 60.0
     """A car paused for lack of room starts again no sooner."""
     command_life_s: float = 120.0
     """Every command ends by itself after this; it is refreshed at half of it."""
+    band_life_s: float = 10_800.0
+    """A battery's band around zero: it only follows the meter, whoever is gone."""
+    forced_life_s: float = 900.0
+    """A battery's forced power, or a cut of the sun."""
+    steered_life_s: float = 7_200.0
+    """The power of a battery that cannot follow the meter itself."""
     verify_s: float = 15.0
     """A limit not seen working after max(this, two sampling intervals) is not honoured."""
 
@@ -45,9 +53,13 @@ class ControlTiming:
             raise_age_s=max(real.raise_age_s, 0.5 * speed),
             follow_s=max(real.follow_s, 0.4 * speed),
             settle_s=max(real.settle_s, 0.5 * speed),
+            press_s=max(real.press_s, 0.2 * speed),
             raise_pause_s=max(real.raise_pause_s, 0.3 * speed),
             resume_pause_s=max(real.resume_pause_s, 0.5 * speed),
             command_life_s=max(real.command_life_s, 6 * speed),
+            band_life_s=max(real.band_life_s, 6 * speed),
+            forced_life_s=max(real.forced_life_s, 6 * speed),
+            steered_life_s=max(real.steered_life_s, 6 * speed),
             verify_s=max(real.verify_s, 2 * speed),
             turn_s=max(real.turn_s, 5 * speed),
             idle_s=max(real.idle_s, speed),

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.core.learning.band import band
 from gateway.core.learning.blocks import SLOTS, STEP_S, Array, Blocks, local_slot_offset, slot_start, to_blocks
+from gateway.core.learning.day_type import HALF_LIFE, around, day_type
 from gateway.core.learning.dictionary import SHAPES, curve
 from gateway.core.learning.sun import forecast_solar
 from gateway.model.plan import Forecast
@@ -17,10 +19,6 @@ from gateway.model.reading import Interval
 
 __all__ = ["forecast_load", "forecast_solar"]
 
-HALF_LIFE = 14.0
-"""Days after which a day counts half."""
-OTHER_TYPE = 0.35
-"""Weight of a working day for a weekend and the other way round."""
 WEEK = 7
 RIDGE_FROM = 14
 ANALOG_FROM = 10
@@ -28,7 +26,6 @@ NEIGHBOURS = 12
 PENALTY = 12.0
 CLIP = 4.0
 """Features are clipped at so many standard deviations: one odd day never throws the forecast."""
-BAND = (0.10, 0.90)
 FIRST_DAY_W = 350.0
 """Mean load assumed before anything was measured: 3 000 kWh a year."""
 
@@ -42,12 +39,20 @@ def forecast_load(
     shipped "morning and evening" shape with a wide band. Never outside the range this home has shown.
     """
     count = hours * 3600 // STEP_S
-    # One block more than asked: the local clock may run an hour ahead of real time within the horizon.
-    targets = -(-count // SLOTS) + 1
-    blocks = to_blocks(intervals, now, tz, targets)
+    return forecast_blocks(to_blocks(intervals, now, tz, targets_of(count)), tz, count)
+
+
+def targets_of(count: int) -> int:
+    """Blocks to forecast for `count` quarter hours: one more, as the local clock may run an hour ahead of real time."""
+    return -(-count // SLOTS) + 1
+
+
+def forecast_blocks(blocks: Blocks, tz: ZoneInfo, count: int) -> Forecast:
+    """`forecast_load` of a history that is in blocks already, for `count` quarter hours."""
+    targets = targets_of(count)
     where = np.clip(local_slot_offset(blocks.start, tz, count), 0, targets * SLOTS - 1)
     if not len(blocks.power_w):
-        return _first_day(now, tz, count)
+        return _first_day(blocks.start, tz, count)
     mean, low, high, method = _predict(blocks, targets)
     return Forecast(
         "load", blocks.start, STEP_S, _tuple(mean[where]), _tuple(low[where]), _tuple(high[where]), "W", method
@@ -60,7 +65,7 @@ def _predict(blocks: Blocks, targets: int) -> tuple[Array, Array, Array, str]:
     rows = []
     methods = "day-type mean"
     for ahead in range(1, targets + 1):
-        experts = [_day_type(power, blocks.weekend, len(power) + ahead - 1)]
+        experts = [day_type(power, blocks.weekend, len(power) + ahead - 1)]
         if len(power) >= RIDGE_FROM + ahead:
             experts += [_ridge(filled, known, blocks.weekend, ahead)] * 2
         if len(power) >= ANALOG_FROM + ahead:
@@ -69,31 +74,14 @@ def _predict(blocks: Blocks, targets: int) -> tuple[Array, Array, Array, str]:
         rows.append(np.mean(experts, axis=0))
     floor, cap = min(0.0, float(np.nanmin(power))), float(np.nanmax(power))
     mean = np.clip(np.concatenate(rows), floor, cap)
-    below, above = _band(power, blocks.weekend)
-    low = np.clip(mean + np.tile(below, targets), floor, mean)
-    high = np.clip(mean + np.tile(above, targets), mean, cap)
+    below, above = band(power, blocks.weekend, targets)
+    low, high = np.clip(below, floor, mean), np.clip(above, mean, cap)
     return mean, low, high, methods
-
-
-def _weights(weekend: NDArray[np.bool_], blocks: int, target: int) -> Array:
-    """Weight of each past block and slot for one target: younger counts more, the same kind of day counts more."""
-    age = target - np.arange(blocks)
-    recent = 0.5 ** (age / HALF_LIFE)
-    same = weekend[:blocks] == weekend[target]
-    result: Array = recent[:, None] * np.where(same, 1.0, OTHER_TYPE)
-    return result
-
-
-def _day_type(power: Array, weekend: NDArray[np.bool_], target: int) -> Array:
-    """Expert 1: the weighted mean of each slot, smoothed over the hour around it."""
-    weights = _weights(weekend, len(power), target) * ~np.isnan(power)
-    top, bottom = (weights * np.nan_to_num(power)).sum(axis=0), weights.sum(axis=0)
-    return _ratio(_around(top), _around(bottom), float(np.nanmean(power)))
 
 
 def _day_type_means(power: Array, weekend: NDArray[np.bool_]) -> Array:
     """What a missing value is taken for: the mean of its slot on that kind of day."""
-    rows = {kind: _day_type(power, np.vstack([weekend, np.full(SLOTS, kind)]), len(power)) for kind in (False, True)}
+    rows = {kind: day_type(power, np.vstack([weekend, np.full(SLOTS, kind)]), len(power)) for kind in (False, True)}
     result: Array = np.where(weekend, rows[True], rows[False])
     return result
 
@@ -129,7 +117,7 @@ def _features(filled: Array, weekend: NDArray[np.bool_], ahead: int) -> Array:
     evening = np.repeat(last[:, -16:].mean(axis=1, keepdims=True), SLOTS, axis=1)
     kind = weekend[ahead : blocks + ahead].astype(float)
     features: Array = np.stack(
-        [_around(last, 4), _around(last, 1), _around(back, 4), _around(week, 2), daily, evening, kind]
+        [around(last, 4), around(last, 1), around(back, 4), around(week, 2), daily, evening, kind]
     )
     return features
 
@@ -137,7 +125,7 @@ def _features(filled: Array, weekend: NDArray[np.bool_], ahead: int) -> Array:
 def _analog(filled: Array, weekend: NDArray[np.bool_], ahead: int) -> Array:
     """Expert 3: what followed on the days most like the last one."""
     blocks = len(filled)
-    smooth = _around(filled, 4)[:, ::4]
+    smooth = around(filled, 4)[:, ::4]
     past = smooth[: blocks - ahead]
     distance = np.sqrt(((past - smooth[-1]) ** 2).mean(axis=1))
     kind = (weekend[ahead:blocks] != weekend[blocks + ahead - 1]).mean(axis=1)
@@ -146,48 +134,7 @@ def _analog(filled: Array, weekend: NDArray[np.bool_], ahead: int) -> Array:
     closeness = 1.0 / (distance[nearest] + 0.25 * float(distance.mean()) + 1.0)
     followers = filled[nearest + ahead]
     result: Array = (closeness[:, None] * followers).sum(axis=0) / closeness.sum()
-    return _around(result, 2)
-
-
-def _band(power: Array, weekend: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Quantiles of what the last weeks left over a forecast made the same simple way, per slot over the hours around."""
-    blocks = len(power)
-    spread = 0.6 * float(np.nanmean(np.abs(power)))
-    unknown = np.full(SLOTS, -spread), np.full(SLOTS, 2 * spread)
-    if blocks < 4:
-        return unknown
-    first = max(2, blocks - 42)
-    left = np.stack([power[i] - _day_type(power[:i], weekend, i) for i in range(first, blocks)])
-    if np.isnan(left).all():  # a day of imported history, and nothing since
-        return unknown
-    pooled = np.concatenate([np.roll(left, shift, axis=1) for shift in (-4, -2, 0, 2, 4)])
-    everywhere = np.quantile(left[~np.isnan(left)], BAND)
-    low, high = (_column_quantile(pooled, share, everywhere[i]) for i, share in enumerate(BAND))
-    return low, high
-
-
-def _column_quantile(rows: Array, share: float, otherwise: float) -> Array:
-    """The nearest-rank quantile of each column without its NaNs (a tenth of the time of np.nanquantile)."""
-    ordered = np.sort(rows, axis=0)
-    count = (~np.isnan(rows)).sum(axis=0)
-    rank = np.rint(share * np.maximum(count - 1, 0)).astype(np.intp)
-    found = np.take_along_axis(ordered, rank[None, :], axis=0)[0]
-    result: Array = np.where(count > 0, found, otherwise)
-    return result
-
-
-def _around(rows: Array, reach: int = 2) -> Array:
-    """The circular mean over 2 * reach + 1 slots along the last axis."""
-    around = np.concatenate([rows[..., -reach:], rows, rows[..., :reach]], axis=-1)
-    total = np.cumsum(np.concatenate([np.zeros((*rows.shape[:-1], 1)), around], axis=-1), axis=-1)
-    width = 2 * reach + 1
-    result: Array = (total[..., width:] - total[..., :-width]) / width
-    return result
-
-
-def _ratio(top: Array, bottom: Array, otherwise: float) -> Array:
-    result: Array = np.where(bottom > 1e-9, top / np.maximum(bottom, 1e-9), otherwise)
-    return result
+    return around(result, 2)
 
 
 def _first_day(now: datetime, tz: ZoneInfo, count: int) -> Forecast:

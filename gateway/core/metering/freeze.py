@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gateway.model.loads import NO_LOADS, Loads
 from gateway.model.plan import Plan
 from gateway.model.preferences import Preferences
 from gateway.model.quantity import CURRENTS, POWERS, Quantity
@@ -30,6 +31,7 @@ class Wishes:
     limits: tuple[Limit, ...] = ()
     overrides: tuple[Override, ...] = ()
     plan: Plan | None = None
+    loads: Loads = NO_LOADS
 
 
 NO_DOUBTS: Mapping[str, Mapping[Quantity, str]] = {}
@@ -85,6 +87,7 @@ def freeze(
         plan=wishes.plan,
         commanded=dict(commanded),
         disobeying=disobeying,
+        loads=wishes.loads,
     )
 
 

@@ -9,7 +9,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from gateway.core.planning.compressor import gathered
 from gateway.core.planning.explain_car import CHEAPER, CarStory, clock, limit_of, local
+from gateway.core.planning.explain_heat import band_words, hygiene_words
+from gateway.core.planning.explain_loads import LOAD_ALTERNATIVES, load_stories
 from gateway.core.planning.fallback import thermostat
 from gateway.core.planning.home import Battery, Heat, Home
 from gateway.core.planning.rounding import runs
@@ -31,6 +34,7 @@ ALTERNATIVES = {
     ("battery", IntentKind.ZERO_GRID): "rest",
     ("heat", IntentKind.RUN): "wait",
     ("heat", IntentKind.IDLE): "heat now",
+    **LOAD_ALTERNATIVES,
 }
 
 
@@ -53,6 +57,8 @@ class Story:
         for heat in (*self.home.tanks, *self.home.pumps):
             kinds = self._heat_kinds(heat)
             found += self._merged(heat.device.id, "heat", kinds, partial(self._heat, heat))
+        for load in load_stories(self.home, self.schedule):
+            found += self._merged(load.device.id, load.role, load.kinds, load.why)
         return tuple(found)
 
     def _merged(
@@ -143,6 +149,7 @@ class Story:
         for a, b in runs(above):
             if a > 0 and self.home.slots.hours[a:b].sum() < SHORT_H + 1e-6:
                 above[a:b] = False
+        above = gathered(self.home, heat, above)
         return [IntentKind.RUN if up else IntentKind.IDLE for up in above]
 
     def _heat(self, heat: Heat, kind: IntentKind, a: int, b: int) -> str:
@@ -155,6 +162,9 @@ class Story:
                 return (
                     f"The {what} is heated before the event at {local(self.home, event.start)}, so that it stays warm."
                 )
+            words = hygiene_words(self.home, heat, a, b) or (band_words(self.home, heat, b) if room else "")
+            if words:
+                return words
             if float(self.home.base_w[a:b].mean()) < -0.5 * heat.power_w:
                 return f"The {what} is heated until {until} with surplus sun."
             if b < len(price) and float(price[b : b + 24].max()) > float(price[a:b].mean()) / CHEAPER:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from gateway.core.planning.cars import BARGAIN, Car
 from gateway.core.planning.home import Battery, Heat, Home
+from gateway.core.planning.hot import held_hot, missed_heat
+from gateway.core.planning.loads import loads_by_rule, missed_loads
 from gateway.core.planning.rooms import Rooms
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.slots import Array
@@ -28,8 +30,11 @@ def rules(home: Home, *, plain: bool = False) -> Schedule:
         rooms.take(car, power[car.device.id])
         left = np.maximum(0.0, left - power[car.device.id])
         relaxed += [*missed(home, car, power[car.device.id]), *over_limit(home, car, power[car.device.id])]
+    taken = home.headroom_w - left
+    for name, load in loads_by_rule(home, left, taken, plain=plain).items():
+        power[name], left = load, np.maximum(0.0, left - load)
     for heat in (*home.tanks, *home.pumps):
-        power[heat.device.id], state[heat.device.id] = thermostat(heat, left, plain=plain)
+        power[heat.device.id], state[heat.device.id] = thermostat(held_hot(heat), left, plain=plain)
         left = np.maximum(0.0, left - power[heat.device.id])
     cars = {car.device.id for car in home.cars}
     others = sum((p for name, p in power.items() if name not in cars), home.base_w)
@@ -39,6 +44,8 @@ def rules(home: Home, *, plain: bool = False) -> Schedule:
         flow, energy = self_consumption(home, battery, served, others + drawn)
         power[battery.device.id], state[battery.device.id] = flow, energy
         others = others + flow
+    relaxed += [*missed_loads(home, power), *missed_heat(home, state)]
+    power |= home.given
     return Schedule(power, state, curtailed(home, others + drawn), "fallback rules", tuple(relaxed))
 
 

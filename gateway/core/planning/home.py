@@ -9,13 +9,28 @@ import numpy as np
 
 from gateway.core.control.car import car_wish
 from gateway.core.planning.cars import Car, Surroundings, make_car
+from gateway.core.planning.charges import Charges, make_charges
+from gateway.core.planning.comfort import comfort_band
+from gateway.core.planning.doubt import doubt_w
+from gateway.core.planning.hygiene import Hygiene, hygiene_goal
 from gateway.core.planning.limits import Mask, caps, is_joined, limits_of, overridden
+from gateway.core.planning.profiles import Profile, make_profile, under_way
 from gateway.core.planning.request import PlanRequest
 from gateway.core.planning.rooms import Room, make_rooms
+from gateway.core.planning.runs import Runs, make_runs, real_power
 from gateway.core.planning.slots import Array, Slots, make_slots, sample, slot_carbon, slot_prices
+from gateway.core.tariff.limits import import_limit_w
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import LimitKind
-from gateway.model.site import BatterySpec, Device, HeatPumpSpec, Role, WaterHeaterSpec
+from gateway.model.site import (
+    ApplianceSpec,
+    BatterySpec,
+    Device,
+    HeatPumpSpec,
+    PoolPumpSpec,
+    Role,
+    WaterHeaterSpec,
+)
 
 LOAD_W = 300.0
 """The house's load when there is no forecast at all, W."""
@@ -69,6 +84,8 @@ class Heat:
     power_w: float
     wh_per_k: float
     """Electric energy that one kelvin is worth."""
+    hygiene: Hygiene | None = None
+    """A tank that must become hot once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +113,20 @@ class Home:
     """What the cars share beside the connection."""
     extra: dict[str, Array] = field(default_factory=dict)
     """What-if only: device id -> a price in micro-units per Wh on its consumption."""
+    charges: Charges = field(default_factory=Charges)
+    """What peaks and tiers cost; the tier that holds now is part of `buy`."""
+    usual_peak_w: float = math.inf
+    """Above it the plan would make a peak that the home would not have by itself, W."""
+    runs: tuple[Runs, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    """Appliances whose run waits."""
+    given: dict[str, Array] = field(default_factory=dict)
+    """Appliances that run: device id -> W."""
 
     @property
     def base_w(self) -> Array:
-        """House and sun, W: what nobody controls."""
-        return self.house_w + self.pv_w
+        """House, sun and the appliances that run, W: what nobody controls."""
+        return np.asarray(self.house_w + self.pv_w + sum(self.given.values(), np.zeros(self.slots.count)))
 
     @property
     def buy_cost(self) -> Array:
@@ -123,6 +149,8 @@ def make_home(request: PlanRequest) -> Home:
     }
     slots = make_slots(request, [goal.ready for wish in wishes.values() for goal in wish.goals])
     buy, sell = slot_prices(request, slots)
+    charges = make_charges(request, slots)
+    buy = buy + charges.base(slots.count)
     house = np.maximum(0.0, sample(request.load, slots, LOAD_W))
     measured = request.snapshot.house_w()
     if measured is not None and math.isfinite(measured):
@@ -132,14 +160,15 @@ def make_home(request: PlanRequest) -> Home:
     hard, soft = _site_import(request, slots)
     home = Home(
         request, slots, house, pv, buy, sell, slot_carbon(request, slots), hard, soft,
-        _site_export(request, slots), (), (), (), (),
+        _site_export(request, slots), (), (), (), (), charges=charges,
     )  # fmt: skip
     site = request.site
+    home = _with_loads(home)
     around = Surroundings(request, slots, home.base_w, home.headroom_w, buy, home.carbon)
     chargers = [device for device in site.of_role(Role.EV_CHARGER) if _is_connected(request, device)]
     # Who comes first is served first by the rules.
     chargers.sort(key=lambda device: -wishes[device.id].preference.priority)
-    cars = tuple(make_car(around, device, wishes[device.id]) for device in chargers)
+    cars = tuple(_careful(home, around, make_car(around, device, wishes[device.id])) for device in chargers)
     return replace(
         home,
         cars=cars,
@@ -155,6 +184,34 @@ def make_home(request: PlanRequest) -> Home:
             _pump(home, d, d.spec) for d in site.devices if isinstance(d.spec, HeatPumpSpec) and _is_heard(request, d)
         ),
     )  # fmt: skip
+
+
+def _careful(home: Home, around: Surroundings, car: Car) -> Car:
+    """The same car with what a busier or darker day leaves of the fuse, as long as its departures can be met so."""
+    doubt = doubt_w(home.request, home.slots)
+    if not doubt.any():
+        return car
+    base = home.base_w + doubt
+    room = np.maximum(0.0, np.minimum(home.import_w, home.soft_import_w) - base)
+    careful = make_car(replace(around, base_w=base, headroom_w=room), car.device, car.wish)
+    hours = home.slots.hours
+    enough = all(float(careful.cap_w[s.window] @ hours[s.window]) >= s.need_wh for s in careful.stages)
+    return replace(car, cap_w=careful.cap_w) if enough else car
+
+
+def _with_loads(home: Home) -> Home:
+    """The same with pool pumps and appliances."""
+    request, slots = home.request, home.slots
+    machines = [(d, d.spec) for d in request.site.devices if isinstance(d.spec, ApplianceSpec)]
+    going = {d.id: under_way(request, slots, d, spec) for d, spec in machines}
+    waiting = [make_profile(request, slots, d, spec) for d, spec in machines]
+    pools = [(d, d.spec) for d in request.site.devices if isinstance(d.spec, PoolPumpSpec) and _is_heard(request, d)]
+    return replace(
+        home,
+        given={name: power for name, power in going.items() if power is not None},
+        profiles=tuple(profile for profile in waiting if profile is not None),
+        runs=tuple(make_runs(request, slots, d, spec) for d, spec in pools),
+    )
 
 
 def _is_connected(request: PlanRequest, device: Device) -> bool:
@@ -194,7 +251,15 @@ def _site_import(request: PlanRequest, slots: Slots) -> tuple[Array, Array]:
         series = soft if is_joined(limit) else hard
         held = slots.touched(limit.start, limit.end)
         series[held] = np.minimum(series[held], max(0.0, limit.value))
-    return hard, soft
+    return np.minimum(hard, _contracted(request, slots)), soft
+
+
+def _contracted(request: PlanRequest, slots: Slots) -> Array:
+    """What the contract with the grid allows at each time, W."""
+    if not request.tariff.contracted:
+        return np.full(slots.count, math.inf)
+    held = (import_limit_w(request.tariff, slots.start(index)) for index in range(slots.count))
+    return np.array([math.inf if watts is None else max(0.0, watts) for watts in held])
 
 
 def _site_export(request: PlanRequest, slots: Slots) -> Array:
@@ -267,43 +332,60 @@ def _tank(home: Home, device: Device, spec: WaterHeaterSpec) -> Heat:
     start = low + 5 if water is None else water
     running = bool(_reading(home, device.id, Quantity.ON, 0.5, 1.5))
     kinds = (LimitKind.TANK_SHED, LimitKind.TANK_LOAD_UP)
-    cap, price = _heat_price(home, device.id, kinds, np.full(slots.count, max(0.0, spec.power_w)), 1000.0)
+    rated = real_power(spec.power_w, _reading(home, device.id, Quantity.POWER, 1.0, 1e6) if running else None)
+    cap, price = _heat_price(home, device.id, kinds, np.full(slots.count, rated), 1000.0)
     return Heat(
         device, start, np.full(slots.count, low), np.full(slots.count, max(high, start)),
         np.exp(-slots.hours * loss / capacity), np.full(slots.count, AROUND_C), 1 / loss,
-        _draw(home, spec), np.minimum(cap, max(0.0, spec.power_w)), price, running, max(0.0, spec.power_w), capacity,
+        _draw(home, device, spec), np.minimum(cap, rated), price, running, rated, capacity,
+        hygiene_goal(request, slots, device, spec, water, home.buy_cost, home.base_w),
     )  # fmt: skip
 
 
-def _draw(home: Home, spec: WaterHeaterSpec) -> Array:
-    """Hot water drawn, W of heat, by the local hour; none while the owners are away."""
+def _draw(home: Home, device: Device, spec: WaterHeaterSpec) -> Array:
+    """Hot water drawn, W of heat, by the local hour as learned, else a usual day's; none while the owners are away."""
     away, zone = home.request.preferences.vacation_until, home.request.site.timezone
-    day_wh = DRAW_WH_PER_L * spec.volume_l
+    day_wh, learned = DRAW_WH_PER_L * spec.volume_l, home.request.draws.get(device.id)
     result = np.zeros(home.slots.count)
     for index in range(home.slots.count):
         start = home.slots.start(index)
         if away is None or start >= away:
-            result[index] = day_wh * DRAW_BY_HOUR.get(start.astimezone(zone).hour, 0) / 100
+            local = start.astimezone(zone)
+            usual = day_wh * DRAW_BY_HOUR.get(local.hour, 0) / 100
+            result[index] = usual if learned is None else learned.at(local)
     return result
 
 
 def _pump(home: Home, device: Device, spec: HeatPumpSpec) -> Heat:
     request, slots = home.request, home.slots
-    wishes, cop = request.preferences, max(0.5, spec.cop)
+    wishes = request.preferences
     away = np.zeros(slots.count, dtype=bool) if wishes.vacation_until is None else slots.before(wishes.vacation_until)
-    low = np.where(away, VACATION_C, wishes.comfort_low_c)
+    band_low, band_high = comfort_band(request, slots)
+    low = np.where(away, VACATION_C, band_low)
     for limit in limits_of(request, LimitKind.TEMPERATURE_OFFSET, device.id):
         if limit.value < 0 and not is_joined(limit):
             held = slots.touched(limit.start, limit.end)
-            low = np.where(held, wishes.comfort_low_c + limit.value, low)
-    high = np.maximum(low, wishes.comfort_high_c)
+            low = np.where(held, band_low + limit.value, low)
+    high = np.maximum(low, band_high)
     room = _reading(home, device.id, Quantity.TEMPERATURE, -20.0, 60.0)
     start = (wishes.comfort_low_c + wishes.comfort_high_c) / 2 if room is None else room
     most = max(0.0, spec.max_power_w)
     cap, price = _heat_price(home, device.id, (LimitKind.TEMPERATURE_OFFSET,), np.full(slots.count, most), 300.0)
-    resistance, mass = max(1e-4, spec.resistance_k_per_w), max(1.0, spec.capacitance_wh_per_k)
+    resistance, mass, cop, gains = _heat_of(home, device, spec)
     return Heat(
         device, start, low, high, np.exp(-slots.hours / (resistance * mass)),
-        sample(request.outdoor, slots, OUTDOOR_C) + GAINS_W * resistance, resistance * cop, np.zeros(slots.count), cap, price,
+        sample(request.outdoor, slots, OUTDOOR_C) + gains * resistance, resistance * cop, np.zeros(slots.count), cap, price,
         bool(_reading(home, device.id, Quantity.ON, 0.5, 1.5)), most, mass / cop,
     )  # fmt: skip
+
+
+def _heat_of(home: Home, device: Device, spec: HeatPumpSpec) -> tuple[float, float, float, Array]:
+    """Resistance K/W, capacity Wh/K, COP and gains in W of heat: as learned, else as the site file states them."""
+    count, learned = home.slots.count, home.request.thermal.get(device.id)
+    if learned is None:
+        resistance, mass = max(1e-4, spec.resistance_k_per_w), max(1.0, spec.capacitance_wh_per_k)
+        return resistance, mass, max(0.5, spec.cop), np.full(count, GAINS_W)
+    sun = np.full(count, learned.sun_w)
+    if learned.sun_from == "panels":
+        sun = learned.sun_gain * np.maximum(0.0, -sample(home.request.solar, home.slots, 0.0))
+    return learned.resistance_k_per_w, learned.capacitance_wh_per_k, learned.cop, learned.gains_w + sun

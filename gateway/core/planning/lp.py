@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Index = NDArray[np.int32]
 
+DEVEX = 1
+
 
 @dataclass(slots=True)
 class LinearProgram:
@@ -25,6 +27,10 @@ class LinearProgram:
     width: int = 0
     height: int = 0
     solver: Any = None
+    basis: Any = None
+    """Of the first optimum: what differs only in bounds and costs is solved from there in a few steps."""
+    spent_s: float = 0.0
+    """What the solver had spent before this program."""
 
     def columns(self, count: int, low: float | Array, high: float | Array, cost: float | Array) -> Index:
         """New variables; returns their indices."""
@@ -45,13 +51,14 @@ class LinearProgram:
         self.height += count
         return rows
 
-    def total(self, value: float, *terms: tuple[Index, float | Array]) -> None:
-        """One row: the sum over all terms equals `value`."""
+    def total(self, value: float | tuple[float, float], *terms: tuple[Index, float | Array]) -> None:
+        """One row: the sum over all terms equals `value`, or lies between its two."""
         for index, coefficient in terms:
             row = np.full(len(index), self.height, dtype=np.int32)
             self.entries.append((row, index, np.broadcast_to(np.asarray(coefficient, dtype=float), len(index))))
-        self.row_low.append(np.array([value]))
-        self.row_high.append(np.array([value]))
+        least, most = value if isinstance(value, tuple) else (value, value)
+        self.row_low.append(np.array([least]))
+        self.row_high.append(np.array([most]))
         self.height += 1
 
     def solve(self, time_limit_s: float) -> Array | None:
@@ -63,12 +70,47 @@ class LinearProgram:
             self.solver = solver()
             self.solver.setOptionValue("output_flag", False)
             self.solver.setOptionValue("threads", 1)
+            # Steepest edge weights would be computed anew for every start from a basis.
+            self.solver.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX)
             self.solver.passModel(self._model(highspy))
         self.solver.setOptionValue("time_limit", self.solver.getRunTime() + time_limit_s)
         self.solver.run()
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
+        if self.basis is None:
+            self.basis = self.solver.getBasis()
         return np.array(self.solver.getSolution().col_value)
+
+    def resume(self, other: LinearProgram) -> bool:
+        """Go on from the first optimum of another program with the same rows and columns; False when it has others.
+
+        The other one's solver is taken over, and may be taken over again.
+        """
+        if other.basis is None or not self._is_shaped_like(other):
+            return False
+        other.solver.clearSolver()  # what it solved in between must not show: the same way costs the same each time
+        self.solver, self.spent_s = other.solver, float(other.solver.getRunTime())
+        columns, rows = np.arange(self.width, dtype=np.int32), np.arange(self.height, dtype=np.int32)
+        self.solver.changeColsBounds(self.width, columns, np.concatenate(self.low), np.concatenate(self.high))
+        self.solver.changeColsCost(self.width, columns, np.concatenate(self.cost))
+        self.solver.changeRowsBounds(self.height, rows, np.concatenate(self.row_low), np.concatenate(self.row_high))
+        self.solver.setBasis(other.basis)
+        return True
+
+    def _is_shaped_like(self, other: LinearProgram) -> bool:
+        if (self.width, self.height, len(self.entries)) != (other.width, other.height, len(other.entries)):
+            return False
+        pairs = zip(self.entries, other.entries, strict=True)
+        return all(
+            np.array_equal(mine[0], theirs[0])
+            and np.array_equal(mine[1], theirs[1])
+            and np.array_equal(mine[2], theirs[2])
+            for mine, theirs in pairs
+        )
+
+    def duals(self, rows: Index) -> Array:
+        """What one more unit on both sides of each row costs, as of the last optimum."""
+        return np.array(self.solver.getSolution().row_dual)[rows]
 
     def bound(self, index: Index, low: Array, high: Array) -> None:
         """Change the bounds of variables before the next solution."""
@@ -76,13 +118,12 @@ class LinearProgram:
 
     def bound_rows(self, rows: Index, low: Array, high: Array) -> None:
         """Change the bounds of rows before the next solution."""
-        for row, least, most in zip(rows.tolist(), low.tolist(), high.tolist(), strict=True):
-            self.solver.changeRowBounds(row, least, most)
+        self.solver.changeRowsBounds(len(rows), rows, np.ascontiguousarray(low), np.ascontiguousarray(high))
 
     @property
     def seconds(self) -> float:
         """Time spent in the solver, s of the world."""
-        return float(self.solver.getRunTime()) if self.solver is not None else 0.0
+        return float(self.solver.getRunTime()) - self.spent_s if self.solver is not None else 0.0
 
     def _model(self, highspy: Any) -> Any:
         row = np.concatenate([entry[0] for entry in self.entries])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.model.dr import PricePoint
+from gateway.model.learned import DrawPattern, ThermalModel
 from gateway.model.plan import Forecast
 from gateway.model.preferences import Preferences
 from gateway.model.series import Series
@@ -50,3 +52,11 @@ class PlanRequest:
     """Carbon intensity of the grid, g/kWh; a utility's signal comes before it."""
     to_date: ToDate = NOTHING_YET
     """What tiers and demand charges have counted of the running month so far."""
+    peak_so_far_w: float = 0.0
+    """The highest quarter hour of import of the year so far, W: up to there the plan may go without being a new peak."""
+    can_curtail: bool = False
+    """Whether the plan's cut of the sun is carried out; else what is not used is sold, at whatever price."""
+    thermal: Mapping[str, ThermalModel] = field(default_factory=dict)
+    """What was learned of the heat of each pump's home, by device id; else the site file's values."""
+    draws: Mapping[str, DrawPattern] = field(default_factory=dict)
+    """What was learned of each tank's hot water, by device id; else a usual day's."""

@@ -5,21 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from gateway.core.planning.cars import Car
-from gateway.core.planning.fallback import step
-from gateway.core.planning.home import Heat, Home
+from gateway.core.planning.home import Home
 from gateway.core.planning.limits import Mask
+from gateway.core.planning.market import Market
 from gateway.core.planning.slots import Array
 
 GAP_H = 0.5
 """Pauses shorter than this are not worth a switch of the car."""
 ISLAND_H = 0.25
-RELAY_H = 0.25
-"""The relay runs at least this long."""
 NEAR_H = 24.0
 """Slots further ahead stay fractional: they are planned again many times before they come."""
 
 
-def car_slots(home: Home, car: Car, power: Array, left: Array, contested: Mask) -> Mask:
+def car_slots(home: Home, car: Car, power: Array, left: Array, contested: Mask, market: Market) -> Mask:
     """The slots in which a car charges: those the relaxation uses, made whole, with enough room for its energy.
 
     Of the `contested` ones, in which there is no room for a second car, it keeps no more than it needs.
@@ -34,7 +32,8 @@ def car_slots(home: Home, car: Car, power: Array, left: Array, contested: Mask) 
     kind = car.kind_w >= car.min_w
     on = _without_islands(home, on, cap, energy)
     on = _without_gaps(home, on, able & kind)
-    cost = home.buy_cost + car.dirt + np.where(kind, 0.0, 1e4)
+    least = np.full(len(hours), max(car.min_w, 1.0))
+    cost = market.cost(least) / (least * hours) + car.dirt + np.where(kind, 0.0, 1e4)
     wanted = [(able & s.window, min(float(power[s.window] @ hours[s.window]), s.need_wh)) for s in car.stages]
     wanted.append((able, energy))
     for window, need in wanted:
@@ -86,9 +85,7 @@ def _enough(home: Home, on: Mask, able: Mask, cap: Array, energy: float, cost: A
             break
         near = np.flatnonzero(result)
         away = np.abs(free[:, None] - near[None, :]).min(axis=1) if len(near) else free
-        # The surplus of the sun counts as almost free.
-        price = np.where(home.base_w[free] < -0.5 * cap[free], home.sell[free] / 1000, cost[free])
-        result[free[np.lexsort((free, away, price))[0]]] = True
+        result[free[np.lexsort((free, away, np.round(cost[free], 1)))[0]]] = True
     return result
 
 
@@ -98,29 +95,6 @@ def _not_too_much(home: Home, on: Mask, car: Car, energy: float, cost: Array) ->
     while result.sum() > 1 and car.min_w * float(hours[result].sum()) > energy + 1:
         used = np.flatnonzero(result)
         result[used[np.lexsort((-used, -cost[used]))[0]]] = False
-    return result
-
-
-def relay(home: Home, heat: Heat, power: Array, left: Array) -> Array:
-    """Power of an on/off heater, W: the relaxation's energy in whole slots, never above the highest temperature."""
-    hours, rated = home.slots.hours, heat.power_w
-    result = np.zeros(len(power))
-    now, owed, running = heat.start_c, 0.0, heat.running
-    for index in range(len(power)):
-        owed += power[index] * hours[index]
-        able = min(heat.cap_w[index], left[index]) >= rated > 0
-        if home.slots.ahead_h[index] >= NEAR_H:
-            wanted = min(max(0.0, owed) / hours[index], heat.cap_w[index], left[index])
-        else:
-            least = rated * (min(hours[index], RELAY_H) * 0.5 if running else RELAY_H * 0.5)
-            cold = step(heat, index, now, 0.0) < heat.low_c[index] and heat.price[index] <= 0
-            wanted = rated if able and (owed > least or cold) else 0.0
-        if step(heat, index, now, wanted) > heat.high_c[index]:
-            wanted = 0.0
-        result[index] = wanted
-        owed -= wanted * hours[index]
-        running = wanted > 0
-        now = step(heat, index, now, wanted)
     return result
 
 

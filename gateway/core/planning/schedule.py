@@ -27,9 +27,24 @@ class Schedule:
 
 
 def bill_micro(home: Home, grid_w: Array) -> float:
-    """What the grid's power costs over the slots, micro-units; export earns."""
+    """What the grid's power adds to the bill, micro-units: energy, tiers and new peaks; export earns."""
     wh = grid_w * home.slots.hours
-    return float(np.sum(np.maximum(wh, 0) * home.buy + np.minimum(wh, 0) * home.sell)) / 1000
+    return float(np.sum(np.maximum(wh, 0) * home.buy + np.minimum(wh, 0) * home.sell)) / 1000 + home.charges.micro(
+        grid_w, home.slots.hours
+    )
+
+
+def usual_peak_w(home: Home, plain: Schedule) -> float:
+    """The import a home reaches without a plan, W: in this reference, in the month or in the year so far.
+
+    A thermostat's tank draws all its power or none, so a slot in which it heats counts with all of it.
+    """
+    hidden = sum(
+        (np.where(plain.power_w[t.device.id] > 0, t.power_w - plain.power_w[t.device.id], 0.0) for t in home.tanks),
+        np.zeros(home.slots.count),
+    )
+    seen = [peak for _, peaks in home.request.to_date.peaks_w for peak in peaks]
+    return float(max((plain.grid_w(home) + hidden).max(), home.request.peak_so_far_w, *seen, 0.0))
 
 
 def carbon_g(home: Home, grid_w: Array) -> float:

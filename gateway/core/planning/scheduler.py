@@ -8,12 +8,15 @@ import numpy as np
 
 from gateway.core.planning.cars import Car
 from gateway.core.planning.explain import Story
+from gateway.core.planning.explain_loads import bent_loads
 from gateway.core.planning.fallback import rules
 from gateway.core.planning.home import Battery, Heat, Home, make_home
 from gateway.core.planning.limits import Mask
-from gateway.core.planning.optimiser import optimise
+from gateway.core.planning.optimiser import solved
+from gateway.core.planning.program import Model
+from gateway.core.planning.quiet import quiet_w
 from gateway.core.planning.request import PlanRequest
-from gateway.core.planning.schedule import Schedule, bill_micro, carbon_g, stored_micro
+from gateway.core.planning.schedule import Schedule, bill_micro, carbon_g, stored_micro, usual_peak_w
 from gateway.core.planning.slots import Array
 from gateway.model.plan import Block, IntentKind, Plan, PlanSlot
 from gateway.model.preferences import ChargeMode
@@ -28,14 +31,13 @@ def make_plan(request: PlanRequest, *, alternatives: bool = True) -> Plan:
     With `alternatives` the block in force and the next one of each device carry the exact cost of the alternative,
     as long as all solutions together stay within the request's time limit.
     """
-    home = make_home(request)
-    schedule = _solve(home)
+    home, plain = frozen(request)
+    schedule, model = _solve(home)
     blocks = Story(home, schedule).blocks()
     seconds = schedule.solve_s
-    if alternatives and schedule.method == "optimised":
-        blocks, seconds = _with_alternatives(home, schedule, blocks)
+    if alternatives and model is not None:
+        blocks, seconds = _with_alternatives(home, schedule, model, blocks)
     grid = schedule.grid_w(home)
-    plain = rules(home, plain=True)
     settled = stored_micro(home, schedule) - stored_micro(home, plain)
     return Plan(
         made_at=request.now,
@@ -59,45 +61,58 @@ def counterfactual(request: PlanRequest, plan: Plan, block: Block) -> tuple[int,
     """
     if not block.alternative:
         return 0, 0.0
+    home, _ = frozen(request)
+    schedule, model = _solve(home) if plan.method == "optimised" else (rules(home), None)
+    return difference(home, schedule, model, block)[:2]
+
+
+def frozen(request: PlanRequest) -> tuple[Home, Schedule]:
+    """The home of a request, and what would happen in it without a plan: the reference for money and for peaks."""
     home = make_home(request)
-    return _difference(home, _solve(home) if plan.method == "optimised" else rules(home), block)[:2]
+    plain = rules(home, plain=True)
+    if not request.preferences.accept_higher_peak:
+        home = replace(home, usual_peak_w=usual_peak_w(home, plain))
+    return home, plain
 
 
-def _solve(home: Home) -> Schedule:
+def _solve(home: Home, like: Model | None = None) -> tuple[Schedule, Model | None]:
     try:
-        found = optimise(home)
+        found = solved(home, like)
     except (ImportError, ArithmeticError, RuntimeError, ValueError):
         found = None
-    return found if found is not None else rules(home)
+    return found if found is not None else (rules(home), None)
 
 
-def _with_alternatives(home: Home, schedule: Schedule, blocks: tuple[Block, ...]) -> tuple[tuple[Block, ...], float]:
+def _with_alternatives(
+    home: Home, schedule: Schedule, model: Model, blocks: tuple[Block, ...]
+) -> tuple[tuple[Block, ...], float]:
     seconds, result, seen = schedule.solve_s, [], dict[str, int]()
     for block in blocks:
         seen[block.device] = seen.get(block.device, 0) + 1
         wanted = block.alternative and seen[block.device] <= 2
         if wanted and seconds < home.request.time_limit_s:
-            micro, co2_g, spent = _difference(home, schedule, block)
+            micro, co2_g, spent = difference(home, schedule, model, block)
             seconds += spent
             block = replace(block, alternative_cost_micro=micro, alternative_co2_g=co2_g)
         result.append(block)
     return tuple(result), seconds
 
 
-def _difference(home: Home, schedule: Schedule, block: Block) -> tuple[int, float, float]:
-    other = _bent(home, schedule, block)
-    found = _solve(other) if schedule.method == "optimised" else rules(other)
+def difference(home: Home, schedule: Schedule, model: Model | None, block: Block) -> tuple[int, float, float]:
+    """What the block's alternative costs more: (micro-units, g CO2, s in the solver); `model` None solves it anew."""
+    other = bent(home, schedule, block)
+    found = _solve(other, model)[0] if schedule.method == "optimised" else rules(other)
     cost = [bill_micro(home, s.grid_w(home)) - stored_micro(home, s) for s in (schedule, found)]
     carbon = [carbon_g(home, s.grid_w(home)) for s in (schedule, found)]
     return round(cost[1] - cost[0]), round(carbon[1] - carbon[0], 1) + 0.0, found.solve_s
 
 
-def _bent(home: Home, schedule: Schedule, block: Block) -> Home:
+def bent(home: Home, schedule: Schedule, block: Block) -> Home:
     """The same home in which the block's device must do the alternative."""
     power = schedule.power_w[block.device]
     span = home.slots.touched(block.start, block.end)
     return replace(
-        home,
+        bent_loads(home, block),
         cars=tuple(_bent_car(c, block, span, power, home) if c.device.id == block.device else c for c in home.cars),
         batteries=tuple(_bent_battery(b, block, span) if b.device.id == block.device else b for b in home.batteries),
         tanks=tuple(_bent_heat(t, block, span) if t.device.id == block.device else t for t in home.tanks),
@@ -132,6 +147,7 @@ def _bent_heat(heat: Heat, block: Block, span: Mask) -> Heat:
 
 def _slots(home: Home, schedule: Schedule) -> tuple[PlanSlot, ...]:
     grid = schedule.grid_w(home)
+    quiet = np.round(quiet_w(home, np.maximum(0.0, grid)), 1).tolist()
     series = {"grid": grid, "house": home.house_w, "pv": schedule.pv_w, **schedule.power_w}
     columns = {name: np.round(values, 2).tolist() for name, values in series.items()}
     soc = next((_state(schedule, b.device.id, 100 / b.spec.capacity_wh) for b in home.batteries), None)
@@ -148,6 +164,7 @@ def _slots(home: Home, schedule: Schedule) -> tuple[PlanSlot, ...]:
             room[i] if room else None,
             int(home.buy[i]),
             int(home.sell[i]),
+            quiet[i],
         )
         for i in range(home.slots.count)
     )

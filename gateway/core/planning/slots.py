@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.core.planning.load_cuts import load_cuts
 from gateway.core.planning.request import PlanRequest
 from gateway.core.tariff.rates import price_edges, prices
+from gateway.core.tariff.windows import local_edges
 from gateway.model.plan import Forecast
+from gateway.model.series import Series
 
 Array = NDArray[np.float64]
 
@@ -69,12 +72,15 @@ def make_slots(request: PlanRequest, departures: Iterable[datetime]) -> Slots:
 
 def _cuts(request: PlanRequest, departures: Iterable[datetime], start: float, end: float) -> list[datetime]:
     first, last = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)
-    cuts = [*departures, *price_edges(request.tariff, first, last)]
+    tariff = request.tariff
+    cuts = [*departures, *price_edges(tariff, first, last)]
+    cuts += local_edges(tariff, [*(d.when for d in tariff.demand), *(c.when for c in tariff.contracted)], first, last)
     spans: Sequence[tuple[datetime, datetime | None]] = [
         *((limit.start, limit.end) for limit in request.limits),
         *((point.start, point.end) for point in request.price_signals),
         *((override.start, override.end) for override in request.snapshot.overrides),
     ]
+    cuts += load_cuts(request, first, last)
     cuts += [edge for span in spans for edge in span if edge is not None]
     return [cut for cut in cuts if first < cut < last]
 
@@ -108,7 +114,7 @@ def _stretched(values: Array, start: float, step: int, slots: Slots) -> tuple[Ar
 def slot_prices(request: PlanRequest, slots: Slots) -> tuple[Array, Array]:
     """Import and export price of each slot, micro-units per kWh: the tariff's, replaced by the signals'."""
     starts = [slots.start(index) for index in range(slots.count)]
-    bought, sold = prices(request.tariff, starts, (slots.hours * 3600).tolist())
+    bought, sold = prices(request.tariff, starts, (slots.hours * 3600).tolist(), request.spot)
     for point in request.price_signals:
         series = {"PRICE": bought, "EXPORT_PRICE": sold}.get(point.kind)
         if series is not None and math.isfinite(point.value):
@@ -119,10 +125,25 @@ def slot_prices(request: PlanRequest, slots: Slots) -> tuple[Array, Array]:
 def slot_carbon(request: PlanRequest, slots: Slots) -> Array:
     """Carbon intensity of each slot, g/kWh."""
     carbon = np.full(slots.count, max(0.0, request.co2_g_per_kwh))
+    if request.carbon is not None:
+        told = mean_of(request.carbon, slots)
+        carbon = np.where(np.isfinite(told), np.maximum(0.0, told), carbon)
     for point in request.price_signals:
         if point.kind == "GHG" and math.isfinite(point.value):
             carbon[slots.touched(point.start, point.end)] = point.value
     return carbon
+
+
+def mean_of(series: Series, slots: Slots) -> Array:
+    """The mean of a series over what it tells of each slot; nan where it tells nothing."""
+    total, told = np.zeros(slots.count), np.zeros(slots.count)
+    for point in series.points:
+        start, end = point.start.timestamp(), point.end.timestamp()
+        if end <= slots.edges[0] or start >= slots.edges[-1] or not math.isfinite(point.value):
+            continue
+        shared = np.maximum(0.0, np.minimum(slots.edges[1:], end) - np.maximum(slots.edges[:-1], start))
+        total, told = total + shared * point.value, told + shared
+    return np.where(told > 0, total / np.maximum(told, 1e-9), np.nan)
 
 
 def to_instant(when: datetime) -> datetime:

@@ -1,0 +1,193 @@
+"""One bounded HTTP exchange with a service; every library exception ends here and becomes one of ours.
+
+What is asked with may hold a key or the home's place: words name the server and its path, never a query, and a key
+that stands elsewhere is blanked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from gateway.model.errors import ServerAnswerWrong, ServerError, ServerRefused, ServerUnreachable
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_ANSWER_BYTES = 2_000_000
+TIMEOUT_S = 20.0
+MAX_REDIRECTS = 3
+RETRY_LATER = frozenset({408, 425, 429})
+USER_AGENT = "Hearth home energy gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status and decoded JSON (None where there was none) of one answer."""
+
+    status: int
+    body: Any
+
+
+class Web:
+    """A client for one service: verified TLS, redirects on its own host only, every answer bounded in size and time."""
+
+    def __init__(self, name: str, *, ca_file: str = "", secret: str = "") -> None:
+        self._name, self._ca_file = name, ca_file
+        self._secrets = {secret, quote(secret, safe="")} - {""}
+        self._client: httpx.AsyncClient | None = None
+
+    async def exchange(
+        self, url: str, headers: Mapping[str, str], body: Any = None, *, absent: tuple[int, ...] = ()
+    ) -> Answer:
+        """GET, or POST where there is a body; raises ServerError for all but 2xx and the statuses in `absent`."""
+        import httpx
+
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return await self._followed(url, headers, body, absent)
+        except (TimeoutError, httpx.TimeoutException):
+            raise ServerUnreachable(self._name, f"no answer from {self.shown(url)} within {TIMEOUT_S:g} s") from None
+        except (httpx.HTTPError, OSError) as error:
+            raise self._failure(url, error) from None
+        except (httpx.InvalidURL, UnicodeError):
+            raise ServerRefused(self._name, f"{self.shown(url)} is not a web address") from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    def shown(self, url: str) -> str:
+        """Server and path of an address, without its query and anything secret."""
+        parts = urlsplit(url)
+        return self.blanked(f"{parts.scheme}://{parts.hostname or ''}{parts.path}")
+
+    def blanked(self, text: str) -> str:
+        """The text without the account's key."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    async def _followed(self, url: str, headers: Mapping[str, str], body: Any, absent: tuple[int, ...]) -> Answer:
+        for _ in range(MAX_REDIRECTS + 1):
+            status, told, raw = await self._once(url, headers, body)
+            if status not in (301, 302, 303, 307, 308):
+                return self._answer(url, status, told, raw, absent)
+            there = urljoin(url, told.get("location", ""))
+            if _origin(there) != _origin(url):
+                remedy = "Mend the source's profile or url"
+                raise ServerRefused(self._name, f"{self.shown(url)} sends us to another server", remedy)
+            url = there
+        raise ServerRefused(self._name, f"{self.shown(url)} sends us in a circle")
+
+    async def _once(self, url: str, headers: Mapping[str, str], body: Any) -> tuple[int, Mapping[str, str], bytes]:
+        sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **headers, "Accept-Encoding": "gzip"}
+        client, method = self._opened(), "GET" if body is None else "POST"
+        async with client.stream(method, url, headers=sent, json=body) as response:
+            chunks, size = [], 0
+            async for chunk in response.aiter_raw():
+                size += len(chunk)
+                if size > MAX_ANSWER_BYTES:
+                    raise self._too_long()
+                chunks.append(chunk)
+            return response.status_code, response.headers, self._unpacked(b"".join(chunks), response.headers)
+
+    def _unpacked(self, raw: bytes, headers: Mapping[str, str]) -> bytes:
+        """Unpacked by ourselves: a small answer may unfold into one without end."""
+        packed = headers.get("content-encoding", "identity").strip().lower()
+        if packed in ("", "identity"):
+            return raw
+        if packed not in ("gzip", "x-gzip"):
+            raise ServerAnswerWrong(self._name, f"an answer packed in an unknown way ({packed[:20]!r})")
+        opened = zlib.decompressobj(wbits=31)
+        try:
+            plain = opened.decompress(raw, MAX_ANSWER_BYTES + 1)
+        except zlib.error:
+            raise ServerAnswerWrong(self._name, "an answer that cannot be unpacked") from None
+        if len(plain) > MAX_ANSWER_BYTES:
+            raise self._too_long()
+        if not opened.eof:
+            raise ServerUnreachable(self._name, "an answer that was cut short")
+        return plain
+
+    def _answer(self, url: str, status: int, headers: Mapping[str, str], raw: bytes, absent: tuple[int, ...]) -> Answer:
+        if status in absent or status == 204:
+            return Answer(status, None)
+        if not 200 <= status < 300:
+            raise self._refusal(url, status, headers)
+        try:
+            return Answer(status, json.loads(raw))
+        except (ValueError, RecursionError):
+            raise ServerAnswerWrong(self._name, f"the answer from {self.shown(url)} is not JSON") from None
+
+    def _refusal(self, url: str, status: int, headers: Mapping[str, str]) -> ServerError:
+        reason = f"{self.shown(url)} was answered with {status}"
+        if status in RETRY_LATER or status >= 500:
+            return ServerUnreachable(self._name, reason, retry_after_s=_retry_after(headers))
+        if status in (401, 403):
+            return ServerRefused(self._name, reason, "Check the token, and what the service asks of its users")
+        return ServerRefused(self._name, reason, "Check area and options in the site file")
+
+    def _too_long(self) -> ServerAnswerWrong:
+        return ServerAnswerWrong(self._name, f"an answer of more than {MAX_ANSWER_BYTES // 1_000_000} MB")
+
+    def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            import httpx
+
+            # httpx logs whole addresses, and with them the home's place and perhaps a key.
+            for noisy in (logging.getLogger("httpx"), logging.getLogger("httpcore")):
+                noisy.setLevel(max(noisy.level, logging.WARNING))
+            self._client = httpx.AsyncClient(
+                timeout=TIMEOUT_S, verify=self._tls(), follow_redirects=False, trust_env=False
+            )
+        return self._client
+
+    def _tls(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self._ca_file or None)
+        except (OSError, ssl.SSLError):
+            words = f"{self._ca_file} is not a readable PEM file"
+            raise ServerRefused(self._name, words, "Mend ca_file in the site file") from None
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+    def _failure(self, url: str, error: Exception) -> ServerError:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                words = f"the certificate of {self.shown(url)} cannot be trusted ({cause.verify_message})"
+                return ServerRefused(self._name, words, "Set ca_file for a private authority")
+            cause = cause.__cause__ or cause.__context__
+        return ServerUnreachable(self._name, f"{self.shown(url)} cannot be reached ({type(error).__name__})")
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        return "", "", None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds, or a date told against the server's own clock; never more than an hour."""
+    text = headers.get("retry-after", "")
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds()
+        except (KeyError, ValueError, TypeError):
+            return None
+    return min(max(seconds, 0.0), 3600.0) if seconds == seconds else None

@@ -1,0 +1,155 @@
+"""The batteries' part of a tick: from intents, limits and the meter to one band per battery.
+
+own wish (plan, event, override, reserve) -> shared among several -> not into the car -> fuse -> steered where it
+cannot follow the meter -> kept where it hardly moved
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from gateway.core.control.steering import Steering, steer
+from gateway.core.control.storage import (
+    SILENT,
+    own_wish,
+    power_of,
+    soc_of,
+    spare_from_car,
+    within_room,
+)
+from gateway.core.control.storages import Store, Team, share_bands
+from gateway.core.control.timing import ControlTiming
+from gateway.core.control.wish import Wish
+from gateway.model.authority import Authority
+from gateway.model.setpoint import Setpoint, SetpointKind
+from gateway.model.site import BatterySpec, Device, Role, Site
+from gateway.model.snapshot import Snapshot
+
+BAND_STEP_W = 100.0
+ISLAND = "The grid is lost: the battery carries the home."
+
+
+@dataclass(frozen=True, slots=True)
+class StorageMemory:
+    """What is remembered of the batteries from tick to tick."""
+
+    team: Team = field(default_factory=Team)
+    steered: Mapping[str, Steering] = field(default_factory=dict)
+    """By battery that cannot follow the meter."""
+
+
+def battery_setpoints(
+    site: Site,
+    snapshot: Snapshot,
+    room_w: Callable[[Device], float | None],
+    timing: ControlTiming,
+    memory: StorageMemory,
+    mono: float,
+    *,
+    overloaded: bool = False,
+    island: bool = False,
+) -> tuple[list[Setpoint], StorageMemory]:
+    """One BATTERY_BAND per battery that obeys, and what to remember; `mono` in s of home time.
+
+    `room_w` says how much more a battery may take from the grid, W; None while the main meter is silent.
+    """
+    stores = _stores(site, snapshot)
+    rooms = {store.device.id: room_w(store.device) for store in stores}
+    if island:
+        return [_island(snapshot, store, timing) for store in stores], memory
+    if None in rooms.values() or snapshot.grid_w() is None:
+        rest = [_setpoint(snapshot, store, SILENT, timing) for store in stores]
+        return rest, StorageMemory()
+    net_w = (snapshot.grid_w() or 0.0) - sum(store.power_w for store in stores)
+    bands, team = share_bands(stores, net_w, memory.team, mono)
+    fitted = _fitted(site, snapshot, stores, bands, rooms, overloaded=overloaded)
+    steered = dict[str, Steering]()
+    setpoints = []
+    for store in stores:
+        wish = fitted[store.device.id]
+        if not store.spec.follows_meter:
+            target = _target(store, stores, team, net_w)
+            wish, steered[store.device.id] = steer(wish, target, memory.steered.get(store.device.id), mono)
+        setpoints.append(_setpoint(snapshot, store, _still(wish, snapshot.commanded.get(store.device.id)), timing))
+    return setpoints, StorageMemory(team, steered)
+
+
+def _stores(site: Site, snapshot: Snapshot) -> list[Store]:
+    return [
+        Store(device, device.spec, own_wish(site, snapshot, device), soc_of(snapshot, device), power_of(snapshot, device) or 0.0)
+        for device in site.of_role(Role.BATTERY, Role.HYBRID_INVERTER)
+        if isinstance(device.spec, BatterySpec) and device.id not in snapshot.let_go
+    ]  # fmt: skip
+
+
+def _fitted(
+    site: Site,
+    snapshot: Snapshot,
+    stores: list[Store],
+    bands: Mapping[str, Wish],
+    rooms: Mapping[str, float | None],
+    *,
+    overloaded: bool,
+) -> dict[str, Wish]:
+    """The bands within what car and fuse leave; what one battery takes of the room is gone for the next."""
+    fitted, taken_w = dict[str, Wish](), 0.0
+    giving = sum(max(0.0, -bands[store.device.id].low) for store in stores)
+    for store in stores:
+        wish = bands[store.device.id]
+        share = max(0.0, -wish.low) / giving if giving > 0 else 0.0
+        wish = spare_from_car(wish, site, snapshot, overloaded, share=share, power_w=store.power_w)
+        room_w = rooms[store.device.id] or 0.0
+        wish = within_room(wish, store.power_w, room_w - taken_w)
+        taken_w += max(0.0, wish.low - max(0.0, store.power_w))
+        fitted[store.device.id] = wish
+    return fitted
+
+
+def _target(store: Store, stores: list[Store], team: Team, net_w: float) -> float:
+    """The power with which it carries its share of the home's net, W, charging positive."""
+    side = 1 if net_w < 0 else -1
+    at_work = [other for other in stores if other.device.id in (team.active or (store.device.id,))]
+    all_w = sum(other.most_w(side) for other in at_work)
+    return -net_w * store.most_w(side) / all_w if all_w > 0 else 0.0
+
+
+def _island(snapshot: Snapshot, store: Store, timing: ControlTiming) -> Setpoint:
+    """Without the grid the reserve is for use, down to what the battery itself bears."""
+    spec = store.spec
+    empty = store.soc is not None and store.soc <= spec.min_soc_percent
+    wish = Wish(spec.max_charge_w, Authority.PROTECTION, ISLAND, low=0.0 if empty else -spec.max_discharge_w)
+    return _setpoint(snapshot, store, wish, timing)
+
+
+def _setpoint(snapshot: Snapshot, store: Store, wish: Wish, timing: ControlTiming) -> Setpoint:
+    until = snapshot.now + timedelta(seconds=life_s(wish, timing, steered=not store.spec.follows_meter))
+    return Setpoint(
+        store.device.id, SetpointKind.BATTERY_BAND, wish.value, until, wish.authority, wish.reason,
+        low=wish.low, source=wish.source,
+    )  # fmt: skip
+
+
+def life_s(wish: Wish, timing: ControlTiming, *, steered: bool = False) -> float:
+    """How long a battery keeps a command without us, s: the less harm it could do, the longer, as each is a write.
+
+    A band around zero only follows the meter. One that is forced could overload a fuse that nobody watches any more.
+    """
+    if wish.authority <= Authority.BINDING_LIMIT:
+        return timing.command_life_s
+    if wish.low <= 0.0 <= wish.value:
+        return timing.band_life_s
+    return timing.steered_life_s if steered else timing.forced_life_s
+
+
+def _still(wish: Wish, before: Setpoint | None) -> Wish:
+    """A band that hardly moved stays as it was: fewer writes to the inverter; safety moves at once."""
+    if before is None or wish.authority is Authority.ELECTRICAL_SAFETY:
+        return wish
+    if abs(wish.low - before.low) < BAND_STEP_W and abs(wish.value - before.value) < BAND_STEP_W:
+        # Not across zero: a battery that must not give, or take, must not do a little of it either.
+        if (before.low < 0 <= wish.low) or (before.value > 0 >= wish.value):
+            return wish
+        return replace(wish, low=before.low, value=before.value)
+    return wish

@@ -1,0 +1,113 @@
+"""What was told of the sun, kept by the hour as it was told half a day before: what a forecast is worth is learned of it.
+
+told by a source ->  ... | hour | hour | hour | hour | ...
+                           now ----- LEAD_H ----> noted now, never changed again
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from gateway.core.learning.blocks import STEP_S, Array
+from gateway.core.learning.sky import clear_sky_w_m2
+from gateway.model.series import Series
+
+SUN_LEAD_H = 12
+"""Irradiance is noted half a day ahead: the panels are learned against a forecast, not against what was known after."""
+KEPT_H = 28 * 24
+MOST_W_M2 = 1500.0
+HOUR_S = 3600
+PER_HOUR = HOUR_S // STEP_S
+DARK_W_M2 = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One kind by the hour of UTC from `first_hour` (hours since 1970) on, in the kind's unit; None: not told."""
+
+    first_hour: int = 0
+    values: tuple[float | None, ...] = ()
+
+    @property
+    def end_hour(self) -> int:
+        """The first hour that is not noted yet."""
+        return self.first_hour + len(self.values)
+
+    def noted(self, series: Series | None, now: datetime, lead_h: int = 0) -> Told:
+        """The same with the hours up to `lead_h` from now, as they are told now; at most 28 days are kept."""
+        if series is None or not series.points:
+            return self
+        hour, until = int(now.timestamp()) // HOUR_S, int(now.timestamp()) // HOUR_S + lead_h
+        first = self.end_hour
+        if not self.values or first < hour - KEPT_H:
+            first = max(int(series.points[0].start.timestamp()) // HOUR_S, hour - KEPT_H)
+        # Nobody notes what is further ahead than it should be, not even after the clock was set back.
+        kept, start = (self.values, self.first_hour) if first == self.end_hour and self.values else ((), first)
+        fresh = (hourly(series, at) for at in range(first, until))
+        values = (*kept, *(None if value is None else round(value, 1) for value in fresh))
+        cut = max(0, len(values) - KEPT_H)
+        return Told(start + cut, values[cut:])
+
+    def quarters(self, start: datetime, count: int) -> Array:
+        """By quarter hour from `start` on (on a quarter hour), each as its hour; NaN where nothing is kept."""
+        return in_quarters([self._hour(hour) for hour in _hours(start, count)], start, count)
+
+    def to_document(self) -> dict[str, Any]:
+        """As kept in the store, below 4 KiB."""
+        return {"first_hour": self.first_hour, "values": list(self.values)}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any] | None) -> Told:
+        """What was kept; nothing where it cannot be read."""
+        try:
+            values = tuple(None if value is None else float(value) for value in (document or {})["values"])
+            return cls(int((document or {})["first_hour"]), values[-KEPT_H:])
+        except (KeyError, TypeError, ValueError):
+            return cls()
+
+    def _hour(self, hour: int) -> float | None:
+        index = hour - self.first_hour
+        return self.values[index] if 0 <= index < len(self.values) else None
+
+
+def quarters_told(series: Series, start: datetime, count: int) -> Array:
+    """What is told now of the quarter hours from `start` on, each as its hour; NaN where nothing is told."""
+    return in_quarters([hourly(series, hour) for hour in _hours(start, count)], start, count)
+
+
+def hourly(series: Series, hour: int) -> float | None:
+    """The mean of one hour of UTC from its four quarters; None where a part is not told."""
+    start = datetime.fromtimestamp(hour * HOUR_S, UTC)
+    found = [series.at(start + timedelta(seconds=STEP_S * (quarter + 0.5))) for quarter in range(PER_HOUR)]
+    known = [value for value in found if value is not None and math.isfinite(value)]
+    return sum(known) / PER_HOUR if len(known) == PER_HOUR else None
+
+
+def in_quarters(hours: list[float | None], start: datetime, count: int) -> Array:
+    """Values of the hours from that of `start` on, by quarter hour from `start`; NaN for None."""
+    values = np.repeat(np.array([np.nan if hour is None else hour for hour in hours], dtype=float), PER_HOUR)
+    offset = int(start.timestamp()) % HOUR_S // STEP_S
+    return values[offset : offset + count]
+
+
+def shaped(hourly_w_m2: Array, start: datetime, lat: float, lon: float) -> Array:
+    """Irradiance whose quarter hours from `start` on hold their hour's mean, in the shape of the clear sky in the hour."""
+    first = int(start.timestamp())
+    at = first + (np.arange(hourly_w_m2.size) + 0.5) * STEP_S
+    begin = first // HOUR_S * HOUR_S
+    hours = hourly_w_m2.size // PER_HOUR + 2
+    sky = clear_sky_w_m2(begin + (np.arange(hours * PER_HOUR) + 0.5) * STEP_S, lat, lon).reshape(-1, PER_HOUR)
+    mean = np.repeat(sky.mean(axis=1), PER_HOUR)[((at - begin) // STEP_S).astype(np.intp)]
+    here = clear_sky_w_m2(at, lat, lon)
+    result: Array = np.clip(hourly_w_m2, 0.0, MOST_W_M2)
+    return np.where(mean > DARK_W_M2, result * here / np.maximum(mean, DARK_W_M2), result)
+
+
+def _hours(start: datetime, count: int) -> range:
+    begin = int(start.timestamp()) // HOUR_S
+    return range(begin, begin + count // PER_HOUR + 2)

@@ -1,0 +1,182 @@
+"""From the relaxation to what devices can do: cars 0 or >= 6 A, relays on or off, compressors, batteries one way.
+
+    cars by the relaxation's prices  -->  solve  -->  relays by the new prices, each way judged by the program itself
+
+What is rounded keeps out of a peak that the relaxation did not want, as long as it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gateway.core.planning.cars import Car
+from gateway.core.planning.compressor import compressor_bounds
+from gateway.core.planning.fallback import charging
+from gateway.core.planning.home import Battery, Heat, Home
+from gateway.core.planning.hot_relay import hot_enough
+from gateway.core.planning.limits import Mask
+from gateway.core.planning.lp import Index
+from gateway.core.planning.market import Market, solved_market
+from gateway.core.planning.program import Model
+from gateway.core.planning.quiet import is_enough, quiet_w, rooms_for
+from gateway.core.planning.rooms import Rooms
+from gateway.core.planning.rounding import NEAR_H, car_slots
+from gateway.core.planning.slots import Array
+from gateway.core.planning.tank_relay import best_relay
+from gateway.model.preferences import ChargeMode
+
+FULL_WH = 100.0
+"""What the relaxation gives a car must be more: no start, and no peak, for so little."""
+REFINED = 300
+"""With more slots than this a relay is not placed a second time: the first is nearly as good."""
+
+
+def by_rule(home: Home) -> dict[str, Array]:
+    """Cars whose mode leaves nothing to choose."""
+    left, rooms, result = home.headroom_w.copy(), Rooms(home.rooms), {}
+    for car in home.cars:
+        if car.mode is not ChargeMode.SMART or car.run.any() or car.need_wh <= 0:
+            power = result[car.device.id] = charging(home, car, rooms.left_w(car, left))
+            rooms.take(car, power)
+            left = np.maximum(0.0, left - power)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the connection has left once the cars are rounded, W; what of it would make a peak; where a car charges."""
+
+    left_w: Array
+    loud_w: Array
+    driving: Mask
+
+
+def round_cars(model: Model, first: Array, fixed: dict[str, Array]) -> Taken:
+    home = model.home
+    driven = home.base_w + sum(fixed.values(), np.zeros(home.slots.count))
+    left = np.maximum(0.0, home.import_w - driven)
+    # What goes beyond it makes a peak that the relaxation did not want.
+    loud = left - np.maximum(0.0, quiet_w(home, _bought(model, first)) - driven)
+    driving = np.zeros(home.slots.count, dtype=bool)
+    rooms = Rooms(home.rooms)
+    for car in home.cars:
+        if car.device.id in fixed:
+            rooms.take(car, fixed[car.device.id])
+    for car in home.cars:
+        if car.device.id not in fixed:
+            room = _quiet_room(home, car, rooms, left, loud)
+            contested = _contested(model, first, car, room)
+            own = model.power[car.device.id]
+            on = car_slots(home, car, first[own], room, contested, market_beside(model, first, [own]))
+            if float(first[own] @ home.slots.hours) <= FULL_WH:
+                on[:] = False
+            cap = np.minimum(car.cap_w, rooms.left_w(car, left))
+            low = np.where(on, car.min_w, 0.0)
+            model.lp.bound(model.power[car.device.id], low, np.where(on, cap, 0.0))
+            left = np.maximum(0.0, left - low)
+            rooms.take(car, low)
+            driving |= on
+    return Taken(left, loud, driving)
+
+
+def round_rest(model: Model, first: Array, taken: Taken) -> Array:
+    """Bind relays, compressors and batteries beside the cars; returns what the connection has left, W."""
+    home, left = model.home, taken.left_w
+    for tank in home.tanks:
+        power, first = _place_relay(model, tank, first, left, np.maximum(0.0, left - taken.loud_w))
+        left = np.maximum(0.0, left - power)
+    for pump in home.pumps:
+        bounds = compressor_bounds(home, pump, first[model.power[pump.device.id]], left)
+        if bounds is not None:
+            model.lp.bound(model.power[pump.device.id], *bounds)
+            left = np.maximum(0.0, left - bounds[0])
+    for battery in home.batteries:
+        _one_way(model, battery, first, taken.driving)
+    return left
+
+
+def _place_relay(model: Model, tank: Heat, first: Array, left: Array, quiet: Array) -> tuple[Array, Array]:
+    """The relay bound to the best of a few ways: its power, W, and the solution with it.
+
+    Each way is judged by the program itself; the best one's own prices tell one more.
+    """
+    home, own, cost = model.home, model.power[tank.device.id], np.concatenate(model.lp.cost)
+    near, limit = home.slots.ahead_h < NEAR_H, home.request.time_limit_s
+    best: tuple[float, Array, Array, Array] | None = None
+    rooms = rooms_for(home, tank, left, quiet)
+    markets = [(room, market_beside(model, first, [own])) for room in rooms]
+    while markets:
+        room, market = markets.pop(0)
+        power = hot_enough(tank, best_relay(home, tank, market, room), room)
+        model.lp.bound(own[near], power[near], power[near])
+        x = model.lp.solve(limit)
+        if x is None:
+            break
+        if best is None or cost @ x < best[0]:
+            best = float(cost @ x), power, x, room
+            again = market_beside(model, x, [own])
+        if not markets and rooms and home.slots.count <= REFINED:
+            markets, rooms = [(best[3], again)], []
+    if best is None:
+        return np.zeros(home.slots.count), first
+    model.lp.bound(own[near], best[1][near], best[1][near])
+    return best[1], best[2]
+
+
+def _bought(model: Model, x: Array) -> Array:
+    return sum((x[index] for index in model.connection.bought), np.zeros(model.home.slots.count))
+
+
+def _quiet_room(home: Home, car: Car, rooms: Rooms, left: Array, loud: Array) -> Array:
+    """What is left for a car, W: without a new peak, or with the least one that its departures need."""
+    hours, most = home.slots.hours, rooms.left_w(car, left)
+    quiet = np.minimum(car.cap_w, rooms.left_w(car, np.maximum(0.0, left - loud)))
+    quiet = np.where(quiet >= car.min_w, quiet, 0.0)
+    # All hours at the minimum make less of a peak than few hours at all it can.
+    slow = np.where(np.minimum(car.cap_w, most) >= car.min_w, np.maximum(quiet, car.min_w), 0.0)
+    for room in (quiet, slow):
+        if all(is_enough(stage.need_wh, room[stage.window], hours[stage.window]) for stage in car.stages):
+            return room
+    return most
+
+
+def market_beside(model: Model, first: Array, placed: Iterable[Index]) -> Market:
+    """What a Wh more costs beside the loads that are still to be placed."""
+    home, grid = model.home, model.connection
+    bought, nothing = _bought(model, first), np.zeros(home.slots.count)
+    spare = first[grid.sold] + first[grid.cut] + sum((first[index] for index in model.charge.values()), nothing)
+    own = sum((first[index] for index in placed), nothing)
+    return solved_market(home, model.lp.duals(model.balance), spare, bought, own)
+
+
+def free_cars(model: Model, first: Array, fixed: dict[str, Array]) -> Array:
+    """What the relaxation gave the cars that may still move, W."""
+    free = [car.device.id for car in model.home.cars if car.device.id not in fixed]
+    return sum((first[model.power[name]] for name in free), np.zeros(model.home.slots.count))
+
+
+def _contested(model: Model, first: Array, car: Car, room: Array) -> Mask:
+    """Slots that another car of the relaxation uses too, and in which there is no room for both minima."""
+    result = np.zeros(len(room), dtype=bool)
+    for other in model.home.cars:
+        if other is not car and other.device.id in model.power:
+            used = first[model.power[other.device.id]] > 1
+            result |= used & (room < car.min_w + other.min_w)
+    return result
+
+
+def _one_way(model: Model, battery: Battery, first: Array, driving: Mask) -> None:
+    name, home = battery.device.id, model.home
+    charge, discharge = model.charge[name], model.discharge[name]
+    inward = first[charge] > first[discharge]
+    sun = np.maximum(0.0, -home.base_w)
+    most = np.where(battery.only_sun, np.minimum(battery.charge_w, sun), battery.charge_w)
+    zero = np.zeros(home.slots.count)
+    model.lp.bound(charge, zero, np.where(inward, most, 0.0))
+    model.lp.bound(discharge, zero, np.where(inward, 0.0, battery.discharge_w))
+    if battery.export.any() and driving.any() and not home.request.preferences.battery_to_car:
+        rows = model.out_rows[name][driving & battery.export]
+        model.lp.bound_rows(rows, np.full(len(rows), -np.inf), np.maximum(0.0, home.base_w[driving & battery.export]))

@@ -1,0 +1,83 @@
+"""`hearth whatif`: from imported history to the answer at the terminal, and words for what cannot be asked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from gateway.__main__ import app as hearth
+from gateway.tariff_folder import TariffFolder
+from gateway.whatif_command import CONFIG, whatif
+from tests.site_files import GOOD
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+DAYS = 30
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a main meter only and 30 days of history."""
+    root = tmp_path_factory.mktemp("whatif")
+    start, lines = NOW - timedelta(days=DAYS), ["start,device,import_wh,export_wh"]
+    for quarter in range(DAYS * 96):
+        at = (start + timedelta(minutes=15 * quarter)).isoformat()
+        used = 100.0 + 80.0 * (quarter % 96 > 70)
+        lines += [f"{at},house,{used},0", f"{at},grid_meter,{used},0"]
+    (root / "rows.csv").write_text("\n".join(lines) + "\n")
+    text = GOOD.split("  inverter:\n")[0]
+    (root / "site.yaml").write_text(text)
+    done = CliRunner().invoke(
+        hearth, ["import", str(root / "rows.csv"), "--data", str(root / "data"), "--home-epoch", NOW.isoformat()]
+    )
+    assert done.exit_code == 0, done.output
+    return root
+
+
+def ask(folder: Path, *options: str) -> Result:
+    own = typer.Typer()
+    own.command()(whatif)
+    places = ["--site", str(folder / "site.yaml"), "--data", str(folder / "data"), "--home-epoch", NOW.isoformat()]
+    return CliRunner().invoke(own, [*places, *options])
+
+
+def test_added_panels_are_told_with_bills_doubt_and_what_they_rest_on(folder: Path) -> None:
+    told = ask(folder, "--pv-kwp", "3", "--control", "self-consumption")
+    assert told.exit_code == 0, told.output
+    assert "30 days replayed, 0.0 % of the data missing" in told.stdout
+    assert "the meter's own bill" in told.stdout and "+0.0 % by the replay" in told.stdout
+    assert "80 % of such years" in told.stdout
+    assert "nothing measured the sun here" in told.stdout
+    difference = next(line for line in told.stdout.splitlines() if line.startswith("difference"))
+    assert float(difference.split()[1].replace(",", "")) < 0
+
+
+def test_another_tariff_changes_the_bill(folder: Path) -> None:
+    told = ask(folder, "--tariff", "be_flanders_capacity_example", "--control", "none")
+    assert told.exit_code == 0, told.output
+    assert "2026-10" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--tariff", "uk_agile_example"], "counts in GBP"),
+        (["--tariff", "nowhere"], "nowhere"),
+        (["--data", "nowhere"], "no Hearth database"),
+        (["--days", "5"], "28"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_words(folder: Path, options: list[str], words: str) -> None:
+    told = ask(folder, *options)
+    assert told.exit_code == 2
+    assert words in told.output and "Traceback" not in told.output
+
+
+def test_only_tariffs_in_the_homes_currency_are_offered() -> None:
+    tariffs = TariffFolder(CONFIG / "tariffs", "EUR")
+    assert "demo_tou" in tariffs.names()
+    assert "uk_agile_example" not in tariffs.names()
+    assert tariffs.load("demo_tou").currency == "EUR"

@@ -1,0 +1,55 @@
+"""What was learned of the home, as its owner reads it."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.templating import Jinja2Templates
+
+from gateway.model.learned import DrawPattern, Learned, ThermalModel
+from gateway.web.learned import learned_parts
+from gateway.web.pages import TEMPLATES
+from tests.core.homes import SITE
+
+HEAT = ThermalModel(1 / 180, 8000, 310, 3.0, 0.21, 14, "", 3.0, 120, "panels")
+WORKDAY = tuple(2000.0 if hour == 7 else 100.0 for hour in range(24))
+WATER = DrawPattern(WORKDAY, (200.0,) * 24, WORKDAY, (300.0,) * 24, 4400, 600, 21, "")
+
+
+def test_the_owner_reads_what_the_home_loses_how_slowly_it_cools_and_how_wrong_that_is():
+    _, heat = learned_parts(SITE, Learned({"heat_pump": HEAT}, {"tank": WATER}, {}))
+    assert heat.name == "Heat pump"
+    assert "loses 180 W of heat per degree" in heat.sentence and "44 h" in heat.sentence
+    assert dict(heat.facts)["Error a day ahead"] == "0.2 K"
+    assert dict(heat.facts)["Warmed by people and sun"] == "430 W"
+    assert dict(heat.facts)["The site file says"] == "167 W per K"
+    assert "14 days" in heat.note and "3 times its electricity" in heat.note
+
+
+def test_the_owner_reads_how_much_hot_water_and_when():
+    water, _ = learned_parts(SITE, Learned({"heat_pump": HEAT}, {"tank": WATER}, {}))
+    assert water.sentence == "You draw about 4.4 kWh of hot water a day, most of it around 07:30."
+    assert dict(water.facts)["A day differs by"] == "± 600 Wh"
+
+
+@pytest.mark.parametrize(
+    "why, words",
+    [({"tank": "3 of 7 days are known so far."}, "3 of 7 days"), ({}, "after the next midnight")],
+    ids=["too few days", "not asked yet"],
+)
+def test_what_is_not_learned_yet_says_why(why, words):
+    water, heat = learned_parts(SITE, Learned({}, {}, why))
+    assert water.facts == heat.facts == () and "Not learned yet" in water.sentence
+    assert words in water.note
+
+
+def test_the_page_shows_every_part():
+    parts = learned_parts(SITE, Learned({"heat_pump": HEAT}, {"tank": WATER}, {}))
+    block = Jinja2Templates(TEMPLATES).env.get_template("loadshape.html").blocks["main"]
+    context = (
+        Jinja2Templates(TEMPLATES)
+        .env.get_template("loadshape.html")
+        .new_context({"learned": parts, "headline": "", "curves": [], "cells": []})
+    )
+    text = "".join(block(context))
+    assert "What Hearth learned of your home" in text
+    assert all(part.sentence in text and part.note in text for part in parts)
