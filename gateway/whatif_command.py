@@ -68,7 +68,9 @@ def whatif(
     try:
         with Progress(console=console) as progress:
             task = progress.add_task("replaying", total=1.0)
-            answer = answered(Asking(site, data, config, tariff, days, now), question, _telling(progress, task))
+            answer = answered(
+                Asking(site, data, config, tariff, days, now), question, _telling(progress, task), console.print
+            )
     except SiteFileError as error:
         for finding in error.findings:
             console.print(f"[red]{finding}[/]")
@@ -88,7 +90,7 @@ def _telling(progress: Progress, task: TaskID) -> Callable[[float], bool]:
     return told
 
 
-def answered(asking: Asking, question: Question, told: Callable[[float], bool]) -> Answer:
+def answered(asking: Asking, question: Question, told: Callable[[float], bool], say: Callable[[str], None]) -> Answer:
     """Read the history and replay it; raises SiteFileError, StoreError and WishRefused."""
     from adapters.sqlite.store import SqliteStore
     from gateway.app import DATABASE
@@ -100,6 +102,8 @@ def answered(asking: Asking, question: Question, told: Callable[[float], bool]) 
     from gateway.web.settings import WebSettings
 
     site_file = load_site(asking.site, KINDS, WebSettings)
+    for finding in site_file.findings:
+        say(f"[yellow]{finding}[/]")
     home = site_file.site
     own = load_tariff(site_file.site_tariff_path(asking.config), home.currency)
     if asking.tariff is not None:

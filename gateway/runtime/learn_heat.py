@@ -51,7 +51,7 @@ class HeatLearning:
             return
         try:
             self._take_up(document)
-        except (KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, TypeError, ValueError):
             log.warning("what was learned of the home's heat cannot be read and is learned anew")
             self.thermal, self.draws, self.why, self._day = {}, {}, {}, ""
 

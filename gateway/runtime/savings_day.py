@@ -174,7 +174,8 @@ class DayReader:
         if any(session.energy_wh > 0 for session in sessions if not session.curve):
             self.notes.append(f"A session at {device.name} as it charged: it is not known when it got its energy.")
         edges = [at.timestamp() for at in (*self.starts, self.end)]
-        energy = [[energy_at(curve_of(session, self.now), at) for at in edges] for session in told]
+        curves = [curve_of(session, self.now) for session in told]
+        energy = [[energy_at(curve, at) for at in edges] for curve in curves]
         wh = [sum(row[i + 1] - row[i] for row in energy) for i in range(len(edges) - 1)]
         return MeasuredCar(device.id, _array(wh), tuple(self._session(device, session) for session in told))
 
@@ -182,7 +183,8 @@ class DayReader:
         from gateway.core.planning.savings import ChargedSession
 
         first, last = self.start.timestamp(), self.end.timestamp()
-        had, then = (energy_at(curve_of(session, self.now), at) for at in (first, last))
+        curve = curve_of(session, self.now)
+        had, then = (energy_at(curve, at) for at in (first, last))
         end = (session.end or self.now).timestamp()
         return ChargedSession(
             session.start.timestamp(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -35,6 +35,18 @@ MOST_DAYS = 400
 
 class WhatIfStore(IntervalStore, ReadingStore, SessionStore, Protocol):
     """What a home has stored of itself."""
+
+
+class Tariffs(Protocol):
+    """The tariffs that may be asked for; gateway/tariff_folder.py is it."""
+
+    def names(self) -> Sequence[str]:
+        """Their ids, sorted."""
+        ...
+
+    def load(self, name: str) -> Tariff:
+        """One of them; raises HearthError."""
+        ...
 
 
 class AskPhase(StrEnum):

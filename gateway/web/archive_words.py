@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from gateway.model.archive import GRID, HOUSE, SUN, ArchivedDay, ArchivedQuarter, Miss
+from gateway.model.archive import GRID, HOUSE, SUN, ArchivedDay, Miss
 from gateway.model.reading import INTERVAL_S
 from gateway.model.site import Role, Site
 from gateway.web.words import watt_hours, watts
@@ -19,7 +19,6 @@ COLOURS = {
     Role.BATTERY: "battery", Role.HYBRID_INVERTER: "battery", Role.EV_CHARGER: "car",
     Role.WATER_HEATER: "heat", Role.HEAT_PUMP: "heat",
 }  # fmt: skip
-Values = Callable[[ArchivedQuarter], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,6 @@ class Pair:
     was: str
     plan: str
     zero: float
-    top: str
     figures: str
     error: str
     words: str
@@ -99,15 +97,23 @@ def _pair(found: ArchivedDay, key: str, name: str, colour: str) -> Pair | None:
     count = round((found.end - found.start).total_seconds() / INTERVAL_S)
     unit, step = HEIGHT / (high - low), WIDTH / count
     zero = high * unit
-    told = f"planned {_energy(planned)}, was {_energy(measured)}"
+    told = _told(planned, measured)
     return Pair(
         name, colour, _area(measured, zero, unit, step), _line(planned, zero, unit, step), round(zero, 1),
-        watts(max(high, -low)), told, f"{watts(miss.mean_error_w)} off on average" if miss else "",
+        told, f"{watts(miss.mean_error_w)} off on average" if miss else "",
         f"{name}: {told}",
     )  # fmt: skip
 
 
-def _energy(values: list[float | None]) -> str:
+def _told(planned: list[float | None], measured: list[float | None]) -> str:
+    """Both energies over the quarter hours that have both; each by itself where none has."""
+    both = [(p, m) for p, m in zip(planned, measured, strict=True) if p is not None and m is not None]
+    if not both:
+        return f"planned {_energy(planned)}, was {_energy(measured)}"
+    return f"planned {_energy([p for p, _ in both])}, was {_energy([m for _, m in both])}"
+
+
+def _energy(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return "–"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from fastapi import APIRouter, Request
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 from gateway.model.errors import HearthError, WishRefused
 from gateway.model.tariff import Tariff
 from gateway.model.whatif import Answer, Question
-from gateway.runtime.whatif import Asked
+from gateway.runtime.whatif import Asked, Tariffs
 from gateway.web.form_fields import fields_of, figure, refusal_words
 from gateway.web.pages import Pages
 from gateway.web.problems import Problem
@@ -36,18 +35,6 @@ class Questions(Protocol):
 
     def cancel(self) -> Asked:
         """End what is being answered; raises WishRefused."""
-        ...
-
-
-class Tariffs(Protocol):
-    """The tariffs that may be asked for."""
-
-    def names(self) -> Sequence[str]:
-        """Their ids, sorted."""
-        ...
-
-    def load(self, name: str) -> Tariff:
-        """One of them; raises HearthError."""
         ...
 
 

@@ -77,7 +77,7 @@ def test_over_the_change_of_the_clock_the_shower_stays_at_seven():
 
 
 @pytest.mark.parametrize(
-    "water, power, words",
+    ("water", "power", "words"),
     [
         (np.full(5 * 96, 50.0), np.full(5 * 96, 100.0), "of 7 days"),
         (np.full(10 * 96, np.nan), np.full(10 * 96, 100.0), "0 of 7 days"),

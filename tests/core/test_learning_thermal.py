@@ -77,7 +77,7 @@ def test_a_window_left_open_on_one_day_moves_nothing_much():
 
 
 @pytest.mark.parametrize(
-    "change, words",
+    ("change", "words"),
     [
         (lambda home: {name: rows[: 5 * 96] for name, rows in home.items()}, "5 of 7 days"),
         (lambda home: home | {"power": np.zeros_like(home["power"])}, "hardly ran"),

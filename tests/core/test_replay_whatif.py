@@ -159,6 +159,12 @@ def test_days_that_are_all_alike_leave_no_doubt_and_others_do() -> None:
     assert spread[1] > 2 * spread[0]
 
 
+def test_a_home_that_was_run_otherwise_is_told_with_a_warning() -> None:
+    found = ask(setup(METER, PANELS, BATTERY), history(30), OWN)
+    assert found.gap_percent is not None and found.gap_percent < -10
+    assert "it was run in another way" in found.notes[0]
+
+
 def test_months_sum_to_the_difference() -> None:
     found = answer(45, replace(OWN, battery_kwh=8.0))
     assert sum(month.then_micro - month.now_micro for month in found.months) == pytest.approx(found.micro, abs=10)

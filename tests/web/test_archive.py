@@ -87,6 +87,12 @@ def test_hours_without_a_plan_are_said_and_in_no_figure() -> None:
     assert "expected 13.2 kWh" in day_sentence(found, YESTERDAY + timedelta(days=1))
 
 
+def test_figures_count_only_quarter_hours_that_were_planned_and_measured() -> None:
+    """Wrong before: a plan of the evening alone stood beside the whole day's energy."""
+    house = next(pair for pair in pairs(SITE, archived(planned=8)) if pair.name == "House")
+    assert house.figures == "planned 1.0 kWh, was 960 Wh"
+
+
 def test_a_day_without_meter_says_so_and_draws_what_was_planned() -> None:
     found = archived(measured=0)
     assert day_sentence(found, YESTERDAY) == "Today so far nothing was both planned and measured."

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
+from pathlib import Path
+
 import pytest
-from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.model.learned import DrawPattern, Learned, ThermalModel
+from gateway.web import pages
 from gateway.web.learned import learned_parts
-from gateway.web.pages import TEMPLATES
 from tests.core.homes import SITE
 
+TEMPLATES = Path(pages.__file__).parent / "templates"
 HEAT = ThermalModel(1 / 180, 8000, 310, 3.0, 0.21, 14, "", 3.0, 120, "panels")
 WORKDAY = tuple(2000.0 if hour == 7 else 100.0 for hour in range(24))
 WATER = DrawPattern(WORKDAY, (200.0,) * 24, WORKDAY, (300.0,) * 24, 4400, 600, 21, "")
@@ -32,7 +36,7 @@ def test_the_owner_reads_how_much_hot_water_and_when():
 
 
 @pytest.mark.parametrize(
-    "why, words",
+    ("why", "words"),
     [({"tank": "3 of 7 days are known so far."}, "3 of 7 days"), ({}, "after the next midnight")],
     ids=["too few days", "not asked yet"],
 )
@@ -42,14 +46,10 @@ def test_what_is_not_learned_yet_says_why(why, words):
     assert words in water.note
 
 
-def test_the_page_shows_every_part():
+def test_the_part_of_the_page_shows_every_one():
     parts = learned_parts(SITE, Learned({"heat_pump": HEAT}, {"tank": WATER}, {}))
-    block = Jinja2Templates(TEMPLATES).env.get_template("loadshape.html").blocks["main"]
-    context = (
-        Jinja2Templates(TEMPLATES)
-        .env.get_template("loadshape.html")
-        .new_context({"learned": parts, "headline": "", "curves": [], "cells": []})
-    )
-    text = "".join(block(context))
+    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    text = html.unescape(templates.get_template("learned.html").render(learned=parts))
     assert "What Hearth learned of your home" in text
     assert all(part.sentence in text and part.note in text for part in parts)
+    assert all(value in text for part in parts for _, value in part.facts)

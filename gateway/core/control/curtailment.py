@@ -29,6 +29,8 @@ SLACK_W, SLACK_SHARE = 300.0, 0.1
 PATIENCE_S = 30.0
 MOST_RAISE = 20.0
 """At most so many percent points at once."""
+AT_LIMIT = 0.9
+"""From this part of its limit an inverter counts as held by it."""
 SETTLE_S = 4.0
 """An inverter shows a new limit after so long; before, the meter's word is of the old one."""
 
@@ -39,6 +41,7 @@ class Curtailing:
 
     percent: float = 100.0
     rated_w: float = 0.0
+    """0: not known yet."""
     changed_at: float = -math.inf
     free_since: float | None = None
 
@@ -111,7 +114,8 @@ def curtail(
     for name in names:
         share = made_w[name] / all_w if all_w > 0 else 1 / len(names)
         known[name] = _next(memory.inverters.get(name, Curtailing()), made_w[name], share * (-grid - aim_w),
-                            over=over_w > 0, slack_w=SLACK_W + SLACK_SHARE * limit.watts, mono=mono)  # fmt: skip
+                            over=over_w > 0, slack_w=SLACK_W + SLACK_SHARE * limit.watts,
+                            most_w=site.main_fuse_a * site.phases * site.nominal_voltage_v, mono=mono)  # fmt: skip
     return _held(snapshot, known, limit, timing), ExportMemory(known, over_since), []
 
 
@@ -122,25 +126,39 @@ def _made_w(snapshot: Snapshot, name: str) -> float:
     return max(0.0, -(power or 0.0))
 
 
-def _next(now: Curtailing, made_w: float, excess_w: float, *, over: bool, slack_w: float, mono: float) -> Curtailing:
-    """One look at the meter: `excess_w` is what is fed in above the aim, W (negative: room)."""
-    bound = now.percent < 100.0 and mono - now.changed_at > SETTLE_S
-    told_w = made_w / (now.percent / 100) if bound and now.percent > 1 and over else 0.0
-    now = replace(now, rated_w=max(now.rated_w, made_w, min(told_w, 3 * max(now.rated_w, made_w))))
-    if now.rated_w <= 0 or mono - now.changed_at <= SETTLE_S:
+def _next(
+    now: Curtailing, made_w: float, excess_w: float, *, over: bool, slack_w: float, most_w: float, mono: float
+) -> Curtailing:
+    """One look at the meter: `excess_w` is what is fed in above the aim, W (negative: room).
+
+    An inverter of unknown rating is taken for as large as the connection bears, `most_w`: its first cut is deep, and
+    what it gives then tells its rating.
+    """
+    if mono - now.changed_at <= SETTLE_S:
         return now
-    percent = math.floor(max(0.0, made_w - excess_w) / now.rated_w * 100)
+    now = replace(now, rated_w=_rated_w(now, made_w))
+    rated_w = now.rated_w or max(most_w, 1.5 * made_w)
+    wanted = float(max(0, math.floor(max(0.0, made_w - excess_w) / rated_w * 100)))
     if over:
-        return replace(now, percent=float(min(now.percent - 1, percent, 99.0)) if percent > 0 else 0.0,
-                       changed_at=mono, free_since=None)  # fmt: skip
-    if now.percent >= 100.0 or -excess_w < slack_w:
+        percent = max(0.0, min(now.percent - 1, wanted, 99.0))
+        return replace(now, percent=percent, changed_at=mono, free_since=None)
+    # Below its limit it gives all the sun there is: a higher one would change nothing.
+    holds = made_w >= AT_LIMIT * now.percent / 100 * rated_w
+    if now.percent >= 100.0 or -excess_w < slack_w or not holds:
         return replace(now, free_since=None)
     since = mono if now.free_since is None else now.free_since
     if mono - since < PATIENCE_S:
         return replace(now, free_since=since)
-    # What it gives may be all the sun there is: up from where it stands, not from what it gives.
-    step = max(1.0, min(MOST_RAISE, math.floor(-excess_w / now.rated_w * 100)))
-    return replace(now, percent=min(100.0, now.percent + step), changed_at=mono, free_since=None)
+    return replace(
+        now, percent=min(100.0, max(now.percent + 1, wanted), now.percent + MOST_RAISE), changed_at=mono, free_since=None
+    )
+
+
+def _rated_w(now: Curtailing, made_w: float) -> float:
+    """What it seems to be rated, W; 0 while that is not known: it gives no more than its limit's part of it."""
+    if now.percent >= 100.0 or now.percent < 1.0:
+        return now.rated_w
+    return max(now.rated_w, made_w / now.percent * 100)
 
 
 def _held(

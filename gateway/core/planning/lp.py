@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int32]
+Terms = tuple[tuple[Index, float], ...]
+"""Blocks of columns of one length with a factor each: what they stand for is their sum."""
 
 DEVEX = 1
+
+
+def value(x: Array, terms: Terms) -> Array:
+    """What a sum of columns is in a solution."""
+    return np.asarray(sum((x[index] * factor for index, factor in terms[1:]), x[terms[0][0]] * terms[0][1]))
 
 
 @dataclass(slots=True)

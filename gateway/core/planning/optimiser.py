@@ -18,6 +18,7 @@ from gateway.core.planning.fallback import missed, over_limit
 from gateway.core.planning.home import Home
 from gateway.core.planning.hot import missed_heat
 from gateway.core.planning.loads import missed_loads, place_loads
+from gateway.core.planning.lp import value
 from gateway.core.planning.program import Model, build
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.settle import by_rule, free_cars, market_beside, round_cars, round_rest
@@ -84,7 +85,7 @@ def _schedule(model: Model, x: Array) -> Schedule:
     power = {name: _clean(x[index]) for name, index in model.power.items()}
     for name in model.charge:
         power[name] = _clean(x[model.charge[name]] - x[model.discharge[name]])
-    state = {name: x[index] for name, index in model.state.items()}
+    state = {name: value(x, terms) for name, terms in model.state.items()}
     relaxed = [words for car in home.cars for words in missed(home, car, power[car.device.id])]
     relaxed += [words for car in home.cars for words in over_limit(home, car, power[car.device.id])]
     relaxed += [*missed_loads(home, power), *missed_heat(home, state), *_uncomfortable(model, state)]

@@ -29,7 +29,7 @@ from gateway.core.planning.hedge import reserves
 from gateway.core.planning.home import Battery, Heat, Home
 from gateway.core.planning.hot import add_goal
 from gateway.core.planning.loads import LoadColumns, add_loads
-from gateway.core.planning.lp import Index, LinearProgram
+from gateway.core.planning.lp import Index, LinearProgram, Terms
 from gateway.core.planning.schedule import stored_value
 from gateway.core.planning.slots import Array
 
@@ -64,7 +64,8 @@ class Model:
     power: dict[str, Index] = field(default_factory=dict)
     charge: dict[str, Index] = field(default_factory=dict)
     discharge: dict[str, Index] = field(default_factory=dict)
-    state: dict[str, Index] = field(default_factory=dict)
+    state: dict[str, Terms] = field(default_factory=dict)
+    """Wh of batteries, degC of what is warm: the sum of columns with their signs."""
     out_rows: dict[str, Index] = field(default_factory=dict)
     surplus: dict[str, Index] = field(default_factory=dict)
     connection: Connection = NOT_CONNECTED
@@ -149,17 +150,16 @@ def _add_heat(model: Model, heat: Heat, penalty: float) -> None:
     worth = np.zeros(count)
     worth[-1] = -stored_value(home) * heat.wh_per_k
     state = lp.columns(count, -np.inf, np.inf, worth)
-    low = lp.columns(count, 0.0, np.inf, penalty * hours)
-    high = lp.columns(count, 0.0, np.inf, penalty * hours)
+    under = lp.columns(count, 0.0, np.inf, penalty * hours)
+    over = lp.columns(count, 0.0, np.inf, penalty * hours)
     drive = (1 - heat.keep) * heat.gain_k_per_w
     target = (1 - heat.keep) * heat.around_c - drive * heat.draw_w
     target[0] += heat.keep[0] * heat.start_c
     lp.rows(target[:1], target[:1], (state[:1], 1.0), (power[:1], -drive[:1]))
     lp.rows(target[1:], target[1:], (state[1:], 1.0), (state[:-1], -heat.keep[1:]), (power[1:], -drive[1:]))
-    lp.rows(heat.low_c, np.inf, (state, 1.0), (low, 1.0))
-    lp.rows(-np.inf, heat.high_c, (state, 1.0), (high, -1.0))
-    model.power[name], model.state[name] = power, state
-    add_goal(lp, heat, state)
+    lp.rows(heat.low_c, heat.high_c, (state, 1.0), (under, 1.0), (over, -1.0))
+    model.power[name], model.state[name] = power, ((state, 1.0),)
+    add_goal(lp, heat, model.state[name])
 
 
 def _add_battery(model: Model, battery: Battery) -> None:
@@ -182,7 +182,7 @@ def _add_battery(model: Model, battery: Battery) -> None:
     if battery.start_wh < battery.floor_wh:
         under = lp.columns(count, 0.0, np.inf, BELOW_RESERVE * hours)
         lp.rows(battery.floor_wh, np.inf, (state, 1.0), (under, 1.0))
-    model.charge[name], model.discharge[name], model.state[name] = charge, discharge, state
+    model.charge[name], model.discharge[name], model.state[name] = charge, discharge, ((state, 1.0),)
 
 
 def _bind_discharge(model: Model, battery: Battery, fixed: dict[str, Array]) -> None:
@@ -203,7 +203,5 @@ def _add_reserves(model: Model) -> None:
     lp, least = model.lp, sum(min(b.start_wh, b.floor_wh) for b in model.home.batteries)
     for kept in reserves(model.home):
         parts = [lp.columns(1, 0.0, width, -worth) for width, worth in zip(kept.widths_wh, kept.worth, strict=True)]
-        held = [
-            (index[kept.index : kept.index + 1], 1.0) for name, index in model.state.items() if name in model.charge
-        ]
+        held = [(model.state[name][0][0][kept.index : kept.index + 1], 1.0) for name in model.charge]
         lp.total((least, np.inf), *held, *((part, -1.0) for part in parts))

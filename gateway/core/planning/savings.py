@@ -177,9 +177,11 @@ def on_arrival(car: MeasuredCar, start: Array, seconds: float, room_wh: Array) -
 
     Also what the real car has more at the day's end, Wh. `room_wh` is what the connection leaves.
     """
-    wh, more = np.zeros(len(start)), 0.0
+    wh, more, ahead = np.zeros(len(start)), 0.0, car.more_wh
     for session in car.sessions:
-        left = session.left_wh + (car.more_wh if session.begin < start[0] else 0.0)
+        left = session.left_wh
+        if session.begin < start[0]:
+            left, ahead = left + ahead, 0.0
         for index, at in enumerate(start):
             shared = min(at + seconds, session.end) - max(at, session.begin)
             if left <= 0 or shared <= 0:

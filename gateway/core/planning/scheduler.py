@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gateway.core.planning.arrival import on_arrival
 from gateway.core.planning.cars import Car
 from gateway.core.planning.explain import Story
 from gateway.core.planning.explain_loads import bent_loads
@@ -71,7 +72,7 @@ def frozen(request: PlanRequest) -> tuple[Home, Schedule]:
     home = make_home(request)
     plain = rules(home, plain=True)
     if not request.preferences.accept_higher_peak:
-        home = replace(home, usual_peak_w=usual_peak_w(home, plain))
+        home = replace(home, usual_peak_w=usual_peak_w(home, rules(on_arrival(home), plain=True)))
     return home, plain
 
 

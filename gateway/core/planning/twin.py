@@ -170,7 +170,14 @@ class Twin:
         power = powers.get(device.id, 0.0)
         phase = ChargePhase.CHARGING if self.charging.get(device.id) else ChargePhase.PLUGGED
         return ChargerStatus(
-            device.id, phase, True, "1", session_wh=self.got_wh.get(device.id, 0.0), power_w=power, needs=needs
+            device.id,
+            phase,
+            True,
+            "1",
+            self.record.at(visit.first),
+            session_wh=self.got_wh.get(device.id, 0.0),
+            power_w=power,
+            needs=needs,
         )
 
     def _heat(self, index: int, plan: Plan | None, powers: dict[str, float]) -> None:

@@ -32,6 +32,7 @@ WEEK_S = 7 * 86_400
 DRAWS = 1000
 BAND = (0.10, 0.90)
 BATTERY_ID, CAR_ID, PUMP_ID = "added_battery", "added_car", "added_heat_pump"
+DOUBTFUL_PERCENT = 10.0
 FULL_DAYS = 330
 """From so many days on the year stands for itself."""
 
@@ -125,6 +126,12 @@ def _answer(
     months = _months(setup.tariff, tariff, first.metered, second.metered, spot)
     low, high = _band(setup.tariff, tariff, first.metered, second.metered, spot, months)
     gap = _gap_percent(setup.tariff, history.metered(meter), first.metered, spot)
+    if gap is not None and abs(gap) > DOUBTFUL_PERCENT:
+        notes = (
+            f"The replay of the home as it is differs by {gap:+.0f} % from the meter's bill: it was run in another way "
+            "then, or had other devices. Take the difference as a hint.",
+            *notes,
+        )
     return Answer(
         first.record.count / 96, 1 - float(np.mean(first.record.known)), setup.tariff.currency, real, now, then,
         low, high, gap, months, _flows(first), _flows(second), float(first.grid_w.max()), float(second.grid_w.max()),
