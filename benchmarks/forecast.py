@@ -27,6 +27,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from gateway.core.learning.blocks import Blocks, to_blocks
+from gateway.core.learning.day_type import day_type
 from gateway.core.learning.forecast import forecast_load, forecast_solar
 from gateway.core.learning.sun import DIM_W_M2, clear_sky_w_m2
 from gateway.model.reading import Interval, IntervalQuality
@@ -53,6 +55,8 @@ class Score:
 
     errors: dict[str, list[float]] = field(default_factory=lambda: {"ours": [], "d-1": [], "d-7": []})
     inside: int = 0
+    still: int = 0
+    """Slots inside a band that stands still: the same quantiles of the last weeks' errors, put around the forecast."""
     width_w: float = 0.0
     count: int = 0
     spent_s: float = 0.0
@@ -139,8 +143,21 @@ def _judge_day(
     for name, values in (("ours", mean), ("d-1", yesterday), ("d-7", week)):
         score.errors[name] += ((values - truth)[good] ** 2).tolist()
     score.inside += int(((truth >= low - 1e-9) & (truth <= high + 1e-9))[good].sum())
+    if panels is None:
+        below, above = _still_band(to_blocks(history, now, home.zone, 1))
+        score.still += int(((truth >= mean + below - 1e-9) & (truth <= mean + above + 1e-9))[good].sum())
     score.width_w += float((high - low)[good].sum())
     score.count += int(good.sum())
+
+
+def _still_band(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
+    """What the band was before it corrected itself: quantiles by hour of the usual day's errors of six weeks."""
+    power = blocks.power_w
+    first = max(2, len(power) - 42)
+    left = np.stack([power[i] - day_type(power[:i], blocks.weekend, i) for i in range(first, len(power))])
+    pooled = np.concatenate([np.roll(left, shift, axis=1) for shift in (-4, -2, 0, 2, 4)])
+    low, high = np.nanquantile(pooled, (0.1, 0.9), axis=0)
+    return low, high
 
 
 def main() -> None:
@@ -149,12 +166,16 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--skip", type=int, default=0)
     options = parser.parse_args()
-    print("| home | RMSE W | vs d-1 | vs d-7 | 80 % band holds | its width W | ms |\n|---|---|---|---|---|---|---|")
+    print(
+        "| home | RMSE W | vs d-1 | vs d-7 | 80 % band holds | one that stands still | width W | ms |\n|---|---|---|---|---|---|---|---|"
+    )
     loads = [(home.name, judge(home, options.days, options.skip)) for home in homes(options.folder)]
     if not _table(loads):
         sys.exit(f"{options.folder}: no home with at least ten days of power values")
-    print("\nPanels, daylight only:\n\n| home | RMSE W | vs d-1 | vs d-7 | 80 % band holds | its width W | ms |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "\nPanels, daylight only:\n\n| home | RMSE W | vs d-1 | vs d-7 | 80 % band holds | one that stands still | width W | ms |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     suns = [
         (home.name, judge(home, options.days, options.skip, place))
         for home in homes(options.folder, panels=True)
@@ -171,15 +192,18 @@ def _table(judged: list[tuple[str, Score]]) -> bool:
         if not score.count or score.rmse("d-1") == 0:
             continue
         ours = score.rmse("ours")
-        row = (ours / score.rmse("d-1"), ours / score.rmse("d-7"), score.inside / score.count)
+        still = score.still / score.count if score.still else math.nan
+        row = (ours / score.rmse("d-1"), ours / score.rmse("d-7"), score.inside / score.count, still)
         rows.append(row)
         ms, width = 1000 * score.spent_s / score.calls, score.width_w / score.count
-        print(f"| {name} | {ours:.0f} | {row[0]:.3f} | {row[1]:.3f} | {row[2]:.2f} | {width:.0f} | {ms:.1f} |")
+        print(
+            f"| {name} | {ours:.0f} | {row[0]:.3f} | {row[1]:.3f} | {row[2]:.2f} | {row[3]:.2f} | {width:.0f} | {ms:.1f} |"
+        )
     if rows:
         table = np.array(rows)
-        mean, worst = table.mean(axis=0), (table[:, 0].max(), table[:, 1].max(), table[:, 2].min())
-        print(f"| mean of {len(rows)} | | {mean[0]:.3f} | {mean[1]:.3f} | {mean[2]:.2f} | | |")
-        print(f"| worst home | | {worst[0]:.3f} | {worst[1]:.3f} | {worst[2]:.2f} | | |")
+        mean, worst = table.mean(axis=0), (*table[:, :2].max(axis=0), *table[:, 2:].min(axis=0))
+        print(f"| mean of {len(rows)} | | {mean[0]:.3f} | {mean[1]:.3f} | {mean[2]:.2f} | {mean[3]:.2f} | | |")
+        print(f"| worst home | | {worst[0]:.3f} | {worst[1]:.3f} | {worst[2]:.2f} | {worst[3]:.2f} | | |")
     return bool(rows)
 
 

@@ -160,7 +160,7 @@ class Gateway:
         self.wishes = OwnerWishes(site, clock, store, self._wish_changed)
         self.appliances = ApplianceWishes(site, clock, store, self._wish_changed)
         self.load_watch = LoadWatch(site, clock, store)
-        self.learn = Learn(site, clock, store, lambda: self.plans.cause("forecast"), weather=self.sources.temperature)
+        self.learn = Learn(site, clock, store, lambda: self.plans.cause("forecast"), weather=self.sources.temperature, irradiance=self.sources.irradiance)
         self.dr = DemandResponse(
             site,
             clock,

@@ -40,7 +40,8 @@ def is_sealed(start: int, *row: int) -> bool:
 
 def interval_seal(row: tuple[int | float | None, ...], start: int) -> int:
     """The checksum of one (start, sequence, duration, import, export); `start` is of (device, quality, method)."""
-    return crc32(_INTERVAL(*(NAN if value is None else value for value in row)), start)
+    # SQLite keeps no minus zero: adding 0 takes it off, so that what is read back has the seal of what was written.
+    return crc32(_INTERVAL(*(NAN if value is None else value + 0 for value in row)), start)
 
 
 def interval_seals(

@@ -10,7 +10,7 @@ from gateway.core.metering.edit import Correction, Spread
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.dr import EventRecord, OptState, Timeline
 from gateway.model.errors import WishRefused
-from gateway.model.learned import DayShape
+from gateway.model.learned import DayShape, Learned
 from gateway.model.plan import Block, Forecast, IntentKind, Plan
 from gateway.model.preferences import Preferences
 from gateway.model.reading import Interval, Rollup, RuleCount
@@ -169,6 +169,10 @@ class Home:
     def typical_shapes(self) -> dict[str, tuple[float, ...]]:
         """The dictionary of named shapes: 24 hourly shares each."""
         return self.shapes()
+
+    def learned(self) -> Learned:
+        """What was learned of rooms and hot water."""
+        return self.learn.learned()
 
     def load_forecast(self) -> Forecast | None:
         """The house's uncontrolled load."""

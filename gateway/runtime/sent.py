@@ -50,7 +50,7 @@ class Sent:
     """How long the device keeps the accepted command, s; None: as long as any."""
 
     def keeps(self, setpoint: Setpoint, at: datetime) -> None:
-        """A battery's band and a cut of the sun say themselves how long they last: each renewal is a write."""
+        """A battery's band and a cut of the sun say themselves how long they last, as each renewal is a write."""
         lasts = setpoint.kind in (SetpointKind.BATTERY_BAND, SetpointKind.PV_LIMIT)
         self.own_life_s = (setpoint.until - at).total_seconds() if lasts else None
 

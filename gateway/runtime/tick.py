@@ -171,9 +171,12 @@ class Tick:
             task.cancel()
 
     def _due(self, sent: Sent, setpoint: Setpoint, now: float) -> bool:
-        """Whether a command must go out: the wish changed, or the last one is at half of its life."""
+        """Whether a command must go out: the wish changed, or the usual one would be at half of its life.
+
+        What lasts longer is said again all the same: the adapter knows what its device still holds, and writes nothing.
+        """
         return (
-            not setpoint.same_wish(sent.accepted) or now - sent.sent_at >= sent.life_s(self.timing.command_life_s) / 2
+            not setpoint.same_wish(sent.accepted) or now - sent.sent_at >= self.timing.command_life_s / 2
         )
 
     async def _apply(self, sent: Sent, setpoint: Setpoint) -> None:

@@ -21,6 +21,7 @@ from gateway.web import cards, chart, devices, energy, shapes, sources
 from gateway.web.appliance_cards import appliance_cards
 from gateway.web.dr import event_time, is_information
 from gateway.web.guard import COOKIE
+from gateway.web.learned import learned_parts
 from gateway.web.login import Login
 from gateway.web.picture import cards_key, co2_words, live_document, picture, price_words
 from gateway.web.state import state_of
@@ -252,6 +253,7 @@ def _add_rest(router: APIRouter, home: HomeView, pages: Pages) -> None:
             own=own,
             cells=shapes.day_cells(days),
             tomorrow=shapes.tomorrow(home),
+            learned=learned_parts(home.site, home.learned()),
         )
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.dr import EventRecord, Timeline
-from gateway.model.learned import DayShape
+from gateway.model.learned import DayShape, Learned
 from gateway.model.loads import ApplianceRun
 from gateway.model.plan import Forecast, Plan
 from gateway.model.preferences import Preferences
@@ -124,6 +124,10 @@ class HomeView(Protocol):
 
     def typical_shapes(self) -> dict[str, tuple[float, ...]]:
         """The named shapes: 24 hourly shares each."""
+        ...
+
+    def learned(self) -> Learned:
+        """What was learned of rooms and hot water."""
         ...
 
     def load_forecast(self) -> Forecast | None: ...

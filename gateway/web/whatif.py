@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -10,32 +10,17 @@ from pydantic import ValidationError
 
 from gateway.model.errors import HearthError, WishRefused
 from gateway.model.tariff import Tariff
-from gateway.model.whatif import Answer, Question
+from gateway.model.whatif import Answer
 from gateway.runtime.whatif import Asked, Tariffs
 from gateway.web.form_fields import fields_of, figure, refusal_words
 from gateway.web.pages import Pages
 from gateway.web.problems import Problem
+from gateway.web.questions import Questions
 from gateway.web.wire_whatif import WhatIfIn, WhatIfOut, asked_out
 from gateway.web.words import money, watt_hours
 
 FIGURES = ("pv_kwp", "battery_kwh", "ev_kwh_per_day", "heat_pump_kw")
 CHART_W, CHART_H, LEAST_BAR = 600, 140, 1.0
-
-
-class Questions(Protocol):
-    """What the page needs of the home; gateway/runtime/whatif.py is it."""
-
-    @property
-    def last(self) -> Asked | None: ...
-    @property
-    def tariff(self) -> Tariff: ...
-    def ask(self, question: Question, days: int) -> Asked:
-        """Begin to answer; raises WishRefused."""
-        ...
-
-    def cancel(self) -> Asked:
-        """End what is being answered; raises WishRefused."""
-        ...
 
 
 def whatif_routes(pages: Pages, questions: Questions, tariffs: Tariffs) -> APIRouter:

@@ -39,6 +39,16 @@ async def test_a_sound_database_passes_and_nothing_is_told(path):
     assert told == []
 
 
+async def test_a_zero_with_a_minus_is_read_back_as_zero_and_is_no_damage(tmp_path):
+    """Wrong before: SQLite keeps no minus zero, and the interval that held one came back as damaged."""
+    store = SqliteStore.open(tmp_path / "hearth.db")
+    await store.save_intervals([Interval("house", T0, 900, 0.0, -0.0, IntervalQuality.VALID, "counter")])
+    (found,) = await store.intervals("house", T0, T0 + DAY)
+    assert (found.import_wh, found.export_wh, found.quality) == (0.0, 0.0, IntervalQuality.VALID)
+    await store.close()
+    SqliteStore.verify(tmp_path / "hearth.db")
+
+
 @pytest.mark.parametrize(
     "change",
     ["mean = mean + 1", "low = 0", "high = 9", "last = 1", "count = 59", "suspect = 0", "minute = minute + 700",

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.control.dispatch import ControlMemory, decide
 from gateway.core.control.storage import own_wish
-from gateway.core.control.storm import storm_limits
+from gateway.core.control.storm import storm_limits, storm_windows
 from gateway.core.control.timing import ControlTiming
 from gateway.model.authority import Authority
 from gateway.model.plan import IntentKind
@@ -100,8 +100,29 @@ def test_a_battery_at_its_reserve_does_not_start_and_stop_for_a_tenth_of_a_perce
     assert told(snapshot(preferences=wishes, soc=41.2, commanded=held)).low == -5_000
 
 
-def test_the_plan_knows_the_hold_too() -> None:
-    limits = storm_limits(SITE, STORM, START)
-    assert [(x.kind, x.value, x.authority, x.start, x.end) for x in limits] == [
-        (LimitKind.BATTERY_SETPOINT, 5_000, Authority.PROTECTION, START, START + 10 * HOUR)
-    ]
+def test_the_plan_knows_the_hold_as_a_charge_that_ends_and_a_rest() -> None:
+    half, end = 5_000 / 0.95 / 5_000 * 1.2, START + 10 * HOUR
+    charge, rest = storm_windows(SITE, STORM, snapshot(soc=50), START)
+    assert (charge.kind, charge.value, charge.authority) == (LimitKind.BATTERY_SETPOINT, 5_000, Authority.PROTECTION)
+    assert (charge.start, charge.end) == (START, START + half * HOUR)
+    assert (rest.value, rest.start, rest.end) == (0, charge.end, end)
+    assert [x.value for x in storm_windows(SITE, STORM, snapshot(soc=100), START)] == [0]
+
+
+@pytest.mark.slow
+def test_the_plan_fills_the_battery_for_the_storm_and_does_without_one_that_was_let_go() -> None:
+    from gateway.core.planning.scheduler import make_plan
+    from gateway.runtime.request import _obeying
+    from tests.core.test_planning_properties import request
+
+    asked = request(START)
+    held = replace(asked.preferences, storm_until=START + 12 * HOUR)
+    limits = tuple(storm_windows(asked.site, held, asked.snapshot, START))
+    battery = limits[0].device
+    stormy = make_plan(replace(asked, preferences=held, limits=limits))
+    first = stormy.block(battery, START)
+    assert first is not None and first.kind is IntentKind.CHARGE_AT
+    inside = [slot.power_w[battery] for slot in stormy.slots if slot.start < START + 12 * HOUR]
+    assert min(inside) >= -1
+    without = make_plan(replace(asked, site=_obeying(asked.site, {battery})))
+    assert without.block(battery, START) is None

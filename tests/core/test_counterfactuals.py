@@ -65,3 +65,13 @@ def test_a_blocks_alternative_costs_what_a_solution_from_scratch_says(number: in
 def test_the_random_blocks_are_of_many_kinds() -> None:
     kinds = {(block.kind, block.alternative) for _, _, block in drawn()}
     assert len(kinds) >= 6
+
+
+@pytest.mark.slow
+def test_every_block_of_every_random_home_has_a_reason_a_person_can_read() -> None:
+    for seed in range(1, 31):
+        for block in make_plan(random_request(seed, time_limit_s=20.0), alternatives=False).blocks:
+            told = f"{seed} {block.device} {block.kind}: {block.reason}"
+            assert block.reason.endswith(".") and block.reason[0].isupper(), told
+            assert not any(word in block.reason for word in ("nan", "inf ", "None", "{", "_")), told
+            assert 10 < len(block.reason) < 220, told

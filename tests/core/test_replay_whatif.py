@@ -104,6 +104,7 @@ def test_a_tariff_twice_as_dear_costs_twice_the_imported_energy() -> None:
     assert found.gap_percent == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_battery_saves_what_it_moves_from_export_to_import() -> None:
     found = answer(30, replace(OWN, battery_kwh=8.0, battery_kw=4.0))
     moved = found.now.import_wh - found.then.import_wh
@@ -148,6 +149,7 @@ def test_added_panels_without_any_measured_sun_say_so() -> None:
 # ---- how sure it is
 
 
+@pytest.mark.slow
 def test_days_that_are_all_alike_leave_no_doubt_and_others_do() -> None:
     same = answer(35, replace(OWN, battery_kwh=8.0))
     lived = record(35)
@@ -159,12 +161,14 @@ def test_days_that_are_all_alike_leave_no_doubt_and_others_do() -> None:
     assert spread[1] > 2 * spread[0]
 
 
+@pytest.mark.slow
 def test_a_home_that_was_run_otherwise_is_told_with_a_warning() -> None:
     found = ask(setup(METER, PANELS, BATTERY), history(30), OWN)
     assert found.gap_percent is not None and found.gap_percent < -10
     assert "it was run in another way" in found.notes[0]
 
 
+@pytest.mark.slow
 def test_months_sum_to_the_difference() -> None:
     found = answer(45, replace(OWN, battery_kwh=8.0))
     assert sum(month.then_micro - month.now_micro for month in found.months) == pytest.approx(found.micro, abs=10)
@@ -262,6 +266,7 @@ def test_a_hybrid_inverters_own_need_at_night_belongs_to_the_house() -> None:
     assert found.solar_w.max() == 0.0
 
 
+@pytest.mark.slow
 def test_the_planner_controls_the_home_unless_the_question_says_otherwise() -> None:
     asked = list[float]()
 

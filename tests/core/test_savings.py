@@ -167,6 +167,13 @@ def test_a_quarter_hour_without_the_meter_counts_neither_way() -> None:
     assert found.saved_micro == (20 * 200_000)
 
 
+def test_what_flowed_both_ways_within_a_quarter_hour_does_so_in_the_baseline_too() -> None:
+    """Wrong before: the baseline alone was netted, which made a home that did nothing lose each cloudy day."""
+    day = replace(measured(np.full(96, HOUSE_WH)), import_wh=np.full(96, 300.0), export_wh=np.full(96, 200.0))
+    found = compare(day, NIGHT)
+    assert found.saved_micro == 0 and found.baseline.export_wh == pytest.approx(np.full(96, 200.0))
+
+
 def test_the_connection_holds_in_the_baseline_too() -> None:
     wh = quarters(10_000, 22, 2)
     day = measured(

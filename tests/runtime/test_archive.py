@@ -54,6 +54,7 @@ async def test_what_the_plan_in_force_said_stays_though_later_plans_say_otherwis
     task = asyncio.create_task(home.archive.run())
     await home.clock.advance(60)
     home.plan = plan_from(MIDNIGHT + timedelta(minutes=1), 4_000.0)
+    await home.archive.once()
     await home.clock.advance(10 * 60)
     await home.clock.advance(20 * 60)
     task.cancel()

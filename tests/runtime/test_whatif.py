@@ -101,6 +101,7 @@ async def test_days_that_nobody_keeps_are_refused(days: int) -> None:
     await questions.close()
 
 
+@pytest.mark.slow
 async def test_history_is_read_from_its_first_day_on_month_by_month() -> None:
     questions = await home(days=70)
     end = questions.clock.now()

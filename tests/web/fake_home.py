@@ -25,7 +25,7 @@ from gateway.model.dr import (
     Timeline,
 )  # fmt: skip
 from gateway.model.errors import WishRefused
-from gateway.model.learned import DayShape
+from gateway.model.learned import DayShape, Learned
 from gateway.model.plan import Block, Forecast, IntentKind, Plan, PlanSlot
 from gateway.model.preferences import Preferences
 from gateway.model.quantity import Quantity
@@ -329,6 +329,9 @@ class FakeHome:
 
     def typical_shapes(self):
         return typical()
+
+    def learned(self):
+        return Learned({}, {}, {})
 
     def load_forecast(self):
         if self.blank:

@@ -52,10 +52,11 @@ class FakePlans:
 
 
 def client_of(home: FakeHome, plans: FakePlans | None = None) -> httpx.AsyncClient:
+    home.archive, home.plans = FakeArchive(), plans or FakePlans()  # type: ignore[attr-defined, assignment]
     app = create_app(home, settings=WebSettings(demo_login=True))
     pages = Pages(home, app.state.login)
-    app.include_router(archive_routes(home, pages, FakeArchive()))
-    app.include_router(now_cost_routes(home, pages, plans or FakePlans()))
+    app.include_router(archive_routes(home, pages, home.archive))  # type: ignore[attr-defined]
+    app.include_router(now_cost_routes(home, pages, home.plans))  # type: ignore[attr-defined]
     return browser(app, headers={"origin": OWN})  # type: ignore[return-value]
 
 

@@ -45,6 +45,7 @@ class FakeSavings:
 
 def client_of(savings: FakeSavings) -> httpx.AsyncClient:
     home = FakeHome()
+    home.savings = savings  # type: ignore[attr-defined, assignment]
     app = create_app(home, settings=WebSettings(demo_login=True))
     app.include_router(savings_routes(home, Pages(home, app.state.login), savings))
     return browser(app, headers={"origin": OWN})  # type: ignore[return-value]

@@ -78,8 +78,8 @@ def questions() -> FakeQuestions:
 
 def client_of(questions: FakeQuestions, *, demo: bool) -> httpx.AsyncClient:
     home = FakeHome()
+    home.questions, home.tariffs = questions, FakeTariffs()  # type: ignore[attr-defined]
     app = create_app(home, settings=WebSettings(demo_login=demo))  # type: ignore[arg-type]
-    app.router.routes[:] = [route for route in app.router.routes if "whatif" not in getattr(route, "path", "")]
     app.include_router(whatif_routes(Pages(home, app.state.login), questions, FakeTariffs()))  # type: ignore[arg-type]
     return browser(app, headers={"origin": OWN})  # type: ignore[return-value]
 

@@ -150,7 +150,10 @@ def _next(
     if mono - since < PATIENCE_S:
         return replace(now, free_since=since)
     return replace(
-        now, percent=min(100.0, max(now.percent + 1, wanted), now.percent + MOST_RAISE), changed_at=mono, free_since=None
+        now,
+        percent=min(100.0, max(now.percent + 1, wanted), now.percent + MOST_RAISE),
+        changed_at=mono,
+        free_since=None,
     )
 
 

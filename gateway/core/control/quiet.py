@@ -36,15 +36,18 @@ def quiet_car(wish: Wish, snapshot: Snapshot, own_w: float, per_amp_w: float, le
     return replace(wish, value=amps if amps >= least_a else 0.0, reason=CAR_WORDS)
 
 
-def quiet_battery(wish: Wish, snapshot: Snapshot, spec: BatterySpec) -> Wish:
-    """A planned band, W, lowered so far that the battery gives what would be a peak, but nothing to the car."""
+def quiet_battery(wish: Wish, snapshot: Snapshot, spec: BatterySpec, share: float = 1.0) -> Wish:
+    """A planned band, W, lowered so far that the battery gives what would be a peak, but nothing to the car.
+
+    Of several batteries each gives its `share` of it, 0-1.
+    """
     battery, grid = snapshot.battery_w(), snapshot.grid_w()
     room = None if battery is None else quiet_room_w(snapshot, battery)
     if room is None or grid is None or battery is None or wish.authority is not Authority.PLAN:
         return wish
     cars = 0.0 if snapshot.preferences.battery_to_car else sum(s.power_w or 0.0 for s in snapshot.chargers.values())
     most = min(spec.max_discharge_w, max(0.0, grid - battery - cars))
-    low = max(-most, room)
+    low = max(-most, room) * share
     if wish.low <= low:
         return wish
-    return replace(wish, low=low, value=max(low, min(wish.value, max(room, 0.0))), reason=BATTERY_WORDS)
+    return replace(wish, low=low, value=max(low, min(wish.value, max(room * share, 0.0))), reason=BATTERY_WORDS)

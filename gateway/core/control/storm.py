@@ -5,14 +5,20 @@ It is a limit of protection's authority, so that the tick obeys it and the plan 
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from gateway.model.authority import Authority
 from gateway.model.preferences import Preferences
+from gateway.model.quantity import Quantity
 from gateway.model.setpoint import Limit, LimitKind
 from gateway.model.site import BatterySpec, Role, Site
+from gateway.model.snapshot import Snapshot
 
 SOURCE = "storm hold"
+SPARE = 1.2
+"""The plan is given so much more time to fill a battery than it needs at full power."""
 
 
 def storm_limits(site: Site, preferences: Preferences, now: datetime) -> tuple[Limit, ...]:
@@ -28,3 +34,22 @@ def storm_limits(site: Site, preferences: Preferences, now: datetime) -> tuple[L
         for device in site.of_role(Role.BATTERY, Role.HYBRID_INVERTER)
         if isinstance(device.spec, BatterySpec)
     )  # fmt: skip
+
+
+def storm_windows(site: Site, preferences: Preferences, snapshot: Snapshot, now: datetime) -> Iterator[Limit]:
+    """The hold as a plan has to see it: charge for as long as that takes, then neither charge nor give.
+
+    One window over the whole hold would let a plan wait for its cheapest hour, when the storm is long there.
+    """
+    for limit in storm_limits(site, preferences, now):
+        device, state = site.device(limit.device), snapshot.devices.get(limit.device)
+        soc = state.get(Quantity.SOC) if state is not None else None
+        spec = device.spec if device is not None else None
+        if soc is None or not isinstance(spec, BatterySpec):
+            continue
+        lacks_wh = max(0.0, spec.max_soc_percent - soc) / 100 * spec.capacity_wh / spec.charge_efficiency
+        full = min(limit.end, now + timedelta(hours=SPARE * lacks_wh / spec.max_charge_w))
+        if full > now:
+            yield replace(limit, end=full)
+        if full < limit.end:
+            yield replace(limit, start=full, value=0.0)

@@ -49,11 +49,13 @@ class _Sorted:
 def band(power: Array, weekend: NDArray[np.bool_], targets: int) -> tuple[Array, Array]:
     """The 10 and 90 % quantile of each slot of the next `targets` blocks, W; around their usual day, not the forecast."""
     usual = np.concatenate([day_type(power, weekend, len(power) + ahead) for ahead in range(targets)])
+    # Errors of their own for the second day held no better (0.79 against 0.80 of the slots) and took half as long again.
     below, above = _errors(power, weekend)
     return usual + np.tile(below, targets), usual + np.tile(above, targets)
 
 
 def _errors(power: Array, weekend: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Quantiles of what was left of past days over their usual day, by slot."""
     blocks = len(power)
     spread = 0.6 * float(np.nanmean(np.abs(power)))
     unknown = np.full(SLOTS, -spread), np.full(SLOTS, 2 * spread)

@@ -34,7 +34,7 @@ def remainder(site: Site, quarter: Mapping[str, Interval], start: datetime) -> I
     net = _net(grid) - sum(_net(interval) for interval in known)
     quality = IntervalQuality.ESTIMATED if absent else worst([grid, *known])
     method = "grid minus parts" + (f", without {', '.join(absent)}" if absent else "")
-    return Interval(HOUSE, start, INTERVAL_S, max(net, 0.0), max(-net, 0.0), quality, method)
+    return Interval(HOUSE, start, INTERVAL_S, max(net, 0.0), max(0.0, -net), quality, method)
 
 
 def solar(site: Site, quarter: Mapping[str, Interval], start: datetime) -> Interval | None:

@@ -322,7 +322,7 @@ def _trapezoid(first_w: float, last_w: float, span_s: float) -> tuple[float, flo
     """Energy above and below zero (both >= 0, Wh) of a power that changes linearly."""
     if first_w * last_w >= 0:
         energy = (first_w + last_w) / 2 * span_s / 3600
-        return max(energy, 0.0), max(-energy, 0.0)
+        return max(energy, 0.0), max(0.0, -energy)
     crossing = first_w / (first_w - last_w)
     head, tail = first_w * crossing / 2 * span_s / 3600, last_w * (1 - crossing) / 2 * span_s / 3600
     return max(head, tail), -min(head, tail)

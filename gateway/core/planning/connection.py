@@ -12,6 +12,7 @@ Each step is a column of its own with bounds only; as each costs more than the o
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,8 @@ class Connection:
     cut: Index
     over: Index
     """The last of `bought`."""
+    tops: Index
+    """What each priced peak is above what is free, W."""
 
 
 def connect(lp: LinearProgram, home: Home) -> Connection:
@@ -55,12 +58,11 @@ def connect(lp: LinearProgram, home: Home) -> Connection:
     over = lp.columns(count, 0.0, forced, (home.buy_cost + OVER_LIMIT) * hours)
     sold = lp.columns(count, 0.0, home.export_w, -sell * hours)
     cut = lp.columns(count, 0.0, -home.pv_w, (LEAST if home.request.can_curtail else CURTAIL) * hours)
-    result = Connection((*bought, over), sold, cut, over)
-    for peak in home.charges.peaks:
-        _charge_peak(lp, peak, result)
+    bought.append(over)
+    tops = [top for peak in home.charges.peaks for top in _charge_peak(lp, peak, bought)]
     for span in home.charges.tiers:
-        _charge_tiers(lp, span, result, hours)
-    return result
+        _charge_tiers(lp, span, bought, hours)
+    return Connection(tuple(bought), sold, cut, over, np.array(tops, dtype=np.int32))
 
 
 def _steps(home: Home) -> list[tuple[Array, Array]]:
@@ -77,7 +79,7 @@ def _steps(home: Home) -> list[tuple[Array, Array]]:
     return steps
 
 
-def _charge_peak(lp: LinearProgram, peak: PeakMonth, connection: Connection) -> None:
+def _charge_peak(lp: LinearProgram, peak: PeakMonth, bought: Sequence[Index]) -> Iterator[int]:
     """A column for each peak above what is free, and a row for each window that may exceed it.
 
     In short windows each slot keeps below the peak: nothing is won by bursts within a quarter hour.
@@ -86,22 +88,22 @@ def _charge_peak(lp: LinearProgram, peak: PeakMonth, connection: Connection) -> 
         return
     for day in peak.rivals:
         top = lp.columns(1, 0.0, np.inf, peak.price)
+        yield int(top[0])
         if peak.charge.window_s <= QUARTER_S:
             where = np.concatenate([where for where, _ in day])
             same = np.full(len(where), top[0], dtype=np.int32)
-            lp.rows(-np.inf, peak.free_w, *((bought[where], 1.0) for bought in connection.bought), (same, -1.0))
+            lp.rows(-np.inf, peak.free_w, *((step[where], 1.0) for step in bought), (same, -1.0))
             continue
         for where, share in day:
-            terms = [(bought[where], share) for bought in connection.bought]
-            lp.total((-np.inf, peak.free_w), *terms, (top, -1.0))
+            lp.total((-np.inf, peak.free_w), *((step[where], share) for step in bought), (top, -1.0))
 
 
-def _charge_tiers(lp: LinearProgram, span: TierSpan, connection: Connection, hours: Array) -> None:
+def _charge_tiers(lp: LinearProgram, span: TierSpan, bought: Sequence[Index], hours: Array) -> None:
     """The energy of a period in steps of rising price; what falls with use is priced at the step that holds now."""
     if not span.rises or len(span.added) < 2:
         return
     steps = [lp.columns(1, 0.0, width, added) for width, added in zip(span.widths_wh, span.added, strict=True)]
-    terms = [(bought[span.where], hours[span.where]) for bought in connection.bought]
+    terms = [(step[span.where], hours[span.where]) for step in bought]
     lp.total((0.0, 0.0), *terms, *((step, -1.0) for step in steps))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gateway.core.planning.home import Heat, Home
-from gateway.core.planning.lp import LinearProgram, Terms
+from gateway.core.planning.lp import Index, LinearProgram
 from gateway.core.planning.slots import Array
 
 MISSED_K = 5e6
@@ -15,12 +15,11 @@ MISSED_K = 5e6
 NEAR_ENOUGH_K = 0.5
 
 
-def add_goal(lp: LinearProgram, heat: Heat, state: Terms) -> None:
+def add_goal(lp: LinearProgram, heat: Heat, state: Index) -> None:
     """The tank's goal in the program, soft."""
     if heat.hygiene is not None:
         missed = lp.columns(1, 0.0, np.inf, MISSED_K)
-        terms = [(index[[heat.hygiene.slot]], sign) for index, sign in state]
-        lp.total((heat.hygiene.goal_c, np.inf), *terms, (missed, 1.0))
+        lp.total((heat.hygiene.goal_c, np.inf), (state[[heat.hygiene.slot]], 1.0), (missed, 1.0))
 
 
 def held_hot(heat: Heat) -> Heat:

@@ -10,15 +10,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int32]
-Terms = tuple[tuple[Index, float], ...]
-"""Blocks of columns of one length with a factor each: what they stand for is their sum."""
 
 DEVEX = 1
-
-
-def value(x: Array, terms: Terms) -> Array:
-    """What a sum of columns is in a solution."""
-    return np.asarray(sum((x[index] * factor for index, factor in terms[1:]), x[terms[0][0]] * terms[0][1]))
+DUAL, PRIMAL = 1, 4
 
 
 @dataclass(slots=True)
@@ -68,8 +62,11 @@ class LinearProgram:
         self.row_high.append(np.array([most]))
         self.height += 1
 
-    def solve(self, time_limit_s: float) -> Array | None:
-        """The optimum, or None when there is none in time; raises ImportError without the solver."""
+    def solve(self, time_limit_s: float, *, primal: bool = False) -> Array | None:
+        """The optimum, or None when there is none in time; raises ImportError without the solver.
+
+        `primal`: by the primal simplex, for bounds that were only widened.
+        """
         import highspy
 
         if self.solver is None:
@@ -81,6 +78,7 @@ class LinearProgram:
             self.solver.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX)
             self.solver.passModel(self._model(highspy))
         self.solver.setOptionValue("time_limit", self.solver.getRunTime() + time_limit_s)
+        self.solver.setOptionValue("simplex_strategy", PRIMAL if primal else DUAL)
         self.solver.run()
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
@@ -118,6 +116,10 @@ class LinearProgram:
     def duals(self, rows: Index) -> Array:
         """What one more unit on both sides of each row costs, as of the last optimum."""
         return np.array(self.solver.getSolution().row_dual)[rows]
+
+    def reduced(self, index: Index) -> Array:
+        """What one more unit of each variable costs, as of the last optimum."""
+        return np.array(self.solver.getSolution().col_dual)[index]
 
     def bound(self, index: Index, low: Array, high: Array) -> None:
         """Change the bounds of variables before the next solution."""

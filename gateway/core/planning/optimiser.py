@@ -18,7 +18,6 @@ from gateway.core.planning.fallback import missed, over_limit
 from gateway.core.planning.home import Home
 from gateway.core.planning.hot import missed_heat
 from gateway.core.planning.loads import missed_loads, place_loads
-from gateway.core.planning.lp import value
 from gateway.core.planning.program import Model, build
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.settle import by_rule, free_cars, market_beside, round_cars, round_rest
@@ -39,18 +38,19 @@ def solved(home: Home, like: Model | None = None) -> tuple[Schedule, Model] | No
         return None
     model, first = found
     taken = round_cars(model, first, fixed)
-    limit = home.request.time_limit_s
     # Relays are placed beside cars as these are rounded already.
-    second = model.lp.solve(limit) if home.tanks and len(fixed) < len(home.cars) else first
+    second = model.below_peaks(first) if home.tanks and len(fixed) < len(home.cars) else first
     if second is None:
         return None
     left = round_rest(model, second, taken)
-    second = model.lp.solve(limit)
+    second = model.below_peaks(second)
     if second is not None and (home.runs or home.profiles):
         # Whole blocks are placed beside cars and tanks as these are rounded already.
         used = free_cars(model, second, fixed) + np.minimum(taken.loud_w, left)
         place_loads(model.lp, home, model.loads, market_beside(model, second, model.loads.power.values()), left, used)
-        second = model.lp.solve(limit)
+        second = model.below_peaks(second)
+    if second is not None:
+        second = model.best_peaks(second)
     return None if second is None else (_schedule(model, second), model)
 
 
@@ -85,7 +85,7 @@ def _schedule(model: Model, x: Array) -> Schedule:
     power = {name: _clean(x[index]) for name, index in model.power.items()}
     for name in model.charge:
         power[name] = _clean(x[model.charge[name]] - x[model.discharge[name]])
-    state = {name: value(x, terms) for name, terms in model.state.items()}
+    state = {name: x[index] for name, index in model.state.items()}
     relaxed = [words for car in home.cars for words in missed(home, car, power[car.device.id])]
     relaxed += [words for car in home.cars for words in over_limit(home, car, power[car.device.id])]
     relaxed += [*missed_loads(home, power), *missed_heat(home, state), *_uncomfortable(model, state)]

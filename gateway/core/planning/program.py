@@ -29,7 +29,7 @@ from gateway.core.planning.hedge import reserves
 from gateway.core.planning.home import Battery, Heat, Home
 from gateway.core.planning.hot import add_goal
 from gateway.core.planning.loads import LoadColumns, add_loads
-from gateway.core.planning.lp import Index, LinearProgram, Terms
+from gateway.core.planning.lp import Index, LinearProgram
 from gateway.core.planning.schedule import stored_value
 from gateway.core.planning.slots import Array
 
@@ -52,7 +52,7 @@ LEAST_COMFORT = 0.02
 """However little warmth counts to the owner, a home is not left to freeze."""
 
 NOTHING = np.zeros(0, dtype=np.int32)
-NOT_CONNECTED = Connection((), NOTHING, NOTHING, NOTHING)
+NOT_CONNECTED = Connection((), NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 @dataclass(slots=True)
@@ -64,14 +64,37 @@ class Model:
     power: dict[str, Index] = field(default_factory=dict)
     charge: dict[str, Index] = field(default_factory=dict)
     discharge: dict[str, Index] = field(default_factory=dict)
-    state: dict[str, Terms] = field(default_factory=dict)
-    """Wh of batteries, degC of what is warm: the sum of columns with their signs."""
+    state: dict[str, Index] = field(default_factory=dict)
     out_rows: dict[str, Index] = field(default_factory=dict)
     surplus: dict[str, Index] = field(default_factory=dict)
     connection: Connection = NOT_CONNECTED
     balance: Index = field(default_factory=lambda: NOTHING)
     """The rows of the balance."""
     loads: LoadColumns = field(default_factory=LoadColumns)
+
+    def below_peaks(self, x: Array) -> Array | None:
+        """The optimum with the priced peaks of the solution `x`; with higher ones where those cannot be kept."""
+        lp, tops, limit = self.lp, self.connection.tops, self.home.request.time_limit_s
+        if not len(tops):
+            return lp.solve(limit)
+        lp.bound(tops, x[tops], x[tops] + 1e-3)
+        found = lp.solve(limit)
+        if found is None:
+            lp.bound(tops, x[tops], np.full(len(tops), np.inf))
+            found = lp.solve(limit)
+        return found
+
+    def best_peaks(self, x: Array) -> Array | None:
+        """The optimum from that of `below_peaks`: each peak may move to where its last Wh pays."""
+        lp, tops, limit = self.lp, self.connection.tops, self.home.request.time_limit_s
+        for _ in range(2 if len(tops) else 0):
+            rises = lp.reduced(tops) < 0
+            lp.bound(tops, np.where(rises, x[tops], 0.0), np.where(rises, np.inf, x[tops]))
+            found = lp.solve(limit, primal=True)
+            if found is None:
+                return None
+            x = found
+        return x
 
 
 def build(home: Home, fixed: dict[str, Array]) -> Model:
@@ -158,8 +181,8 @@ def _add_heat(model: Model, heat: Heat, penalty: float) -> None:
     lp.rows(target[:1], target[:1], (state[:1], 1.0), (power[:1], -drive[:1]))
     lp.rows(target[1:], target[1:], (state[1:], 1.0), (state[:-1], -heat.keep[1:]), (power[1:], -drive[1:]))
     lp.rows(heat.low_c, heat.high_c, (state, 1.0), (under, 1.0), (over, -1.0))
-    model.power[name], model.state[name] = power, ((state, 1.0),)
-    add_goal(lp, heat, model.state[name])
+    model.power[name], model.state[name] = power, state
+    add_goal(lp, heat, state)
 
 
 def _add_battery(model: Model, battery: Battery) -> None:
@@ -182,7 +205,7 @@ def _add_battery(model: Model, battery: Battery) -> None:
     if battery.start_wh < battery.floor_wh:
         under = lp.columns(count, 0.0, np.inf, BELOW_RESERVE * hours)
         lp.rows(battery.floor_wh, np.inf, (state, 1.0), (under, 1.0))
-    model.charge[name], model.discharge[name], model.state[name] = charge, discharge, ((state, 1.0),)
+    model.charge[name], model.discharge[name], model.state[name] = charge, discharge, state
 
 
 def _bind_discharge(model: Model, battery: Battery, fixed: dict[str, Array]) -> None:
@@ -203,5 +226,5 @@ def _add_reserves(model: Model) -> None:
     lp, least = model.lp, sum(min(b.start_wh, b.floor_wh) for b in model.home.batteries)
     for kept in reserves(model.home):
         parts = [lp.columns(1, 0.0, width, -worth) for width, worth in zip(kept.widths_wh, kept.worth, strict=True)]
-        held = [(model.state[name][0][0][kept.index : kept.index + 1], 1.0) for name in model.charge]
+        held = [(model.state[name][kept.index : kept.index + 1], 1.0) for name in model.charge]
         lp.total((least, np.inf), *held, *((part, -1.0) for part in parts))

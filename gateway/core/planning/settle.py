@@ -104,7 +104,7 @@ def _place_relay(model: Model, tank: Heat, first: Array, left: Array, quiet: Arr
     Each way is judged by the program itself; the best one's own prices tell one more.
     """
     home, own, cost = model.home, model.power[tank.device.id], np.concatenate(model.lp.cost)
-    near, limit = home.slots.ahead_h < NEAR_H, home.request.time_limit_s
+    near = home.slots.ahead_h < NEAR_H
     best: tuple[float, Array, Array, Array] | None = None
     rooms = rooms_for(home, tank, left, quiet)
     markets = [(room, market_beside(model, first, [own])) for room in rooms]
@@ -112,7 +112,7 @@ def _place_relay(model: Model, tank: Heat, first: Array, left: Array, quiet: Arr
         room, market = markets.pop(0)
         power = hot_enough(tank, best_relay(home, tank, market, room), room)
         model.lp.bound(own[near], power[near], power[near])
-        x = model.lp.solve(limit)
+        x = model.below_peaks(first)
         if x is None:
             break
         if best is None or cost @ x < best[0]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.core.planning.home import Heat, Home
 from gateway.core.planning.hot import MISSED_K
@@ -56,6 +57,18 @@ class Slot:
     goal_c: float
     """A hygiene goal at its end; -inf: none."""
     ways: tuple[Way, ...]
+    """Off first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """All slots of one number of ways, way by way from each temperature of the grid: what it costs, where it leads."""
+
+    cost: Array
+    """Micro-units; infinite where it would become too hot."""
+    left: NDArray[np.intp]
+    share: Array
+    """It leads between two points of the grid: to `left`, and by `share` of the way to the next one."""
 
 
 def best_relay(home: Home, tank: Heat, market: Market, room_w: Array) -> Array:
@@ -64,39 +77,33 @@ def best_relay(home: Home, tank: Heat, market: Market, room_w: Array) -> Array:
     slots = _slots(home, tank, market, room_w)
     start = SWITCH_H * tank.power_w * float(np.median(home.buy_cost))
     end = -stored_value(home) * tank.wh_per_k * grid
-    values = [(end, end)]
-    for slot in reversed(slots):
-        values.append(_values(slot, grid, *values[-1], start))
-    values.reverse()
+    values = _values(slots, grid, end, start)
     power, now, running = np.zeros(len(slots)), tank.start_c, tank.running
     for index, slot in enumerate(slots):
-        way = _chosen(slot, grid, now, *values[index + 1], 0.0 if running else start)
+        way = _chosen(slot, grid, now, *values[index], 0.0 if running else start)
         power[index], running = way.power_w, way.power_w > 0
         now = slot.keep * now + slot.drift_k + way.rise_k
     return power
 
 
 def _slots(home: Home, tank: Heat, market: Market, room_w: Array) -> list[Slot]:
-    hours = home.slots.hours
+    hours, goal = home.slots.hours, tank.hygiene
     drift = (1 - tank.keep) * (tank.around_c - tank.gain_k_per_w * tank.draw_w)
     ways = _ways(home, tank, market, room_w)
-    goal = tank.hygiene
+    columns = (tank.keep, drift, TANK_K_H * hours, tank.low_c, tank.high_c)
     return [
-        Slot(
-            float(tank.keep[i]), float(drift[i]), TANK_K_H * float(hours[i]), float(tank.low_c[i]),
-            float(tank.high_c[i]), goal.goal_c if goal and goal.slot == i else -np.inf, tuple(ways[i]),
-        )
-        for i in range(home.slots.count)
-    ]  # fmt: skip
+        Slot(*numbers, goal.goal_c if goal and goal.slot == i else -np.inf, tuple(ways[i]))
+        for i, numbers in enumerate(zip(*(column.tolist() for column in columns), strict=True))
+    ]
 
 
 def _ways(home: Home, tank: Heat, market: Market, room_w: Array) -> list[list[Way]]:
-    """What each slot offers beside staying off."""
+    """What each slot offers, staying off first."""
     hours, ahead = home.slots.hours, home.slots.ahead_h
     cap = np.minimum(tank.cap_w, room_w)
     far = (ahead >= NEAR_H) & (hours > 0.5)
     extra, rise = (tank.price + EARLY * ahead) * hours, (1 - tank.keep) * tank.gain_k_per_w
-    result: list[list[Way]] = [[] for _ in range(home.slots.count)]
+    result: list[list[Way]] = [[OFF] for _ in range(home.slots.count)]
     for level in LEVELS:
         power = np.where(far, level * cap, tank.power_w)
         cost = market.cost(power) + extra * power
@@ -107,27 +114,54 @@ def _ways(home: Home, tank: Heat, market: Market, room_w: Array) -> list[list[Wa
     return result
 
 
-def _values(slot: Slot, grid: Array, after_off: Array, after_on: Array, start: float) -> tuple[Array, Array]:
-    """The least cost from each temperature of the grid to the end, of a heater that is off, and of one that is on."""
-    then = slot.keep * grid + slot.drift_k
-    off = _missed(slot, then) + np.interp(then, grid, after_off)
-    on = np.full(len(grid), np.inf)
-    for way in slot.ways:
-        warm = then + way.rise_k
-        cost = way.cost + _missed(slot, warm) + np.interp(warm, grid, after_on)
-        on = np.minimum(on, np.where(warm > slot.high_c, np.inf, cost))
-    return np.minimum(off, on + start), np.minimum(off, on)
+def _values(slots: list[Slot], grid: Array, end: Array, start: float) -> list[tuple[Array, Array]]:
+    """The least cost from each temperature at the end of each slot, of a heater that is off, and of one that is on."""
+    steps: dict[int, Steps] = {}
+    place = [0] * len(slots)
+    for ways in {len(slot.ways) for slot in slots}:
+        alike = [i for i, slot in enumerate(slots) if len(slot.ways) == ways]
+        steps[ways] = _steps([slots[i] for i in alike], grid)
+        for position, i in enumerate(alike):
+            place[i] = position
+    # Row by row: the state after staying off, and once for each way of being on.
+    after_off, after_on, result = end, end, [(end, end)]
+    for slot, at in zip(reversed(slots[1:]), reversed(place[1:]), strict=True):
+        found = steps[len(slot.ways)]
+        off = _total(after_off, found, at, 0)
+        on = [_total(after_on, found, at, way) for way in range(1, len(slot.ways))]
+        best = on[0] if len(on) == 1 else np.minimum.reduce(on) if on else np.full(len(grid), np.inf)
+        after_off, after_on = np.minimum(off, best + start), np.minimum(off, best)
+        result.append((after_off, after_on))
+    return result[::-1]
 
 
-def _missed(slot: Slot, then: Array) -> Array:
-    missed = slot.cold * np.maximum(0.0, slot.low_c - then)
-    return missed if slot.goal_c == -np.inf else missed + MISSED_K * np.maximum(0.0, slot.goal_c - then)
+def _total(after: Array, steps: Steps, at: int, way: int) -> Array:
+    """Cost of one way from each temperature, with what follows."""
+    left = steps.left[at, way]
+    here = after.take(left)
+    return np.asarray(steps.cost[at, way] + here + steps.share[at, way] * (after.take(left + 1) - here))
+
+
+def _steps(slots: list[Slot], grid: Array) -> Steps:
+    """Slots with equally many ways, in one go."""
+
+    def each(name: str) -> Array:
+        return np.array([getattr(slot, name) for slot in slots])[:, None, None]
+
+    rise = np.array([[way.rise_k for way in slot.ways] for slot in slots])[:, :, None]
+    cost = np.array([[way.cost for way in slot.ways] for slot in slots])[:, :, None]
+    then = each("keep") * grid + each("drift_k") + rise
+    missed = each("cold") * np.maximum(0.0, each("low_c") - then) + MISSED_K * np.maximum(0.0, each("goal_c") - then)
+    hot = (then > each("high_c")) & (rise > 0)
+    where = np.clip((then - grid[0]) / (grid[1] - grid[0]), 0.0, len(grid) - 1.001)
+    left = where.astype(np.intp)
+    return Steps(np.where(hot, np.inf, cost + missed), left, where - left)
 
 
 def _chosen(slot: Slot, grid: Array, now: float, after_off: Array, after_on: Array, start: float) -> Way:
     then = slot.keep * now + slot.drift_k
     best, least = OFF, _cost(slot, grid, then, after_off)
-    for way in slot.ways:
+    for way in slot.ways[1:]:
         warm = then + way.rise_k
         cost = way.cost + start + _cost(slot, grid, warm, after_on)
         if warm <= slot.high_c and cost < least:

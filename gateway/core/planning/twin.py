@@ -24,7 +24,7 @@ from gateway.core.planning.home import AROUND_C, GAINS_W
 from gateway.core.tariff.limits import import_limit_w
 from gateway.model.charging import ChargingNeeds
 from gateway.model.plan import Plan
-from gateway.model.preferences import Preferences
+from gateway.model.preferences import ChargeMode, Preferences
 from gateway.model.quantity import Quantity
 from gateway.model.site import BatterySpec, ChargerSpec, Device, HeatPumpSpec, Role, Site, WaterHeaterSpec
 from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snapshot
@@ -237,7 +237,9 @@ class Twin:
         share = sun_w if sun_w >= spec.min_current_a * per_amp else 0.0
         now = self.snapshot(index, plan, net_w, {})
         wish = charging_wish(self.setup.site, now, device, share)
-        amps = quiet_car(wish, now, 0.0, per_amp, spec.min_current_a).value
+        amps = wish.value
+        if self.setup.preferences.charging_of(device.id).mode is ChargeMode.SMART:
+            amps = quiet_car(wish, now, 0.0, per_amp, spec.min_current_a).value
         amps = math.floor(10 * min(amps, max(0.0, left_w) / per_amp)) / 10
         return amps * per_amp if amps >= spec.min_current_a else 0.0
 
