@@ -111,7 +111,10 @@ def home(seed: int, steps: tuple[tuple[float, int], ...]) -> PlanRequest:
         )
     signals = []
     if seed % 3 == 0:
-        for i, start in enumerate(starts[:192]):
+        # Prices change by the clock, whenever the plan begins.
+        quarter = now - timedelta(minutes=now.minute % 15)
+        for i in range(193):
+            start = quarter + timedelta(minutes=15 * i)
             price = 250_000 + 120_000 * math.sin(hours[i] / 4) + dice.gauss(0, 30_000) - 25 * sun * (11 < hours[i] < 15)
             signals.append(PricePoint("PRICE", price, start, start + timedelta(minutes=15)))
     tariff = parse_tariff(YAML(typ="safe").load(ROOT / "config/tariffs/demo_tou.yaml"))

@@ -218,7 +218,7 @@ def _parameter(item: Parameter) -> str:
 
 def api() -> str:
     """Every path of the HTTP API, from its OpenAPI document."""
-    home: Any = SimpleNamespace(facts=None, clock=None, bills=None, appliances=None, sources=None)
+    home: Any = SimpleNamespace(facts=None, clock=None, bills=None, appliances=None, sources=None, archive=None, savings=None, plans=None)
     document = create_app(home, settings=WebSettings()).openapi()
     lines = [
         HEADER, "# The HTTP API", "",

@@ -260,6 +260,8 @@ class Gateway:
         start("loads", self.load_watch.run)
         start("housekeeping", self._housekeeping)
         start("ledger", self.ledger.run)
+        start("plan archive", self.home.archive.run)
+        start("savings", self.home.savings.run)
         if self.wiring is not None:
             start("wiring", self.wiring.run)
         start("watchdog", lambda: keep_watch(self.tick, self.clock))

@@ -151,7 +151,7 @@ def _channels(node: list[Any], state: State) -> Found | None:
 
 
 def _value(node: Any, state: State) -> float | None:
-    return _number(node, state.words or _NO_WORDS, switch=state.quantity is Quantity.ON)
+    return _number(node, state.words or _NO_WORDS, switch=state.quantity in (Quantity.ON, Quantity.GRID_PRESENT))
 
 
 def _bounded(found: Found, state: State) -> Found:

@@ -169,10 +169,18 @@ class ToDate:
     tier_wh: float = 0.0
     peaks_w: tuple[tuple[str, tuple[float, ...]], ...] = ()
     """Demand charge's name -> the highest daily peaks so far, highest first, at most `mean_of`."""
+    day: date | None = None
+    """The local day that runs."""
+    today_w: tuple[tuple[str, float], ...] = ()
+    """Demand charge's name -> the peak of `day` so far; where it is high enough it is one of `peaks_w`."""
 
     def peaks(self, name: str) -> tuple[float, ...]:
         """The peaks so far of one demand charge, W."""
         return next((peaks for known, peaks in self.peaks_w if known == name), ())
+
+    def today(self, name: str, day: date) -> float:
+        """The peak so far of one demand charge on a local day that runs, W; 0 when none is known of it."""
+        return next((peak for known, peak in self.today_w if known == name and day == self.day), 0.0)
 
 
 class BillKind(StrEnum):

@@ -22,6 +22,7 @@ from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Rate, Tariff
 from gateway.ports import Clock, FactStore, Store
 from gateway.runtime.appliance_wishes import ApplianceWishes
+from gateway.runtime.archive import PlanArchive
 from gateway.runtime.bills import Bills
 from gateway.runtime.demand_response import DemandResponse
 from gateway.runtime.edits import Edits
@@ -34,12 +35,16 @@ from gateway.runtime.meters import Intake
 from gateway.runtime.notices import Notices
 from gateway.runtime.planning import PlanLoop
 from gateway.runtime.process import usage
+from gateway.runtime.savings import SavingsBook
 from gateway.runtime.shown import DeviceNotes, Health, NextChange
 from gateway.runtime.source_words import SourceState
 from gateway.runtime.sources import Sources
 from gateway.runtime.tick import Tick
 from gateway.runtime.wishes import OwnerWishes
 from gateway.runtime.words import change_sentence, headline, is_done, local_time, next_block
+
+NOTHING_MICRO = 5_000
+"""Less than half a cent is nothing."""
 
 
 @dataclass(slots=True)
@@ -67,6 +72,8 @@ class Home:
     energy: EnergyHistory = field(init=False)
     edits: Edits = field(init=False)
     bills: Bills = field(init=False)
+    archive: PlanArchive = field(init=False)
+    savings: SavingsBook = field(init=False)
     ledger: Ledger = field(init=False)
     appliances: ApplianceWishes = field(init=False)
     sources: Sources = field(init=False)
@@ -75,6 +82,10 @@ class Home:
         self.energy = EnergyHistory(self.site, self.clock, self.store)
         self.appliances = ApplianceWishes(self.site, self.clock, self.store, lambda what: None)
         self.bills = Bills(self.site, self.clock, self.store, self.site_tariff, self._past_spot)
+        self.archive = PlanArchive(self.site, self.clock, self.store, self.plan)
+        self.savings = SavingsBook(
+            self.site, self.clock, self.store, self.site_tariff, self.preferences, self._past_spot
+        )
         self.edits = Edits(self.site, self.clock, self.store, self.changes.touch, self.intake.writing)
 
     async def _past_spot(self, start: datetime, end: datetime) -> Series | None:
@@ -333,7 +344,11 @@ class Home:
 
 
 def _alternative(block: Block, micro: int, co2_g: float, currency: str) -> str:
+    if not block.alternative:
+        return "There is no other way to weigh this against."
+    if abs(micro) < NOTHING_MICRO:
+        return f"{block.alternative[:1].upper()}{block.alternative[1:]} would cost about the same."
     money = f"{abs(micro) / 1e6:.2f} {currency} {'more' if micro >= 0 else 'less'}"
     co2 = f"{abs(co2_g) / 1000:.1f} kg CO2 {'more' if co2_g >= 0 else 'less'}"
-    what = block.alternative or "The alternative"
+    what = block.alternative
     return f"{what[:1].upper()}{what[1:]} would cost {money} and emit {co2}."

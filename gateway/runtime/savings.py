@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 3600.0
+EVERY_S, FIRST_S = 3600.0, 120.0
 READY = timedelta(hours=3)
 """So long after midnight a day's data are in, and the sessions of the evening have mostly ended."""
 AGAIN_DAYS = 3
@@ -52,7 +52,9 @@ class SavingsBook:
     _counted_on: date | None = field(default=None, init=False)
 
     async def run(self) -> None:
-        """Count what is due, now and every hour, until cancelled."""
+        """Count what is due, soon and every hour, until cancelled."""
+        # The first tick and the first plan come before a month of days.
+        await self.clock.sleep(FIRST_S, real_floor=5.0)
         while True:
             try:
                 await self.count_due()

@@ -175,9 +175,7 @@ class Tick:
 
         What lasts longer is said again all the same: the adapter knows what its device still holds, and writes nothing.
         """
-        return (
-            not setpoint.same_wish(sent.accepted) or now - sent.sent_at >= self.timing.command_life_s / 2
-        )
+        return not setpoint.same_wish(sent.accepted) or now - sent.sent_at >= self.timing.command_life_s / 2
 
     async def _apply(self, sent: Sent, setpoint: Setpoint) -> None:
         device = setpoint.device

@@ -10,15 +10,18 @@ from starlette.types import Scope
 
 from gateway.web.api import api_routes
 from gateway.web.appliances import appliance_routes
+from gateway.web.archive import archive_routes
 from gateway.web.bills import bill_routes
 from gateway.web.chargers import charger_routes
 from gateway.web.forms import form_routes
 from gateway.web.guard import Guard
 from gateway.web.history import history_routes
 from gateway.web.login import Login
+from gateway.web.now_cost import now_cost_routes
 from gateway.web.ops import ops_routes
 from gateway.web.pages import STATIC, Pages, page_routes
 from gateway.web.problems import add_problem_handlers
+from gateway.web.savings import savings_routes
 from gateway.web.sessions import session_routes
 from gateway.web.settings import WebSettings
 from gateway.web.sources import source_routes
@@ -62,6 +65,9 @@ def create_app(home: HomeView, *, settings: WebSettings) -> FastAPI:
     app.include_router(session_routes(home, pages))
     app.include_router(appliance_routes(home, pages, home.appliances))
     app.include_router(bill_routes(home, pages, home.bills))
+    app.include_router(savings_routes(home, pages, home.savings))
+    app.include_router(archive_routes(home, pages, home.archive))
+    app.include_router(now_cost_routes(home, pages, home.plans))
     app.mount("/static", KeptFiles(directory=STATIC), "static")
     app.add_middleware(GZipMiddleware, minimum_size=700, compresslevel=6)
     # Added last, so it stands first: nothing is reached without passing it.

@@ -92,5 +92,7 @@ def _figure(name: str, value: ValueOut) -> str:
         return f"{value.value / 1000:,.1f} kWh".replace(",", " ")
     if value.unit == "W":
         return watts(value.value) + (" given" if value.value <= -1 else "")
+    if name == Quantity.GRID_PRESENT.value:
+        return "yes" if value.value else "no"
     digits = 0 if value.unit == "W/m²" else 1
     return f"{value.value:,.{digits}f} {value.unit}".replace(",", " ")

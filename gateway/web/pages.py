@@ -166,12 +166,16 @@ def _add_plan(router: APIRouter, home: HomeView, pages: Pages) -> None:
 
 async def _asked(home: HomeView, rows: list[chart.BlockRow], device: str, start: str) -> dict[str, Any] | None:
     """The row that was touched, with its counterfactual solved anew."""
-    row = next((r for r in rows if (r.device, r.start) == (device, start)), None)
+    # A block that runs begins anew with each plan; who looked at the one before asks by its old start.
+    own = [r for r in rows if r.device == device]
+    row = next((r for r in own if r.start == start), None) or next((r for r in own if r.now and start < r.start), None)
     if row is None:
         return None
     found = home.plan()
     block = (
-        next((b for b in found.blocks if b.device == device and b.start.isoformat() == start), None) if found else None
+        next((b for b in found.blocks if b.device == device and b.start.isoformat() == row.start), None)
+        if found
+        else None
     )
     try:
         _, _, sentence = await home.counterfactual(device, block.start) if block else (0, 0.0, "")

@@ -25,6 +25,7 @@ from gateway.runtime.ledger import LedgerRow
 from gateway.runtime.shown import DeviceNotes, Health, NextChange
 from gateway.runtime.source_words import SourceState
 from gateway.web.bill_book import BillBook
+from gateway.web.savings_book import ArchiveView, PlansView, SavingsView
 
 
 class SessionLedger(Protocol):
@@ -77,6 +78,21 @@ class HomeView(Protocol):
     @property
     def bills(self) -> BillBook:
         """What each month costs, and the real bills."""
+        ...
+
+    @property
+    def archive(self) -> ArchiveView:
+        """What was planned, beside what was measured."""
+        ...
+
+    @property
+    def savings(self) -> SavingsView:
+        """What each day cost less than the baseline."""
+        ...
+
+    @property
+    def plans(self) -> PlansView:
+        """The plan in force, asked for other ways."""
         ...
 
     def source_states(self) -> Sequence[SourceState]:

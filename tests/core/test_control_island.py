@@ -121,6 +121,7 @@ def test_the_battery_serves_the_island_even_when_the_main_meter_died_with_the_gr
     home.run(10, 0, dead)
     assert home.told["inverter"].low == -5_000
     assert home.value("car") == 0
+    assert list(dict(home.alarms)) == ["grid"]
 
 
 def test_a_machine_in_the_middle_of_its_run_is_left_to_finish() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from gateway.model.plan import IntentKind
 from gateway.model.preferences import ChargeMode, ChargingPreference, Preferences
 from gateway.model.setpoint import Limit, LimitKind, Override, Setpoint
 from gateway.model.snapshot import Snapshot
+from gateway.runtime.wish_documents import preferences_document, preferences_from
 from tests.core.homes import SITE, block, plan, snapshot
 from tests.fakes import START
 
@@ -107,6 +109,13 @@ def test_the_plan_knows_the_hold_as_a_charge_that_ends_and_a_rest() -> None:
     assert (charge.start, charge.end) == (START, START + half * HOUR)
     assert (rest.value, rest.start, rest.end) == (0, charge.end, end)
     assert [x.value for x in storm_windows(SITE, STORM, snapshot(soc=100), START)] == [0]
+
+
+def test_the_hold_outlives_a_restart_and_preferences_of_the_last_version_open() -> None:
+    document = json.loads(json.dumps(preferences_document(STORM)))
+    assert preferences_from(document) == STORM
+    del document["storm_until"], document["island_soc_percent"]
+    assert preferences_from(document) == replace(STORM, storm_until=None)
 
 
 @pytest.mark.slow

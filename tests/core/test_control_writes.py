@@ -21,10 +21,10 @@ from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.preferences import Preferences
 from gateway.model.quantity import Quantity as Q
-from gateway.model.setpoint import Setpoint
+from gateway.model.setpoint import Setpoint, SetpointKind
 from gateway.model.site import BatterySpec, Device, Role
 from gateway.model.snapshot import DeviceState, Snapshot
-from tests.core.homes import SITE
+from tests.core.homes import SITE, car
 
 TIMING = ControlTiming()
 STEP_S = 5
@@ -35,16 +35,17 @@ DAYS = {
 }
 
 
-def day(start: datetime, *, follows: bool) -> tuple[int, float, float]:
-    """(writes, Wh over the meter without a battery, with it) of one day."""
+def day(start: datetime, *, follows: bool, car_w: float = 0.0) -> tuple[int, float, float]:
+    """(writes, Wh over the meter without a battery, with it) of one day; a car draws `car_w` from 17 to 21 UTC."""
     spec = BatterySpec(10_000, 5_000, 5_000, follows_meter=follows)
-    home = replace(SITE, devices=(SITE.devices[0], Device("b", "Battery", Role.BATTERY, spec)))
+    home = replace(SITE, devices=(SITE.devices[0], Device("b", "Battery", Role.BATTERY, spec), SITE.devices[2]))
     replay, memory, held, sent_at = Replay(1, load_data()), StorageMemory(), None, 0.0
     power, soc, writes, bare_wh, over_wh = 0.0, 40.0, 0, 0.0, 0.0
     for second in range(0, 86_400, STEP_S):
         now = start + timedelta(seconds=second)
         sun_w = 0.97 * dc_available_w(replay.irradiance_w_m2(now), replay.outdoor_c(now))
-        net_w = sum(replay.load_w(now)) - sun_w
+        drawn_w = car_w if 17 <= now.hour < 21 else 0.0
+        net_w = sum(replay.load_w(now)) - sun_w + drawn_w
         if follows and held is not None:
             power = min(max(-net_w, held.low), held.value)
         elif held is not None:
@@ -57,7 +58,9 @@ def day(start: datetime, *, follows: bool) -> tuple[int, float, float]:
             "b": DeviceState("b", Role.BATTERY, True, 0.5, {Q.POWER: power, Q.SOC: soc}),
         }
         told: dict[str, Setpoint] = {} if held is None else {"b": held}
-        shot = Snapshot(now, devices, {}, Preferences(), commanded=told)
+        cars = {"car": replace(car(), power_w=drawn_w, current_a=(drawn_w / 690,) * 3)}
+        told["car"] = Setpoint("car", SetpointKind.CURRENT, 16.0, now, Authority.PLAN, "")
+        shot = Snapshot(now, devices, cars, Preferences(), commanded=told)
         (wish,), memory = battery_setpoints(home, shot, lambda device: math.inf, TIMING, memory, float(second))
         lasts_s = 0.0 if held is None else (held.until - now + timedelta(seconds=second - sent_at)).total_seconds()
         if not wish.same_wish(held) or second - sent_at >= lasts_s / 2:
@@ -72,6 +75,12 @@ def test_a_real_day_costs_at_most_sixty_writes_and_still_uses_the_sun(name: str,
     writes, bare_wh, over_wh = day(DAYS[name], follows=follows)
     assert writes <= (25 if follows else MOST_A_DAY)
     assert over_wh < (0.86 if follows else 0.93) * bare_wh
+
+
+@pytest.mark.slow
+def test_a_car_that_charges_all_evening_costs_few_writes_though_the_battery_feeds_the_house_only() -> None:
+    writes, _, _ = day(DAYS["april"], follows=True, car_w=11_040.0)
+    assert 16 < writes <= 35
 
 
 WISH = Wish(5_000, Authority.DEFAULT, "", low=-5_000)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gateway.core.planning.optimiser import optimise
@@ -217,3 +218,21 @@ def test_energy_that_is_free_all_day_is_used_early() -> None:
     charging = [s.start.astimezone(ZONE) for s in plan.slots if s.power_w["car"] > 0]
     assert charging[0].hour == 10 and charging[-1].date() == charging[0].date()
     assert charging[-1].hour <= 11
+
+
+def test_where_the_mean_of_peaks_is_billed_today_counts_once_and_is_free_up_to_what_it_reached() -> None:
+    # given a mean of two days, 8 kW today and 2 kW on another day
+    charge = {**MONTHLY, "mean_of": 2}
+    known = ToDate(0.0, (("peak", (8_000.0, 2_000.0)),), NOW.date(), (("peak", 8_000.0),))
+    what = asked(with_tariff=tariff(demand=[charge]), to_date=known)
+    (peaks,) = frozen(what)[0].charges.peaks
+    import_w = np.zeros(frozen(what)[0].slots.count)
+    # when today reaches 8 kW once more, nothing is added; when tomorrow reaches 4 kW, the mean rises by 1 kW
+    assert (peaks.free_of(0), peaks.free_of(1)) == (8_000, 2_000)
+    import_w[peaks.days[0][0][0]] = 8_000.0
+    assert peaks.micro(import_w) == 0
+    import_w[peaks.days[1][0][0]] = 4_000.0
+    assert peaks.micro(import_w) == pytest.approx(peaks.vat * 4.1e6)
+    # and what is told of yesterday is not today's
+    stale = replace(known, day=NOW.date() - timedelta(days=1))
+    assert frozen(replace(what, to_date=stale))[0].charges.peaks[0].free_of(0) == 2_000

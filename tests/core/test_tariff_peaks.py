@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -135,7 +135,11 @@ def test_to_date_holds_the_running_month_up_to_now() -> None:
         *run(local("2026-11-02 12:00"), [6000.0, 99_000.0]),
     ]
     found = to_date(tariff, data, local("2026-11-02 12:15"))
-    assert found == ToDate(3250.0, (("peak", (6000.0, 4000.0)), ("evening", ())))
+    today = date(2026, 11, 2)
+    assert found == ToDate(3250.0, (("peak", (6000.0, 4000.0)), ("evening", ())), today, (("peak", 6000.0),))
+    assert (found.today("peak", today), found.today("evening", today), found.today("peak", date(2026, 11, 3))) == (
+        6000.0, 0.0, 0.0,
+    )  # fmt: skip
 
 
 def test_what_another_peak_costs_begins_above_those_that_count_already() -> None:

@@ -37,7 +37,7 @@ async def month(now: datetime, tariff: Tariff = TARIFF) -> tuple[RunningMonth, F
 
 async def test_the_month_so_far_is_the_main_meters() -> None:
     found, _ = await month(NOW)
-    assert found.so_far() == ToDate(2000.0, (("peak", (6000.0,)),))
+    assert found.so_far() == ToDate(2000.0, (("peak", (6000.0,)),), NOW.date(), (("peak", 2000.0),))
 
 
 async def test_before_anything_was_counted_nothing_is_known() -> None:
@@ -47,7 +47,8 @@ async def test_before_anything_was_counted_nothing_is_known() -> None:
 async def test_a_new_day_begins_its_tiers_again_before_it_is_counted_and_keeps_the_months_peak() -> None:
     found, clock = await month(NOW)
     await clock.advance(timedelta(hours=13).total_seconds())
-    assert found.so_far() == ToDate(0.0, (("peak", (6000.0,)),))
+    assert (found.so_far().tier_wh, found.so_far().peaks("peak")) == (0.0, (6000.0,))
+    assert found.so_far().today("peak", clock.now().date()) == 0
 
 
 async def test_a_new_month_begins_without_the_peaks_of_the_old_one() -> None:

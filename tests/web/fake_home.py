@@ -36,11 +36,13 @@ from gateway.model.site import Device, Role, Site
 from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snapshot
 from gateway.model.tariff import Rate, Tariff
 from gateway.runtime.appliance_wishes import ApplianceWishes
+from gateway.runtime.archive import PlanArchive
 from gateway.runtime.bills import Bills
 from gateway.runtime.edits import Edits
 from gateway.runtime.energy import EnergyHistory, series_of
 from gateway.runtime.installer import Installer
 from gateway.runtime.ledger import LedgerRow
+from gateway.runtime.savings import SavingsBook
 from gateway.runtime.shown import DeviceNotes, Health
 from tests.fakes import FakeClock, FakeStore
 
@@ -204,6 +206,13 @@ def typical() -> dict[str, tuple[float, ...]]:
     }
 
 
+class FakePlans:
+    """Charging now costs what it costs in the scene."""
+
+    async def charge_now(self, device: str) -> tuple[int, float] | None:
+        return 1_730_000, 2_400.0
+
+
 @dataclass
 class FakeLedger:
     """The home's sessions, not yet accounted."""
@@ -268,6 +277,9 @@ class FakeHome:
         self.energy = EnergyHistory(self.site, self.clock, self.store)
         self.installer = Installer([], self.clock, self.store)
         self.ledger = FakeLedger(self)
+        self.archive = PlanArchive(self.site, self.clock, self.store, self.plan)
+        self.savings = SavingsBook(self.site, self.clock, self.store, self.tariff(), self.preferences)
+        self.plans = FakePlans()
         if not self.blank:
             self.keep(interval for name in series_of(self.site) for interval in self.day_of(name))
 

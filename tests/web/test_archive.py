@@ -12,10 +12,7 @@ from gateway.core.metering.resample import local_day
 from gateway.model.archive import ArchivedDay, ArchivedQuarter, PlannedQuarter
 from gateway.model.plan import Block, IntentKind
 from gateway.web.app import create_app
-from gateway.web.archive import archive_routes
 from gateway.web.archive_words import day_sentence, error_sentences, pairs
-from gateway.web.now_cost import now_cost_routes
-from gateway.web.pages import Pages
 from gateway.web.settings import WebSettings
 from tests.web.conftest import OWN, browser
 from tests.web.fake_home import NOW, SITE, ZONE, FakeHome
@@ -52,11 +49,8 @@ class FakePlans:
 
 
 def client_of(home: FakeHome, plans: FakePlans | None = None) -> httpx.AsyncClient:
-    home.archive, home.plans = FakeArchive(), plans or FakePlans()  # type: ignore[attr-defined, assignment]
+    home.archive, home.plans = FakeArchive(), plans or FakePlans()  # type: ignore[assignment]
     app = create_app(home, settings=WebSettings(demo_login=True))
-    pages = Pages(home, app.state.login)
-    app.include_router(archive_routes(home, pages, home.archive))  # type: ignore[attr-defined]
-    app.include_router(now_cost_routes(home, pages, home.plans))  # type: ignore[attr-defined]
     return browser(app, headers={"origin": OWN})  # type: ignore[return-value]
 
 

@@ -12,8 +12,6 @@ import pytest
 
 from gateway.model.savings import BASELINE, Savings, SavingsDay, SavingsMonth
 from gateway.web.app import create_app
-from gateway.web.pages import Pages
-from gateway.web.savings import savings_routes
 from gateway.web.savings_words import month_sentence, picture
 from gateway.web.settings import WebSettings
 from tests.web.conftest import OWN, browser
@@ -45,9 +43,8 @@ class FakeSavings:
 
 def client_of(savings: FakeSavings) -> httpx.AsyncClient:
     home = FakeHome()
-    home.savings = savings  # type: ignore[attr-defined, assignment]
+    home.savings = savings  # type: ignore[assignment]
     app = create_app(home, settings=WebSettings(demo_login=True))
-    app.include_router(savings_routes(home, Pages(home, app.state.login), savings))
     return browser(app, headers={"origin": OWN})  # type: ignore[return-value]
 
 

@@ -27,7 +27,8 @@ from gateway.model.setpoint import Setpoint, SetpointKind
 from gateway.model.site import BatterySpec, Device, Role, Site
 from gateway.model.snapshot import Snapshot
 
-BAND_STEP_W = 100.0
+BAND_STEP_W, MORE_STEP_W = 100.0, 300.0
+"""A band that narrows by this is worth a write; one that only allows more discharge, by the second, W."""
 ISLAND = "The grid is lost: the battery carries the home."
 
 
@@ -147,7 +148,8 @@ def _still(wish: Wish, before: Setpoint | None) -> Wish:
     """A band that hardly moved stays as it was: fewer writes to the inverter; safety moves at once."""
     if before is None or wish.authority is Authority.ELECTRICAL_SAFETY:
         return wish
-    if abs(wish.low - before.low) < BAND_STEP_W and abs(wish.value - before.value) < BAND_STEP_W:
+    narrows_w = wish.low - before.low
+    if -MORE_STEP_W < narrows_w < BAND_STEP_W and abs(wish.value - before.value) < BAND_STEP_W:
         # Not across zero: a battery that must not give, or take, must not do a little of it either.
         if (before.low < 0 <= wish.low) or (before.value > 0 >= wish.value):
             return wish

@@ -151,7 +151,10 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
     after = replace(after, storage=storage, island=island, export=export)
     after = replace(after, solar=solar, heating=heating, phases=runs, sampled_a=guarded.sampled)
     after = replace(after, calm_a=guarded.calm_a, over=guarded.over, at=monotonic)
-    return Decision(tuple(setpoints), after, (*guarded.alarms, *alarms, *islanding.alarms(island)))
+    alarms += islanding.alarms(island)
+    # What a meter without a grid says of safe currents does not hold for an island.
+    alarms += [alarm for alarm in guarded.alarms if not (island.lost and alarm[0] == "meter")]
+    return Decision(tuple(setpoints), after, tuple(alarms))
 
 
 def _noticed(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: ControlTiming) -> ControlMemory:

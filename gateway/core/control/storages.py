@@ -23,9 +23,9 @@ from gateway.model.site import BatterySpec, Device
 SURPLUS, DEFICIT = 1, -1
 TURN_W = 100.0
 """The home's net must be beyond zero by this before the side changes, W."""
-FULL_SHARE, EXTEND_S = 0.95, 30.0
+FULL_SHARE, EXTEND_S = 0.95, 60.0
 """From this part of what those at work can give, standing so long, one more joins."""
-SPARE_SHARE, SHRINK_S = 0.7, 300.0
+SPARE_SHARE, SHRINK_S = 0.7, 600.0
 """Below this part of what one fewer could give, standing so long, one leaves."""
 LEAD_POINTS, LEAD_S = 10.0, 900.0
 """Another takes the lead when its state of charge is better by this, percent points, and so long after the last change."""

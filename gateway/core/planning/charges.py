@@ -42,6 +42,8 @@ class PeakMonth:
     so_far_w: tuple[float, ...]
     days: tuple[tuple[tuple[Where, Array], ...], ...]
 
+    today_w: float = 0.0
+    """The peak so far of the first of `days`, where that day runs already; where it is high enough it is in `so_far_w`."""
     level: int = 0
     """Of a charge in steps: how many steps above the one that is reached anyway the plan may go."""
 
@@ -84,10 +86,20 @@ class PeakMonth:
         """Windows of which only the highest counts: of all days, or of each where the mean of several days is billed."""
         return self.days if self.charge.mean_of > 1 else (tuple(window for day in self.days for window in day),)
 
+    def free_of(self, number: int) -> float:
+        """Up to here one of `rivals` costs nothing more, W: a day that runs counts with what it reached already."""
+        return max(self.free_w, self.today_w) if number == 0 else self.free_w
+
     def micro(self, import_w: Array) -> float:
         """What this import adds to the month's bill, micro-units."""
         peaks = [max(float(share @ import_w[where]) for where, share in day) for day in self.days]
-        most = sorted((*self.so_far_w, *peaks), reverse=True)[: self.charge.mean_of]
+        before = list(self.so_far_w)
+        if peaks and self.today_w > 0:
+            # The day that runs has one peak, not two.
+            peaks[0] = max(peaks[0], self.today_w)
+            if self.today_w in before:
+                before.remove(self.today_w)
+        most = sorted((*before, *peaks), reverse=True)[: self.charge.mean_of]
         return self.vat * (
             demand_net_micro(self.charge, _mean(most)) - demand_net_micro(self.charge, _mean(self.so_far_w))
         )
@@ -171,11 +183,13 @@ def _peaks(request: PlanRequest, charge: DemandCharge, slots: Slots, locals_: li
             day = begun.date()
             windows = found.setdefault(day.replace(day=1), {}).setdefault(day, {})
             windows.setdefault(begun.timestamp(), []).append(index)
-    running = request.now.astimezone(request.tariff.timezone).date().replace(day=1)
+    today = request.now.astimezone(request.tariff.timezone).date()
+    running = today.replace(day=1)
     for month, days in found.items():
         so_far = request.to_date.peaks(charge.name) if month == running else ()
         parts = tuple(tuple(_shares(slots, where) for where in day.values()) for day in days.values())
-        yield PeakMonth(charge, vat_factor(request.tariff), tuple(sorted(so_far, reverse=True)), parts)
+        reached = request.to_date.today(charge.name, today) if today in days else 0.0
+        yield PeakMonth(charge, vat_factor(request.tariff), tuple(sorted(so_far, reverse=True)), parts, reached)
 
 
 def _window_start(local: datetime, window_s: int) -> datetime:

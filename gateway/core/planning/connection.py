@@ -86,16 +86,17 @@ def _charge_peak(lp: LinearProgram, peak: PeakMonth, bought: Sequence[Index]) ->
     """
     if peak.price <= 0 and not peak.charge.steps:
         return
-    for day in peak.rivals:
+    for number, day in enumerate(peak.rivals):
+        free_w = peak.free_of(number)
         top = lp.columns(1, 0.0, np.inf, peak.price)
         yield int(top[0])
         if peak.charge.window_s <= QUARTER_S:
             where = np.concatenate([where for where, _ in day])
             same = np.full(len(where), top[0], dtype=np.int32)
-            lp.rows(-np.inf, peak.free_w, *((step[where], 1.0) for step in bought), (same, -1.0))
+            lp.rows(-np.inf, free_w, *((step[where], 1.0) for step in bought), (same, -1.0))
             continue
         for where, share in day:
-            lp.total((-np.inf, peak.free_w), *((step[where], share) for step in bought), (top, -1.0))
+            lp.total((-np.inf, free_w), *((step[where], share) for step in bought), (top, -1.0))
 
 
 def _charge_tiers(lp: LinearProgram, span: TierSpan, bought: Sequence[Index], hours: Array) -> None:

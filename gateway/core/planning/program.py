@@ -48,6 +48,8 @@ BELOW_RESERVE = 100.0
 TANK_K_H = 2e6
 ROOM_K_H = 1e6
 """Micro-units per kelvin and hour outside the band."""
+STILL = 0.2
+"""A peak is not moved for less than this share of its price."""
 LEAST_COMFORT = 0.02
 """However little warmth counts to the owner, a home is not left to freeze."""
 
@@ -85,11 +87,14 @@ class Model:
         return found
 
     def best_peaks(self, x: Array) -> Array | None:
-        """The optimum from that of `below_peaks`: each peak may move to where its last Wh pays."""
+        """The optimum from that of `below_peaks`: each peak may move to where its last W pays."""
         lp, tops, limit = self.lp, self.connection.tops, self.home.request.time_limit_s
-        for _ in range(2 if len(tops) else 0):
-            rises = lp.reduced(tops) < 0
-            lp.bound(tops, np.where(rises, x[tops], 0.0), np.where(rises, np.inf, x[tops]))
+        price = np.concatenate(lp.cost)[tops]
+        for _ in range(2):
+            worth = lp.reduced(tops)
+            if (np.abs(worth) <= STILL * price).all():
+                break
+            lp.bound(tops, np.where(worth < 0, x[tops], 0.0), np.where(worth < 0, np.inf, x[tops]))
             found = lp.solve(limit, primal=True)
             if found is None:
                 return None

@@ -14,8 +14,8 @@ def quiet_w(home: Home, bought_w: Array) -> Array:
     for peak in home.charges.peaks:
         if peak.price <= 0:
             continue
-        for day in peak.rivals:
-            top = max(peak.free_w, *(float(share @ bought_w[where]) for where, share in day))
+        for number, day in enumerate(peak.rivals):
+            top = max(peak.free_of(number), *(float(share @ bought_w[where]) for where, share in day))
             for where, _ in day:
                 result[where] = np.minimum(result[where], top)
     return result
@@ -27,12 +27,12 @@ def is_enough(energy_wh: float, cap_w: Array, hours: Array) -> bool:
 
 
 def rooms_for(home: Home, tank: Heat, left_w: Array, quiet: Array) -> list[Array]:
-    """What a relay may be given, W: what makes no priced peak, what makes none as batteries help, all there is.
+    """What a relay may be given, W: what makes no priced peak as far as batteries help, all there is.
 
     The home's usual peak is in the market already.
     """
     if not home.charges.peaks or (quiet >= np.minimum(tank.cap_w, left_w)).all():
         return [left_w]
     help_w = sum((battery.discharge_w for battery in home.batteries), np.zeros(home.slots.count))
-    rooms = [quiet, np.minimum(left_w, quiet + help_w), left_w] if home.batteries else [quiet, left_w]
-    return [room for i, room in enumerate(rooms) if not any(np.array_equal(room, other) for other in rooms[:i])]
+    rooms = [np.minimum(left_w, quiet + help_w), left_w]
+    return rooms[:1] if np.array_equal(rooms[0], left_w) else rooms

@@ -31,7 +31,8 @@ from gateway.model.preferences import ChargeMode
 FULL_WH = 100.0
 """What the relaxation gives a car must be more: no start, and no peak, for so little."""
 REFINED = 300
-"""With more slots than this a relay is not placed a second time: the first is nearly as good."""
+"""With more slots than this a relay is placed once: the first way is nearly as good, unless it costs this much more."""
+WORSE = 500_000.0
 
 
 def by_rule(home: Home) -> dict[str, Array]:
@@ -104,7 +105,7 @@ def _place_relay(model: Model, tank: Heat, first: Array, left: Array, quiet: Arr
     Each way is judged by the program itself; the best one's own prices tell one more.
     """
     home, own, cost = model.home, model.power[tank.device.id], np.concatenate(model.lp.cost)
-    near = home.slots.ahead_h < NEAR_H
+    near, fine = home.slots.ahead_h < NEAR_H, home.slots.count > REFINED
     best: tuple[float, Array, Array, Array] | None = None
     rooms = rooms_for(home, tank, left, quiet)
     markets = [(room, market_beside(model, first, [own])) for room in rooms]
@@ -118,7 +119,9 @@ def _place_relay(model: Model, tank: Heat, first: Array, left: Array, quiet: Arr
         if best is None or cost @ x < best[0]:
             best = float(cost @ x), power, x, room
             again = market_beside(model, x, [own])
-        if not markets and rooms and home.slots.count <= REFINED:
+        if fine and best[0] < cost @ first + WORSE:
+            break
+        if not markets and rooms and not fine:
             markets, rooms = [(best[3], again)], []
     if best is None:
         return np.zeros(home.slots.count), first

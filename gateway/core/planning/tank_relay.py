@@ -57,18 +57,22 @@ class Slot:
     goal_c: float
     """A hygiene goal at its end; -inf: none."""
     ways: tuple[Way, ...]
-    """Off first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
-    """All slots of one number of ways, way by way from each temperature of the grid: what it costs, where it leads."""
+class Reach:
+    """Where one way through a slot leads from each temperature of the grid, and what is missed there, micro-units."""
 
-    cost: Array
-    """Micro-units; infinite where it would become too hot."""
+    missed: Array
+    """Infinite where it would become too hot."""
     left: NDArray[np.intp]
     share: Array
     """It leads between two points of the grid: to `left`, and by `share` of the way to the next one."""
+
+    def cost(self, after: Array) -> Array:
+        """With what follows, from each temperature."""
+        here = after.take(self.left)
+        return np.asarray(self.missed + here + self.share * (after.take(self.left + 1) - here))
 
 
 def best_relay(home: Home, tank: Heat, market: Market, room_w: Array) -> Array:
@@ -87,23 +91,22 @@ def best_relay(home: Home, tank: Heat, market: Market, room_w: Array) -> Array:
 
 
 def _slots(home: Home, tank: Heat, market: Market, room_w: Array) -> list[Slot]:
-    hours, goal = home.slots.hours, tank.hygiene
     drift = (1 - tank.keep) * (tank.around_c - tank.gain_k_per_w * tank.draw_w)
-    ways = _ways(home, tank, market, room_w)
-    columns = (tank.keep, drift, TANK_K_H * hours, tank.low_c, tank.high_c)
+    cold, ways, goal = TANK_K_H * home.slots.hours, _ways(home, tank, market, room_w), tank.hygiene
+    columns = (tank.keep.tolist(), drift.tolist(), cold.tolist(), tank.low_c.tolist(), tank.high_c.tolist())
     return [
-        Slot(*numbers, goal.goal_c if goal and goal.slot == i else -np.inf, tuple(ways[i]))
-        for i, numbers in enumerate(zip(*(column.tolist() for column in columns), strict=True))
+        Slot(keep, drift_k, cold_k, low, high, goal.goal_c if goal and goal.slot == i else -np.inf, tuple(ways[i]))
+        for i, (keep, drift_k, cold_k, low, high) in enumerate(zip(*columns, strict=True))
     ]
 
 
 def _ways(home: Home, tank: Heat, market: Market, room_w: Array) -> list[list[Way]]:
-    """What each slot offers, staying off first."""
+    """What each slot offers beside staying off."""
     hours, ahead = home.slots.hours, home.slots.ahead_h
     cap = np.minimum(tank.cap_w, room_w)
     far = (ahead >= NEAR_H) & (hours > 0.5)
     extra, rise = (tank.price + EARLY * ahead) * hours, (1 - tank.keep) * tank.gain_k_per_w
-    result: list[list[Way]] = [[OFF] for _ in range(home.slots.count)]
+    result: list[list[Way]] = [[] for _ in range(home.slots.count)]
     for level in LEVELS:
         power = np.where(far, level * cap, tank.power_w)
         cost = market.cost(power) + extra * power
@@ -116,52 +119,39 @@ def _ways(home: Home, tank: Heat, market: Market, room_w: Array) -> list[list[Wa
 
 def _values(slots: list[Slot], grid: Array, end: Array, start: float) -> list[tuple[Array, Array]]:
     """The least cost from each temperature at the end of each slot, of a heater that is off, and of one that is on."""
-    steps: dict[int, Steps] = {}
-    place = [0] * len(slots)
-    for ways in {len(slot.ways) for slot in slots}:
-        alike = [i for i, slot in enumerate(slots) if len(slot.ways) == ways]
-        steps[ways] = _steps([slots[i] for i in alike], grid)
-        for position, i in enumerate(alike):
-            place[i] = position
-    # Row by row: the state after staying off, and once for each way of being on.
+    known: dict[tuple[float, ...], Reach] = {}
+
+    def reach(slot: Slot, rise_k: float) -> Reach:
+        # Most slots of one length and hour do the same to the water.
+        key = (slot.keep, slot.drift_k, slot.cold, slot.low_c, slot.high_c, slot.goal_c, rise_k)
+        if key not in known:
+            known[key] = _reach(slot, grid, rise_k)
+        return known[key]
+
     after_off, after_on, result = end, end, [(end, end)]
-    for slot, at in zip(reversed(slots[1:]), reversed(place[1:]), strict=True):
-        found = steps[len(slot.ways)]
-        off = _total(after_off, found, at, 0)
-        on = [_total(after_on, found, at, way) for way in range(1, len(slot.ways))]
-        best = on[0] if len(on) == 1 else np.minimum.reduce(on) if on else np.full(len(grid), np.inf)
-        after_off, after_on = np.minimum(off, best + start), np.minimum(off, best)
+    for slot in reversed(slots[1:]):
+        off, on = reach(slot, 0.0).cost(after_off), np.full(len(grid), np.inf)
+        for way in slot.ways:
+            on = np.minimum(on, reach(slot, way.rise_k).cost(after_on) + way.cost)
+        after_off, after_on = np.minimum(off, on + start), np.minimum(off, on)
         result.append((after_off, after_on))
     return result[::-1]
 
 
-def _total(after: Array, steps: Steps, at: int, way: int) -> Array:
-    """Cost of one way from each temperature, with what follows."""
-    left = steps.left[at, way]
-    here = after.take(left)
-    return np.asarray(steps.cost[at, way] + here + steps.share[at, way] * (after.take(left + 1) - here))
-
-
-def _steps(slots: list[Slot], grid: Array) -> Steps:
-    """Slots with equally many ways, in one go."""
-
-    def each(name: str) -> Array:
-        return np.array([getattr(slot, name) for slot in slots])[:, None, None]
-
-    rise = np.array([[way.rise_k for way in slot.ways] for slot in slots])[:, :, None]
-    cost = np.array([[way.cost for way in slot.ways] for slot in slots])[:, :, None]
-    then = each("keep") * grid + each("drift_k") + rise
-    missed = each("cold") * np.maximum(0.0, each("low_c") - then) + MISSED_K * np.maximum(0.0, each("goal_c") - then)
-    hot = (then > each("high_c")) & (rise > 0)
-    where = np.clip((then - grid[0]) / (grid[1] - grid[0]), 0.0, len(grid) - 1.001)
-    left = where.astype(np.intp)
-    return Steps(np.where(hot, np.inf, cost + missed), left, where - left)
+def _reach(slot: Slot, grid: Array, rise_k: float) -> Reach:
+    then = slot.keep * grid + (slot.drift_k + rise_k)
+    missed = slot.cold * np.maximum(0.0, slot.low_c - then) + MISSED_K * np.maximum(0.0, slot.goal_c - then)
+    if rise_k > 0:
+        missed[then > slot.high_c] = np.inf
+    place = np.clip((then - grid[0]) / (grid[1] - grid[0]), 0.0, len(grid) - 1.001)
+    left = place.astype(np.intp)
+    return Reach(missed, left, place - left)
 
 
 def _chosen(slot: Slot, grid: Array, now: float, after_off: Array, after_on: Array, start: float) -> Way:
     then = slot.keep * now + slot.drift_k
     best, least = OFF, _cost(slot, grid, then, after_off)
-    for way in slot.ways[1:]:
+    for way in slot.ways:
         warm = then + way.rise_k
         cost = way.cost + start + _cost(slot, grid, warm, after_on)
         if warm <= slot.high_c and cost < least:

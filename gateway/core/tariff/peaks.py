@@ -181,15 +181,18 @@ def to_date(tariff: Tariff, intervals: Iterable[Interval], now: datetime) -> ToD
     first = midnight(tariff, now.astimezone(tariff.timezone).date().replace(day=1))
     month = data.between(first.timestamp(), now.timestamp())
     tier = data.between(tier_period(tariff, now)[0].timestamp(), now.timestamp())
+    days = {charge.name: day_peaks(tariff, charge, month) for charge in tariff.demand}
+    today = now.astimezone(tariff.timezone).date()
     return ToDate(
         float(np.nansum(tier.import_wh)) if tariff.tiers is not None else 0.0,
-        tuple((charge.name, _highest(tariff, charge, month)) for charge in tariff.demand),
+        tuple((charge.name, _highest(charge, days[charge.name])) for charge in tariff.demand),
+        today,
+        tuple((name, peak.power_w) for name, peaks in days.items() for peak in peaks if peak.day == today),
     )
 
 
-def _highest(tariff: Tariff, charge: DemandCharge, month: Metered) -> tuple[float, ...]:
-    powers = sorted((peak.power_w for peak in day_peaks(tariff, charge, month)), reverse=True)
-    return tuple(powers[: charge.mean_of])
+def _highest(charge: DemandCharge, peaks: list[DayPeak]) -> tuple[float, ...]:
+    return tuple(sorted((peak.power_w for peak in peaks), reverse=True)[: charge.mean_of])
 
 
 def _window_starts(tariff: Tariff, charge: DemandCharge, at: Floats) -> Floats:
