@@ -4,7 +4,8 @@
 
 The program is the planner's own, with what rounding decides as integers: a car draws nothing or at least 6 A, a relay
 is on or off within the 24 h in which the planner decides it, a battery goes one way at a time. HiGHS starts from the
-planner's answer and may take `--seconds` a home (600 for the full figure). Costs are the program's objective, that is
+planner's answer and may take `--seconds` a home (600 for the full figure). It switches relays for nothing, while a plan
+wants at least half a cent for another start: a part of the gap is that. Costs are the program's objective, that is
 money with wishes and stored energy; shares are of the plan's bill (at least 1 EUR). Asserts nothing.
 """
 

@@ -9,7 +9,7 @@ import json
 import sys
 import types
 from collections.abc import Iterator
-from enum import Enum
+from enum import Enum, StrEnum
 from inspect import Parameter, signature
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ from typer.models import OptionInfo  # noqa: E402
 from gateway import sections  # noqa: E402
 from gateway.__main__ import app as command_line  # noqa: E402
 from gateway.assembly import KINDS  # noqa: E402
-from gateway.model.site import Role  # noqa: E402
+from gateway.model.site import Role, Tier  # noqa: E402
 from gateway.web.app import create_app  # noqa: E402
 from gateway.web.settings import WebSettings  # noqa: E402
 
@@ -86,6 +86,8 @@ def site_file() -> str:
         f"| `role` | {_choices(r.value for r in Role)} | | required | What it is to the home; exactly one main_meter |",
         "| `connection` | text | | required | Name of one of the connections above |",
         "| `circuit` | text | | none | The circuit it hangs on; none: directly below the main fuse |",
+        f"| `tier` | {_choices(t.value for t in Tier)} | | by role | What becomes of it while the grid is away: cars, pool "
+        "pumps and appliances are non_essential, all else nice |",
     ]  # fmt: skip
     done: list[type[BaseModel]] = []
     for kind in KINDS.values():
@@ -208,9 +210,10 @@ def _parameter(item: Parameter) -> str:
     names = {str: "text", Path: "path", float: "number", int: "whole number", bool: "switch"}
     low, high = getattr(info, "min", None), getattr(info, "max", None)
     bounds = f" ({low:g} to {high:g})" if low is not None and high is not None else ""
+    kind_words = " or ".join(f"`{one.value}`" for one in plain) if issubclass(plain, StrEnum) else names[plain]
     default = "none" if item.default is None else f"`{item.default}`"
     given = "required" if item.default is Parameter.empty else "off" if switch else default
-    return f"| {name} | {names[plain]}{bounds} | {given} | {_cell(getattr(info, 'help', '') or '')} |"
+    return f"| {name} | {kind_words}{bounds} | {given} | {_cell(getattr(info, 'help', '') or '')} |"
 
 
 # --- the HTTP API
@@ -218,7 +221,9 @@ def _parameter(item: Parameter) -> str:
 
 def api() -> str:
     """Every path of the HTTP API, from its OpenAPI document."""
-    home: Any = SimpleNamespace(facts=None, clock=None, bills=None, appliances=None, sources=None, archive=None, savings=None, plans=None)
+    # The routes only take these along; an OpenAPI document asks none of them.
+    parts = ("facts", "clock", "bills", "appliances", "sources", "archive", "savings", "plans", "questions", "tariffs")
+    home: Any = SimpleNamespace(**dict.fromkeys(parts))
     document = create_app(home, settings=WebSettings()).openapi()
     lines = [
         HEADER, "# The HTTP API", "",

@@ -1,4 +1,4 @@
-"""The command line: `hearth demo`, `run`, `check`, `probe`, `sim`, `import`, `export`, `backup`, `restore`."""
+"""The command line: `hearth demo`, `run`, `check`, `probe`, `sim`, `import`, `export`, `whatif`, `backup`, `restore`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from gateway.whatif_command import whatif
 
 ROOT = Path(__file__).resolve().parent.parent
 app = typer.Typer(
@@ -294,6 +296,9 @@ def export(
             return
         for line in asyncio.run(export_intervals(device, data, first, last, length, site)):
             print(line)
+
+
+app.command()(whatif)
 
 
 @app.command()

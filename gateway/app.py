@@ -62,6 +62,7 @@ from gateway.runtime.watchdog import keep_watch
 from gateway.runtime.wiring import WiringLoop
 from gateway.runtime.wishes import OwnerWishes
 from gateway.site_edit import add_device, file_hash
+from gateway.tariff_folder import TariffFolder
 from gateway.web.settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -160,7 +161,14 @@ class Gateway:
         self.wishes = OwnerWishes(site, clock, store, self._wish_changed)
         self.appliances = ApplianceWishes(site, clock, store, self._wish_changed)
         self.load_watch = LoadWatch(site, clock, store)
-        self.learn = Learn(site, clock, store, lambda: self.plans.cause("forecast"), weather=self.sources.temperature, irradiance=self.sources.irradiance)
+        self.learn = Learn(
+            site,
+            clock,
+            store,
+            lambda: self.plans.cause("forecast"),
+            weather=self.sources.temperature,
+            irradiance=self.sources.irradiance,
+        )
         self.dr = DemandResponse(
             site,
             clock,
@@ -193,6 +201,7 @@ class Gateway:
             site, clock, tariff, self.tick, self.learn, self.dr, self.wishes, self.month, self.sources, self.highest
         )
         self.plans = PlanLoop(clock, store, requests.make, self._planned)
+        self.tick.devices.on_change = lambda device: self.plans.cause("battery")
         self.reporting = Reporting(site, clock, store, self.dr, self.tick, self.plans.without)
         self.home = Home(
             site,
@@ -214,6 +223,7 @@ class Gateway:
             simulated,
             notes=self._notes,
         )
+        self.home.tariffs = TariffFolder(config / "tariffs", site.currency)
         prices = LedgerPrices(site, tariff, lambda: self.dr.timeline, self.sources.spot, self.sources.carbon)
         self.ledger = Ledger(site, clock, store, prices.at, prices.edges)
         self.home.ledger = self.ledger
@@ -314,6 +324,7 @@ class Gateway:
         with suppress(StoreError):
             await self.load_watch.keep()
             await self.intake.flush(final=True)
+        await self.home.questions.close()
         await self.supervisor.stop()
 
     def _installer(self) -> Installer:

@@ -40,6 +40,7 @@ from gateway.runtime.shown import DeviceNotes, Health, NextChange
 from gateway.runtime.source_words import SourceState
 from gateway.runtime.sources import Sources
 from gateway.runtime.tick import Tick
+from gateway.runtime.whatif import Tariffs, WhatIf
 from gateway.runtime.wishes import OwnerWishes
 from gateway.runtime.words import change_sentence, headline, is_done, local_time, next_block
 
@@ -72,6 +73,8 @@ class Home:
     energy: EnergyHistory = field(init=False)
     edits: Edits = field(init=False)
     bills: Bills = field(init=False)
+    questions: WhatIf = field(init=False)
+    tariffs: Tariffs = field(init=False)
     archive: PlanArchive = field(init=False)
     savings: SavingsBook = field(init=False)
     ledger: Ledger = field(init=False)
@@ -85,6 +88,9 @@ class Home:
         self.archive = PlanArchive(self.site, self.clock, self.store, self.plan)
         self.savings = SavingsBook(
             self.site, self.clock, self.store, self.site_tariff, self.preferences, self._past_spot
+        )
+        self.questions = WhatIf(
+            self.site, self.clock, self.store, self.site_tariff, lambda: self.wishes.preferences, self._past_spot
         )
         self.edits = Edits(self.site, self.clock, self.store, self.changes.touch, self.intake.writing)
 

@@ -27,6 +27,7 @@ from gateway.web.settings import WebSettings
 from gateway.web.sources import source_routes
 from gateway.web.stream import Streams
 from gateway.web.view import HomeView
+from gateway.web.whatif import whatif_routes
 
 
 class KeptFiles(StaticFiles):
@@ -68,6 +69,7 @@ def create_app(home: HomeView, *, settings: WebSettings) -> FastAPI:
     app.include_router(savings_routes(home, pages, home.savings))
     app.include_router(archive_routes(home, pages, home.archive))
     app.include_router(now_cost_routes(home, pages, home.plans))
+    app.include_router(whatif_routes(pages, home.questions, home.tariffs))
     app.mount("/static", KeptFiles(directory=STATIC), "static")
     app.add_middleware(GZipMiddleware, minimum_size=700, compresslevel=6)
     # Added last, so it stands first: nothing is reached without passing it.

@@ -24,7 +24,9 @@ from gateway.runtime.installer import Installer
 from gateway.runtime.ledger import LedgerRow
 from gateway.runtime.shown import DeviceNotes, Health, NextChange
 from gateway.runtime.source_words import SourceState
+from gateway.runtime.whatif import Tariffs
 from gateway.web.bill_book import BillBook
+from gateway.web.questions import Questions
 from gateway.web.savings_book import ArchiveView, PlansView, SavingsView
 
 
@@ -102,6 +104,16 @@ class HomeView(Protocol):
     @property
     def appliances(self) -> ApplianceDesk:
         """The runs of appliances that were asked for, and who takes more."""
+        ...
+
+    @property
+    def questions(self) -> Questions:
+        """What would have been."""
+        ...
+
+    @property
+    def tariffs(self) -> Tariffs:
+        """The tariffs that may be asked about."""
         ...
 
     @property

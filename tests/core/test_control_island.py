@@ -18,7 +18,7 @@ from gateway.model.quantity import Quantity as Q
 from gateway.model.setpoint import Setpoint
 from gateway.model.site import ApplianceSpec, Device, PoolPumpSpec, Role, Site, Tier
 from gateway.model.snapshot import DeviceState, GridState, Snapshot
-from tests.core.homes import SITE, snapshot
+from tests.core.homes import BATTERY, SITE, snapshot
 from tests.fakes import START
 
 POOL = Device("pool", "Pool pump", Role.POOL_PUMP, PoolPumpSpec(1_100, 24))
@@ -122,6 +122,15 @@ def test_the_battery_serves_the_island_even_when_the_main_meter_died_with_the_gr
     assert home.told["inverter"].low == -5_000
     assert home.value("car") == 0
     assert list(dict(home.alarms)) == ["grid"]
+
+
+def test_a_battery_that_only_takes_a_power_is_left_to_itself_on_an_island() -> None:
+    plain = replace(HOME.devices[1], spec=replace(BATTERY, follows_meter=False))
+    home = Outage(replace(HOME, devices=(HOME.devices[0], plain, *HOME.devices[2:])))
+    home.run(5, 1)
+    assert home.told["inverter"].low == home.told["inverter"].value
+    home.run(5, 0)
+    assert "inverter" not in home.told
 
 
 def test_a_machine_in_the_middle_of_its_run_is_left_to_finish() -> None:

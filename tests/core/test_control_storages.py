@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from firmware_sim.physics.pv import dc_available_w
+from firmware_sim.physics.replay import Replay, load_data
 from gateway.core.control.batteries import StorageMemory, battery_setpoints
 from gateway.core.control.timing import ControlTiming
 from gateway.model.authority import Authority
@@ -180,3 +183,23 @@ def test_each_keeps_its_reserve() -> None:
     yard.run(1_800, 4_000)
     assert min(yard.soc.values()) > 19.9
     assert {band.authority for band in yard.bands.values()} == {Authority.PROTECTION}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("follows", [(True, True), (False, False), (True, False)])
+def test_two_share_a_real_day_without_a_circle_and_with_few_writes(follows: tuple[bool, ...]) -> None:
+    """Load and sun of firmware_sim/data, half as much again, so that one alone is often too weak; renewals come on top."""
+    yard = Yard(home(*(replace(SMALL, follows_meter=each) for each in follows)), {"b1": 50.0, "b2": 60.0})
+    replay, start = Replay(1, load_data()), datetime(2026, 6, 20, tzinfo=UTC)
+    circles_wh = through_wh = 0.0
+    for second in range(0, 86_400, 10):
+        now = start + timedelta(seconds=second)
+        sun_w = 0.97 * dc_available_w(replay.irradiance_w_m2(now), replay.outdoor_c(now))
+        yard.net_w, yard.second = 1.5 * (sum(replay.load_w(now)) - sun_w), second
+        yard.tick()
+        for _ in range(9):
+            yard._flow()
+        circles_wh += yard.circulating_w / 360
+        through_wh += sum(map(abs, yard.power.values())) / 360
+    assert yard.writes <= 2 * 45
+    assert through_wh > 10_000 and circles_wh <= 0.001 * through_wh

@@ -72,6 +72,17 @@ class FakeFacts:
         return sorted(key for key in self.documents if key.startswith(prefix))
 
 
+class NoTariffs:
+    def names(self):
+        return ()
+
+
+@dataclass
+class NoQuestions:
+    tariff: Tariff
+    last: None = None
+
+
 @dataclass(frozen=True)
 class FakeChange:
     at: datetime
@@ -272,6 +283,7 @@ class FakeHome:
     def __post_init__(self) -> None:
         """Interval data of the day up to now; the rest of the past is empty."""
         self.edits = Edits(self.site, self.clock, self.store, lambda: None, asyncio.Lock())
+        self.questions, self.tariffs = NoQuestions(self.tariff()), NoTariffs()
         self.bills = Bills(self.site, self.clock, self.store, self.tariff())
         self.appliances = ApplianceWishes(self.site, self.clock, self.store, lambda what: None)
         self.energy = EnergyHistory(self.site, self.clock, self.store)

@@ -29,6 +29,8 @@ from gateway.model.snapshot import Snapshot
 
 BAND_STEP_W, MORE_STEP_W = 100.0, 300.0
 """A band that narrows by this is worth a write; one that only allows more discharge, by the second, W."""
+FORCED_STEP_W = 400.0
+"""The plan's charge or discharge must change by this, W."""
 ISLAND = "The grid is lost: the battery carries the home."
 
 
@@ -59,10 +61,11 @@ def battery_setpoints(
     stores = _stores(site, snapshot)
     rooms = {store.device.id: room_w(store.device) for store in stores}
     if island:
-        return [_island(snapshot, store, timing) for store in stores], memory
+        # One that only takes a power is left to itself: without a grid no meter says which.
+        return [_island(snapshot, store, timing) for store in stores if store.spec.follows_meter], memory
     if None in rooms.values() or snapshot.grid_w() is None:
         rest = [_setpoint(snapshot, store, SILENT, timing) for store in stores]
-        return rest, StorageMemory()
+        return rest, replace(memory, steered={name: replace(one, power_w=0.0) for name, one in memory.steered.items()})
     net_w = (snapshot.grid_w() or 0.0) - sum(store.power_w for store in stores)
     bands, team = share_bands(stores, net_w, memory.team, mono)
     fitted = _fitted(site, snapshot, stores, bands, rooms, overloaded=overloaded)
@@ -148,6 +151,8 @@ def _still(wish: Wish, before: Setpoint | None) -> Wish:
     """A band that hardly moved stays as it was: fewer writes to the inverter; safety moves at once."""
     if before is None or wish.authority is Authority.ELECTRICAL_SAFETY:
         return wish
+    if _as_forced(wish, before):
+        return replace(wish, low=before.low, value=before.value)
     narrows_w = wish.low - before.low
     if -MORE_STEP_W < narrows_w < BAND_STEP_W and abs(wish.value - before.value) < BAND_STEP_W:
         # Not across zero: a battery that must not give, or take, must not do a little of it either.
@@ -155,3 +160,12 @@ def _still(wish: Wish, before: Setpoint | None) -> Wish:
             return wish
         return replace(wish, low=before.low, value=before.value)
     return wish
+
+
+def _as_forced(wish: Wish, before: Setpoint) -> bool:
+    """Whether the plan still wants about the same power: each new plan reckons it a little otherwise."""
+    if wish.authority is not Authority.PLAN or before.authority is not Authority.PLAN:
+        return False
+    charges = min(wish.low, before.low) > 0 and wish.value == before.value
+    gives = max(wish.value, before.value) < 0
+    return (charges or gives) and abs(wish.low - before.low) < FORCED_STEP_W

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from gateway.core.control.car import CarWish, car_of
+from gateway.core.control.quiet import quiet_car
 from gateway.core.control.sun import SOLAR_LEAST_ON_S, SolarMemory, falls_short, has_solar, share_sun, surplus
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
@@ -90,7 +91,9 @@ def _mode_wish(snapshot: Snapshot, device: Device, car: CarWish, sun_a: float, v
     if car.mode in (ChargeMode.SOLAR, ChargeMode.MIN_SOLAR):
         return _solar_wish(car, snapshot.chargers.get(device.id), sun, kept_on, has_solar(site))
     block = snapshot.plan.block(device.id, snapshot.now) if snapshot.plan else None
-    return _plan_wish(block, sun, car, volts, kept_on)
+    status = snapshot.chargers.get(device.id)
+    own_w = (status.power_w or 0.0) if status is not None else 0.0
+    return quiet_car(_plan_wish(block, sun, car, volts, kept_on), snapshot, own_w, volts, car.min_a)
 
 
 def _solar_wish(car: CarWish, status: ChargerStatus | None, sun_a: float, kept_on: bool, solar: bool) -> Wish:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from gateway.core.control.draws import in_force, spec_of
+from gateway.core.control.quiet import quiet_battery
 from gateway.core.control.storm import storm_limits
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
-from gateway.model.plan import Block, IntentKind
+from gateway.model.plan import Block, IntentKind, Plan
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import Limit, LimitKind
 from gateway.model.site import BatterySpec, Device, Role, Site
@@ -19,6 +21,8 @@ CAR_DRAWS_W = 500.0
 
 
 SILENT = Wish(0.0, Authority.ELECTRICAL_SAFETY, "The battery rests because the main meter is silent.", low=0.0)
+SHORT = timedelta(minutes=10)
+"""A plan that is made anew every five minutes often begins with a slot or two of something else."""
 RESERVE_POINTS = 1.0
 """A battery that stopped at its reserve gives again so much above it, percent points."""
 
@@ -43,10 +47,21 @@ def battery_wish(
 def own_wish(site: Site, snapshot: Snapshot, device: Device) -> Wish:
     """The band it should have by plan, events, overrides and its own protection, whatever stands beside it."""
     spec = device.spec if isinstance(device.spec, BatterySpec) else BatterySpec(0.0, 0.0, 0.0)
-    block = snapshot.plan.block(device.id, snapshot.now) if snapshot.plan else None
+    block = _worth_a_write(snapshot.plan, device, snapshot.now) if snapshot.plan else None
     limits = (*snapshot.limits, *storm_limits(site, snapshot.preferences, snapshot.now))
     wish = _event(_intent(block, spec), limits, device, spec)
-    return _protect(_override(wish, snapshot, device), snapshot, device, spec)
+    several = sum(isinstance(other.spec, BatterySpec) for other in site.devices)
+    wish = quiet_battery(_override(wish, snapshot, device), snapshot, spec, share=1 / max(1, several))
+    return _protect(wish, snapshot, device, spec)
+
+
+def _worth_a_write(plan: Plan, device: Device, now: datetime) -> Block | None:
+    """The block in force, or the next where this one is too short to tell an inverter twice for it."""
+    block = plan.block(device.id, now)
+    if block is None or block.end - block.start >= SHORT:
+        return block
+    after = plan.block(device.id, block.end)
+    return block if after is None else after
 
 
 def power_of(snapshot: Snapshot, device: Device) -> float | None:

@@ -28,7 +28,7 @@ class ControlTiming:
     """Every command ends by itself after this; it is refreshed at half of it."""
     band_life_s: float = 10_800.0
     """A battery's band around zero: it only follows the meter, whoever is gone."""
-    forced_life_s: float = 900.0
+    forced_life_s: float = 1_800.0
     """A battery's forced power, or a cut of the sun."""
     steered_life_s: float = 7_200.0
     """The power of a battery that cannot follow the meter itself."""

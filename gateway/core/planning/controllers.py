@@ -126,12 +126,16 @@ def to_date(tariff: Tariff, start: datetime, grid_w: Array, index: int) -> ToDat
     first = midnight(tariff, now.astimezone(tariff.timezone).date().replace(day=1)).timestamp()
     month = _metered(origin, grid_w, max(0, int((first - origin) // STEP_S)), index)
     tier = tier_period(tariff, now)[0].timestamp()
+    days = {charge.name: (charge, day_peaks(tariff, charge, month)) for charge in tariff.demand}
+    today = now.astimezone(tariff.timezone).date()
     return ToDate(
         float(month.import_wh[month.start >= tier].sum()) if tariff.tiers is not None else 0.0,
         tuple(
-            (c.name, tuple(sorted((p.power_w for p in day_peaks(tariff, c, month)), reverse=True)[: c.mean_of]))
-            for c in tariff.demand
+            (name, tuple(sorted((p.power_w for p in peaks), reverse=True)[: charge.mean_of]))
+            for name, (charge, peaks) in days.items()
         ),
+        today,
+        tuple((name, p.power_w) for name, (_, peaks) in days.items() for p in peaks if p.day == today),
     )
 
 

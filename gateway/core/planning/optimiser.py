@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from gateway.core.planning.connection import above_usual, unused_sun
+from gateway.core.planning.exchange import exchanged
 from gateway.core.planning.fallback import missed, over_limit
 from gateway.core.planning.home import Home
 from gateway.core.planning.hot import missed_heat
@@ -51,6 +52,8 @@ def solved(home: Home, like: Model | None = None) -> tuple[Schedule, Model] | No
         second = model.below_peaks(second)
     if second is not None:
         second = model.best_peaks(second)
+    if second is not None:
+        second = exchanged(model, second, taken.driving)
     return None if second is None else (_schedule(model, second), model)
 
 

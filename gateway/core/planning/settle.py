@@ -94,9 +94,23 @@ def round_rest(model: Model, first: Array, taken: Taken) -> Array:
         if bounds is not None:
             model.lp.bound(model.power[pump.device.id], *bounds)
             left = np.maximum(0.0, left - bounds[0])
-    for battery in home.batteries:
-        _one_way(model, battery, first, taken.driving)
+    bind_batteries(model, first, taken.driving)
     return left
+
+
+def bind_batteries(model: Model, x: Array, driving: Mask) -> None:
+    """Each battery bound to the way it goes in each slot of a solution; no battery feeds the grid past a car."""
+    for battery in model.home.batteries:
+        _one_way(model, battery, x, driving)
+
+
+def free_batteries(model: Model) -> None:
+    """Each battery may go either way again."""
+    count = model.home.slots.count
+    for battery in model.home.batteries:
+        name = battery.device.id
+        model.lp.bound(model.charge[name], np.zeros(count), _most_w(model, battery))
+        model.lp.bound(model.discharge[name], np.zeros(count), battery.discharge_w)
 
 
 def _place_relay(model: Model, tank: Heat, first: Array, left: Array, quiet: Array) -> tuple[Array, Array]:
@@ -175,11 +189,14 @@ def _one_way(model: Model, battery: Battery, first: Array, driving: Mask) -> Non
     name, home = battery.device.id, model.home
     charge, discharge = model.charge[name], model.discharge[name]
     inward = first[charge] > first[discharge]
-    sun = np.maximum(0.0, -home.base_w)
-    most = np.where(battery.only_sun, np.minimum(battery.charge_w, sun), battery.charge_w)
     zero = np.zeros(home.slots.count)
-    model.lp.bound(charge, zero, np.where(inward, most, 0.0))
+    model.lp.bound(charge, zero, np.where(inward, _most_w(model, battery), 0.0))
     model.lp.bound(discharge, zero, np.where(inward, 0.0, battery.discharge_w))
     if battery.export.any() and driving.any() and not home.request.preferences.battery_to_car:
         rows = model.out_rows[name][driving & battery.export]
         model.lp.bound_rows(rows, np.full(len(rows), -np.inf), np.maximum(0.0, home.base_w[driving & battery.export]))
+
+
+def _most_w(model: Model, battery: Battery) -> Array:
+    sun = np.maximum(0.0, -model.home.base_w)
+    return np.where(battery.only_sun, np.minimum(battery.charge_w, sun), battery.charge_w)
