@@ -141,6 +141,8 @@ class ApplianceWishes:
             raise WishRefused("The time by which it should be done needs its time zone.")
         if done_by > now + LONGEST:
             raise WishRefused("A run can be asked for at most 7 days ahead.")
+        if start >= done_by:
+            raise WishRefused("The time from which it may run lies after the time by which it should be done.")
         if start + lasts > done_by:
             earliest = (start + lasts).astimezone(self.site.timezone)
             raise WishRefused(

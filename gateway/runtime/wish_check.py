@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
+
 from gateway.model.errors import WishRefused
 from gateway.model.preferences import ChargingPreference, Departure, Preferences, Vehicle
-from gateway.model.site import Role, Site
+from gateway.model.site import Role, Site, WaterHeaterSpec
+from gateway.runtime.wish_bounds import check_times
 
 CONSENTS = {"binding", "voluntary", "none"}
 MOST_DEPARTURES = 14
@@ -12,8 +15,9 @@ MOST_VEHICLES = 20
 MOST_SPANS = 14
 
 
-def check(preferences: Preferences, site: Site) -> None:
-    """Raises WishRefused with the reason when preferences cannot hold at a site."""
+def check(preferences: Preferences, site: Site, now: datetime) -> None:
+    """Raises WishRefused with the reason when preferences cannot hold at a site; `now` is aware UTC."""
+    check_times(preferences, now)
     _check_home(preferences)
     _check_vehicles(preferences.vehicles)
     chargers = {device.id for device in site.of_role(Role.EV_CHARGER)}
@@ -34,10 +38,6 @@ def _check_home(preferences: Preferences) -> None:
         raise WishRefused("The least water temperature lies between 30 and 70 °C.")
     _check_schedule(preferences)
     _check_hygiene(preferences)
-    if preferences.vacation_until is not None and preferences.vacation_until.tzinfo is None:
-        raise WishRefused("The end of the vacation needs its time zone.")
-    if preferences.storm_until is not None and preferences.storm_until.tzinfo is None:
-        raise WishRefused("The end of the storm hold needs its time zone.")
     if not 0 <= preferences.island_soc_percent <= 100:
         raise WishRefused("The charge kept while the grid is lost is a percentage between 0 and 100.")
     if not 0 <= preferences.comfort_weight <= 1:
@@ -56,7 +56,7 @@ def _check_schedule(preferences: Preferences) -> None:
             raise WishRefused("Each band of the comfort schedule must lie between 5 and 30 °C, lower end first.")
         if not span.days or any(day not in range(7) for day in span.days):
             raise WishRefused("Each entry of the comfort schedule needs at least one day of the week.")
-        if span.start == span.end:
+        if span.start == span.end != time(0):
             raise WishRefused("An entry of the comfort schedule must end at another time than it begins.")
 
 
@@ -65,6 +65,24 @@ def _check_hygiene(preferences: Preferences) -> None:
         raise WishRefused("The temperature for hygiene lies between 50 and 80 °C.")
     if not 0 <= preferences.hygiene_days <= 60:
         raise WishRefused("Hygiene is asked for every 1 to 60 days, or 0 for never.")
+
+
+def check_new_hygiene(preferences: Preferences, held: Preferences, site: Site) -> None:
+    """Raises WishRefused for a newly asked hygiene that a tank's thermostat stops below.
+
+    What was in force before, the defaults among it, is no reason to refuse another wish.
+    """
+    asked = (preferences.hygiene_c, preferences.hygiene_days)
+    if asked == (held.hygiene_c, held.hygiene_days) or preferences.hygiene_days <= 0:
+        return
+    for device in site.of_role(Role.WATER_HEATER):
+        most = device.spec.max_temperature_c if isinstance(device.spec, WaterHeaterSpec) else asked[0]
+        if most < preferences.hygiene_c:
+            raise WishRefused(
+                f"{device.name}: the tank's thermostat stops at {most:g} °C: it cannot be heated to "
+                f"{preferences.hygiene_c:g} °C against legionella. Set the thermostat higher (max_temperature_c in "
+                "the site file), or ask for hygiene every 0 days, which is never."
+            )
 
 
 def _check_charging(wish: ChargingPreference) -> None:

@@ -15,7 +15,8 @@ from gateway.model.preferences import Preferences
 from gateway.model.setpoint import Override
 from gateway.model.site import Role, Site
 from gateway.ports import Clock, Store
-from gateway.runtime.wish_check import check
+from gateway.runtime.wish_bounds import bounded
+from gateway.runtime.wish_check import check, check_new_hygiene
 from gateway.runtime.wish_documents import preferences_document, preferences_from
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,9 @@ class OwnerWishes:
         document = await self.store.get(PREFERENCES) or {}
         kept = await self.store.get(OVERRIDES) or {}
         try:
-            self.preferences = preferences_from(document)
+            self.preferences, changed = bounded(preferences_from(document), self.clock.now())
+            for words in changed:
+                log.warning("stored wishes: %s", words)
             self.overrides = tuple(_override_from(item) for item in kept.get("overrides", []))
         except (ValueError, TypeError, KeyError) as error:
             log.error("stored wishes cannot be read (%s): defaults hold until they are set again", error)
@@ -59,7 +62,8 @@ class OwnerWishes:
 
     async def set_preferences(self, preferences: Preferences, who: str) -> None:
         """Keep new preferences; raises WishRefused with the reason when they cannot be."""
-        check(preferences, self.site)
+        check(preferences, self.site, self.clock.now())
+        check_new_hygiene(preferences, self.preferences, self.site)
         async with self._turn:
             await self.store.put(PREFERENCES, preferences_document(preferences))
             self.preferences = preferences

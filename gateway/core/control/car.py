@@ -21,6 +21,8 @@ ONBOARD_EFFICIENCY = 0.9
 VACATION_SOC_PERCENT = 60.0
 """A car that stands for weeks is kept no fuller than this, unless the sun or the owner's return asks for more."""
 LONG_AWAY = timedelta(days=2)
+MOST_AWAY = timedelta(days=400)
+"""No vacation is looked beyond this: near the calendar's end no day has a next one."""
 DAYS_AHEAD = 8
 """A weekly departure comes again within so many days, whatever the clocks do."""
 
@@ -96,7 +98,7 @@ def departures(
     A wall time that the clocks skip is the instant they skip to; one that comes twice is the first of the two.
     """
     plans = wish.departures or (Departure(wish.ready_by),)
-    first = max(now, away_until) if away_until is not None else now
+    first = max(now, min(away_until, now + MOST_AWAY)) if away_until is not None else now
     today = first.astimezone(zone).date()
     found = []
     for day in (today + timedelta(days=ahead) for ahead in range(DAYS_AHEAD)):

@@ -145,9 +145,12 @@ class Tree:
         calm = all(cap - margin >= value for cap, margin, value in zip(caps, margins, shown, strict=True))
         calm = calm and all(drawn.obeys for drawn in heard)
         low = _sum([_spread(drawn, drawn.low, volts) for drawn in heard])
-        # A car in doubt is told its minimum in an overload; whether it is stopped waits for its word (see pressing).
-        over = any(a > cap + TAKES_A for a, cap in zip(branch.currents, caps, strict=False))
-        high = _sum([_spread(drawn, _likely(drawn, calm or (over and not drawn.sure)), volts) for drawn in heard])
+        likely = _sum([_spread(drawn, _likely(drawn, calm), volts) for drawn in heard])
+        # No later cut would be followed in time: whoever cannot certainly give enough by its minimum is stopped at once.
+        certain = _sum([_spread(drawn, min(_likely(drawn, calm), drawn.sure_a), volts) for drawn in heard])
+        over = [a > cap + TAKES_A for a, cap in zip(branch.currents, caps, strict=False)]
+        one, two, three = (certain[p] if over[p] else likely[p] for p in range(3))
+        high = one, two, three, likely[3]
         # What the meter fell since the cars told their draw may be a car that comes back: it is in nobody's room yet.
         # It may as well be the battery: it cuts nobody, but leaves a doubt that counts in an overload (see pressing).
         return _Load(_less(shown, high), _less(shown, _less(low, _fallen(heard, volts))))

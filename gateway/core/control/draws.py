@@ -21,6 +21,9 @@ TAKES_A = 1.0
 METER_LAG_S = 1.0
 """A charger's sample and the meter's word this close count as taken together, s."""
 
+HIGH_VOLTAGE = 1.1
+"""Supply may be a tenth above its nominal voltage (EN 50160)."""
+
 METER_SHOWS_S = 2.0
 """A meter may take so long to show what a charger's sample shows already, s."""
 
@@ -46,6 +49,13 @@ class Draw:
     """False: it was raised and has not told since, or tells nothing: what it may have reached is far above `low`."""
     fallen: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """How far the main meter fell since it told its draw, A per phase: the car itself may have, and may come back."""
+    certain: float | None = None
+    """What it surely drew by the meters' last words where that is less than `high`, A: no cut gives more than that."""
+
+    @property
+    def sure_a(self) -> float:
+        """What it certainly draws, A: `high` where nothing is in doubt."""
+        return self.high if self.certain is None else min(self.high, self.certain)
 
     @property
     def most(self) -> float:
@@ -106,6 +116,10 @@ def draws(
     chargers = list(site.of_role(Role.EV_CHARGER))
     rises = _rises(chargers, snapshot, timing, past, past.calm or currents, mono)
     found = {charger.id: draw(snapshot, charger, timing, past, mono, rises[charger.id]) for charger in chargers}
+    for charger in chargers:
+        if found[charger.id].certain == 0.0:
+            least = _by_power(snapshot.chargers[charger.id], found[charger.id].phases, site.nominal_voltage_v)
+            found[charger.id] = replace(found[charger.id], certain=least)
     return {name: replace(drawn, fallen=_fallen(past.sampled.get(name, ()), currents)) for name, drawn in found.items()}
 
 
@@ -162,11 +176,15 @@ def draw(
         # The limit of one that does not obey bounds nothing: it counts with what was measured, and for more at its maximum.
         known = measured if before is None else min(measured, before)
         sure = taken >= timing.follow_s or limit <= known + TAKES_A
-        return replace(found, low=least if lies else min(found.low, least), phases=phases, obeys=not lies, sure=sure)
+        # After a raise, and after a cut that no sample shows yet, it surely drew what it told, and perhaps more.
+        certain = found.high if taken >= timing.follow_s or 0 < taken and limit <= known else measured
+        return replace(
+            found, low=least if lies else min(found.low, least), phases=phases, obeys=not lies, sure=sure, certain=certain
+        )
     if not status.transaction:
         return Draw(0.0, 0.0, phases=phases, obeys=not lies)
     high = (before or limit) if since <= timing.settle_s else limit
-    return Draw(0.0, high, phases=phases, obeys=not lies, sure=False)
+    return Draw(0.0, high, phases=phases, obeys=not lies, sure=False, certain=0.0)
 
 
 def in_force(snapshot: Snapshot, charger: Device) -> float:
@@ -284,6 +302,14 @@ def _between(
         return Draw(low, known)
     # Far below its limit it draws what it draws for reasons of its own, and the limit says nothing of it.
     return Draw(low, max(measured, limit) if limit - measured <= TAKES_A else measured)
+
+
+def _by_power(status: ChargerStatus, phases: tuple[int, ...], volts: float) -> float:
+    """The least A per phase of a car whose charger tells its power only: on all its phases, at a high voltage."""
+    fresh = status.meter_age_s is not None and status.meter_age_s <= 2 * status.sample_interval_s
+    if status.power_w is None or not fresh:
+        return 0.0
+    return max(0.0, status.power_w) / len(phases) / (volts * HIGH_VOLTAGE)
 
 
 def _measured(status: ChargerStatus, phases: tuple[int, ...]) -> tuple[float | None, float]:
