@@ -78,7 +78,9 @@ def main(argv: list[str]) -> None:
     parser.add_argument(
         "--left-on", type=float, default=0.0, metavar="W", help="a constant load somebody forgot, on L1"
     )
+    parser.add_argument("--cooling", action="store_true", help="the heat pump's thermostat stands in cooling")
     args = parser.parse_args(argv)
     clock = clock_from(args)
-    home = Home(clock.now(), args.seed, Replay(args.seed, load_data()), left_on_w=args.left_on)
+    replay = Replay(args.seed, load_data())
+    home = Home(clock.now(), args.seed, replay, left_on_w=args.left_on, cools=args.cooling)
     run_process(House(home, clock).run(args.port))

@@ -16,6 +16,7 @@ from adapters.sources.settings import CarbonSettings, PricesSettings, SourceSett
 from adapters.sqlite.store import SqliteStore
 from gateway.charger_house import ChargerHouse
 from gateway.config import DeviceEntry, Kind, SiteFile
+from gateway.core.demand_response.strategies import Strategies, parse_strategies
 from gateway.core.tariff.rates import parse_tariff
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.site import Role
@@ -220,7 +221,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise SiteFileError([Finding(str(path), "there is no such file", f"Known: {known}.")]) from error
     except YAMLError as error:
         raise SiteFileError([Finding(str(path), f"is not YAML: {error}", "Mend the line named.")]) from error
-    return dict(document)
+    except ValueError as error:  # bytes that are no UTF-8 text, or a number of thousands of digits
+        raise SiteFileError([Finding(str(path), f"holds what cannot be read: {str(error)[:80]}", "Save it as UTF-8 text.")]) from error
+    if not isinstance(document, dict):
+        what = "is empty" if document is None else "is no map of keys"
+        raise SiteFileError([Finding(str(path), what, "Write 'key: value' lines, as the files beside it have them.")])
+    return {str(key): value for key, value in document.items()}
+
+
+def load_strategies(path: Path) -> Strategies:
+    """A table of config/dr; raises SiteFileError."""
+    try:
+        return parse_strategies(read_yaml(path))
+    except ValueError as error:
+        raise SiteFileError(
+            [Finding(str(path), str(error), "Correct it: config/dr/default.yaml is a sound one.")]
+        ) from error
 
 
 def load_tariff(path: Path, currency: str) -> Tariff:
@@ -229,6 +245,9 @@ def load_tariff(path: Path, currency: str) -> Tariff:
         tariff = parse_tariff(read_yaml(path))
     except Finding as finding:
         raise SiteFileError([Finding(f"{path}: {finding.where}", finding.what, finding.remedy)]) from finding
+    if tariff.id != path.stem:
+        what = f"'{tariff.id}' is not the file's name"
+        raise SiteFileError([Finding(f"{path}: id", what, f"Write id: {path.stem}, or rename the file.")])
     if tariff.currency != currency:
         what = f"counts in {tariff.currency}, but the site's currency is {currency}"
         raise SiteFileError([Finding(str(path), what, "Choose another tariff, or correct site.currency.")])

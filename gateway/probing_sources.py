@@ -45,7 +45,9 @@ async def asked(source: Source, site: Site, now: datetime) -> list[str]:
         return [str(error)]
     finally:
         await source.close()
-    dropped = [f"{source.name}: {source.dropped} values could not be read"] if source.dropped else []
+    dropped = (
+        [f"{source.name}: {source.dropped} values could not be read: {source.dropped_why}"] if source.dropped else []
+    )
     return [f"{source.name} ({source.title}): {_words(series, site, now)}" for series in told] + dropped
 
 

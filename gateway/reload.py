@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from adapters.ocpp.settings import OcppDeviceSettings
-from gateway.assembly import CONFIG, KINDS, load_tariff, read_yaml
+from gateway.assembly import CONFIG, KINDS, load_strategies, load_tariff
 from gateway.config import SiteFile, load_site
-from gateway.core.demand_response.strategies import parse_strategies
 from gateway.model.errors import Finding, SiteFileError, WishRefused
 from gateway.model.tariff import Tariff
 from gateway.web.settings import WebSettings
@@ -31,8 +30,9 @@ def read_site(path: Path) -> SiteFile:
 
 
 def read_basis(path: Path, config: Path = CONFIG) -> Basis:
-    """The site file and its tariff; raises SiteFileError."""
+    """The site file and its tariff, its strategies read too; raises SiteFileError."""
     site_file = read_site(path)
+    load_strategies(config / "dr" / f"{site_file.strategies}.yaml")
     return Basis(site_file, load_tariff(site_file.site_tariff_path(config), site_file.site.currency))
 
 
@@ -47,7 +47,6 @@ def read_anew(held: SiteFile, config: Path = CONFIG) -> Basis:
     new = [each for each in basis.site_file.findings if (each.what, each.remedy) not in known and _breaks(each)]
     if new:
         raise SiteFileError(new)
-    parse_strategies(read_yaml(config / "dr" / f"{basis.site_file.strategies}.yaml"))
     return basis
 
 

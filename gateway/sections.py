@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import time
-from typing import Annotated, Literal, Self
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gateway.model.site import (
     ApplianceSpec,
@@ -22,6 +23,23 @@ from gateway.model.site import (
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _time_of_day(value: Any) -> time:
+    """Only what says hours and minutes: a lone 8 would be taken for eight seconds, 08:00Z for another place's hour."""
+    if isinstance(value, time) and value.tzinfo is None:
+        return value
+    # YAML 1.1 reads an unquoted 17:00 as the sexagesimal number 1020.
+    if isinstance(value, int) and not isinstance(value, bool) and (value == 0 or 60 <= value <= 1440):
+        value = f"{value // 60:02d}:{value % 60:02d}"
+    if not isinstance(value, str) or not _HH_MM.fullmatch(value):
+        raise ValueError('is no time of day; write local time as "HH:MM" in quotes, without a zone')
+    return time(0) if value == "24:00" else time.fromisoformat(value)
+
+
+_HH_MM = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
+"""Local wall time, "HH:MM"; "24:00" is the midnight that ends a day."""
 
 
 class SiteSection(Strict):
@@ -67,6 +85,9 @@ class CircuitSection(Strict):
         return Circuit(circuit_id, self.name or circuit_id, fuse, self.limit_w, self.parent, self.meter)
 
 
+PowerAtSoc = tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]]
+
+
 class BatterySection(Strict):
     """A battery as the plan sees it."""
 
@@ -83,11 +104,24 @@ class BatterySection(Strict):
     follows_meter: bool = Field(
         default=True, description="Keeps the grid at zero by itself inside its band; false: it only takes a power"
     )
+    power_by_soc: tuple[PowerAtSoc, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Rows [SoC %, most charging W, most discharging W] where a full, empty or small battery takes or "
+        "gives less: linear between rows, flat outside; none by default",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.min_soc_percent >= self.max_soc_percent:
             raise ValueError("min_soc_percent must be below max_soc_percent")
+        if any(low[0] >= high[0] for low, high in pairwise(self.power_by_soc)):
+            raise ValueError("power_by_soc: the SoC must rise from row to row")
+        if any(row[1] > self.max_charge_w or row[2] > self.max_discharge_w for row in self.power_by_soc):
+            raise ValueError("power_by_soc: no row may pass max_charge_w or max_discharge_w")
+        for column, most in ((1, "charge"), (2, "discharge")):
+            if self.power_by_soc and not any(row[column] > 0 for row in self.power_by_soc):
+                raise ValueError(f"power_by_soc: some row must let it {most}")
         return self
 
     def spec(self) -> BatterySpec:
@@ -145,7 +179,7 @@ class WaterHeaterSection(Strict):
 
 
 class HeatPumpSection(Strict):
-    """A heat pump heating one zone."""
+    """A heat pump heating, and perhaps cooling, one zone."""
 
     max_power_w: float = Field(gt=0, description="Electric power while running, W")
     cop: float = Field(default=3.0, ge=1, le=8, description="Heat out over power in")
@@ -160,6 +194,10 @@ class HeatPumpSection(Strict):
     )
     min_pause_s: float = Field(default=0.0, ge=0, le=7200, description="One that stopped rests at least so long, s")
 
+    cooling_eer: float | None = Field(
+        default=None, ge=1, le=12, description="Heat taken out of the room over power in; absent: it cannot cool"
+    )
+
     def spec(self) -> HeatPumpSpec:
         """The frozen noun of it."""
         return HeatPumpSpec(**self.model_dump())
@@ -170,8 +208,8 @@ class PoolPumpSection(Strict):
 
     power_w: float = Field(gt=0, description="Power while running, W")
     hours_per_day: float = Field(default=6.0, ge=0, le=24, description="How long it runs each day, h")
-    earliest: time = Field(default=time(0), description='From when each day it may run, local time, e.g. "09:00"')
-    latest: time = Field(
+    earliest: TimeOfDay = Field(default=time(0), description='From when each day it may run, local time, e.g. "09:00"')
+    latest: TimeOfDay = Field(
         default=time(0), description="By when each day's hours are done; the same as earliest: any time of the day"
     )
     min_run_h: float = Field(default=1.0, ge=0, le=24, description="Least length of one run, h")

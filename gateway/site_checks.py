@@ -11,12 +11,15 @@ from pydantic import BaseModel
 
 from gateway.findings import line_of
 from gateway.model.errors import Finding
-from gateway.model.site import ChargerSpec, Role
+from gateway.model.preferences import Preferences
+from gateway.model.site import ChargerSpec, Role, WaterHeaterSpec
 from gateway.sections import SiteSection
 
 if TYPE_CHECKING:
     from gateway.config import DeviceEntry
 
+HYGIENE_C = Preferences().hygiene_c
+"""So hot a tank is made by default, degC."""
 ANYWHERE = ("0.0.0.0", "::")
 """Hosts that mean every address of this machine."""
 
@@ -57,6 +60,10 @@ def _electrical(entry: DeviceEntry, section: SiteSection) -> Iterator[tuple[str,
     if max(phases) > section.phases:
         what = f"hangs on phase {max(phases)} of a site with {section.phases}"
         yield what, "Correct its phases, or site.phases."
+    if isinstance(spec, WaterHeaterSpec) and spec.max_temperature_c < HYGIENE_C:
+        what = f"the tank's thermostat stops at {spec.max_temperature_c:g} °C: it cannot be heated to "
+        what += f"{HYGIENE_C:g} °C against legionella, as is usual once a week"
+        yield what, "Set the thermostat higher and correct max_temperature_c; else hygiene is left to the tank itself."
     if isinstance(spec, ChargerSpec) and spec.safe_current_a > section.main_fuse_a:
         what = f"its safe current of {spec.safe_current_a:g} A is above the main fuse of {section.main_fuse_a:g} A"
         yield what, "Lower safe_current_a: it must be safe when nothing is known."

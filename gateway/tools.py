@@ -18,7 +18,7 @@ from adapters.ocpp.credentials import Credentials
 from adapters.ocpp.settings import OcppDeviceSettings
 from adapters.sqlite.store import SqliteStore
 from gateway.app import DATABASE
-from gateway.assembly import CONFIG, KINDS, Wired, load_tariff, read_yaml, wire
+from gateway.assembly import CONFIG, KINDS, Wired, load_strategies, load_tariff, wire
 from gateway.charger_house import PKI
 from gateway.config import DeviceEntry, SiteFile, load_site
 from gateway.core.metering.csv_rows import COLUMNS, LENGTH_COLUMN
@@ -29,6 +29,7 @@ from gateway.model.reading import INTERVAL_S, Interval
 from gateway.ports import Clock, Meter
 from gateway.runtime.energy import device_name, read_intervals
 from gateway.runtime.system_clock import SystemClock
+from gateway.site_advice import advice
 from gateway.web.settings import WebSettings
 
 ASK_S = 15.0
@@ -44,12 +45,14 @@ async def check_site(path: Path, *, devices: bool, config: Path = CONFIG, data: 
     """
     clock = SystemClock()
     site_file = load_site(path, KINDS, WebSettings)
-    load_tariff(site_file.site_tariff_path(config), site_file.site.currency)
-    read_yaml(config / "dr" / f"{site_file.strategies}.yaml")
+    tariff_path = site_file.site_tariff_path(config)
+    tariff = load_tariff(tariff_path, site_file.site.currency)
+    load_strategies(config / "dr" / f"{site_file.strategies}.yaml")
     store = SqliteStore.open(Path(":memory:"))
     try:
         wired = wire(site_file, store, clock, lambda device, what: None, config)
         findings = [*site_file.findings, *wired.findings, *await _without_password(site_file, data)]
+        findings += advice(site_file, tariff, str(tariff_path))
         if devices:
             findings += await _ask_devices(wired, site_file, clock)
         return findings

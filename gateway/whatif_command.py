@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from adapters.sqlite.store import SqliteStore
     from gateway.core.planning.whatif_record import History
     from gateway.model.preferences import Preferences
+    from gateway.model.series import Series
     from gateway.model.site import Site
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,13 +113,16 @@ def answered(asking: Asking, question: Question, told: Callable[[float], bool], 
     database = asking.data / DATABASE
     if not database.is_file():
         raise StoreError(f"{asking.data}: there is no Hearth database here. Mend: name the gateway's folder (--data)")
-    past, wishes = asyncio.run(_past(SqliteStore.open_beside(database), home, asking))
-    return ask(Setup(home, own, wishes), past, question, None, told)
+    past, wishes, spot = asyncio.run(_past(SqliteStore.open_beside(database), home, asking))
+    return ask(Setup(home, own, wishes), past, question, spot, told)
 
 
-async def _past(store: SqliteStore, home: Site, asking: Asking) -> tuple[History, Preferences]:
-    """The history up to its last quarter hour, and the owner's preferences."""
+async def _past(store: SqliteStore, home: Site, asking: Asking) -> tuple[History, Preferences, Series | None]:
+    """The history up to its last quarter hour, the owner's preferences, and the market prices kept of that time."""
     from gateway.model.preferences import Preferences
+    from gateway.model.series import SeriesKind
+    from gateway.runtime.series_archive import SeriesArchive
+    from gateway.runtime.system_clock import SystemClock
     from gateway.runtime.whatif import read_history
     from gateway.runtime.wish_documents import preferences_from
 
@@ -126,9 +130,10 @@ async def _past(store: SqliteStore, home: Site, asking: Asking) -> tuple[History
     try:
         kept = await store.get("preferences")
         past = await read_history(home, store, end - timedelta(days=asking.days), end)
+        spot = await SeriesArchive(SystemClock(), store).between(SeriesKind.SPOT, past.start, end)
     finally:
         await store.close()
-    return past, preferences_from(kept) if kept else Preferences()
+    return past, preferences_from(kept) if kept else Preferences(), spot
 
 
 def lines(answer: Answer) -> list[str]:

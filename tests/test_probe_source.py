@@ -30,7 +30,7 @@ async def test_what_came_is_told_with_reach_and_the_value_of_now(tmp_path: Path)
     prices = PricesSettings(kind="prices", file="p.csv")
     assert await said(tmp_path, {"mine": prices}) == [
         "mine (p.csv): prices, 2 values from Sat 12:00 to Sat 14:00, now 0.2134 EUR/kWh",
-        "mine: 1 values could not be read",
+        "mine: 1 values could not be read: row 4, start: 'soon' is no time that we can read",
     ]
 
 

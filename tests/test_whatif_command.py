@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,9 +11,14 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from adapters.sqlite.store import SqliteStore
 from gateway.__main__ import app as hearth
+from gateway.app import DATABASE
+from gateway.model.series import Point, Series, SeriesKind
+from gateway.runtime.series_archive import SeriesArchive
 from gateway.tariff_folder import TariffFolder
 from gateway.whatif_command import CONFIG, whatif
+from tests.fakes import FakeClock
 from tests.site_files import GOOD
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -81,3 +88,29 @@ def test_only_tariffs_in_the_homes_currency_are_offered() -> None:
     assert "demo_tou" in tariffs.names()
     assert "uk_agile_example" not in tariffs.names()
     assert tariffs.load("demo_tou").currency == "EUR"
+
+
+async def _told_of(database: Path, start: datetime, micro_per_kwh: float) -> None:
+    """Keep a market price for all the days of the history, as the running gateway does."""
+    hours = tuple(
+        Point(start + timedelta(hours=h), start + timedelta(hours=h + 1), micro_per_kwh) for h in range(24 * DAYS)
+    )
+    store = SqliteStore.open(database)
+    try:
+        await SeriesArchive(FakeClock(NOW), store).keep(Series(SeriesKind.SPOT, hours, "day_ahead", NOW, "EUR"))
+    finally:
+        await store.close()
+
+
+@pytest.mark.slow
+def test_a_dynamic_tariff_is_replayed_at_the_market_prices_that_were_kept(folder: Path, tmp_path: Path) -> None:
+    home = Path(shutil.copytree(folder, tmp_path / "home"))
+    bills = []
+    for price in (None, 1_000_000.0):
+        if price is not None:
+            asyncio.run(_told_of(home / "data" / DATABASE, NOW - timedelta(days=DAYS), price))
+        told = ask(home, "--tariff", "nl_dynamic_2023_example", "--control", "none")
+        assert told.exit_code == 0, told.output
+        line = next(line for line in told.stdout.splitlines() if line.startswith("as asked"))
+        bills.append(float(line.split()[2].replace(",", "")))
+    assert bills[1] > 2 * bills[0], "a euro per kWh, not the tariff's typical price"

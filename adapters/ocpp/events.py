@@ -97,7 +97,10 @@ def is_current(connector: Connector, session: EvSession) -> bool:
 
 
 async def take_samples(connector: Connector, samples: Iterable[Sample], transaction: int | None) -> None:
-    """Live samples become readings; registers, live or replayed, count for the session; raises StoreError."""
+    """Live samples become readings; registers, live or replayed, count for the session; raises StoreError.
+
+    What the charger will not tell again is on the disk when this returns.
+    """
     for sample in samples:
         live = connector.live.take_sample(sample)
         if live:
@@ -105,6 +108,7 @@ async def take_samples(connector: Connector, samples: Iterable[Sample], transact
         register = sample.values.get(Quantity.ENERGY_IMPORT)
         if transaction is not None and register is not None:
             await connector.book.take_register(transaction, register, live=bool(live), time=sample.time)
+    await connector.book.settle()
 
 
 def infer_charging(connector: Connector, *, whenever: bool = False) -> None:

@@ -10,19 +10,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, TypeVar
 
 from adapters.ocpp import register, rise
 from adapters.ocpp.answers import Answers
 from adapters.ocpp.counting import Counting
+from adapters.ocpp.echoes import Echo, Echoes
 from adapters.ocpp.guesses import Guess, Guesses
 from adapters.ocpp.transactions import AHEAD, HEARD, ORPHAN, REMEMBERED, Fit, Transactions, with_number
 from gateway.model.session import EvSession
 from gateway.ports import Clock, SessionStore
 
 T = TypeVar("T")
+REPLAYED = timedelta(minutes=1)
+"""A sample that is history and older than this is a replayed one."""
 __all__ = ["AHEAD", "ORPHAN", "REMEMBERED", "SessionBook"]
 
 
@@ -40,9 +43,12 @@ class SessionBook:
         self._counting = Counting(self._known, clock, most_w)
         self._guesses = Guesses(self._known)
         self._answers = Answers()
+        self._echoes = Echoes()
         self._lock = asyncio.Lock()
         self._resumed = False
         self._dirty: set[int] = set()
+        self._owed: set[int] = set()
+        """Sessions of which the message under way told what must be on the disk before it is answered."""
 
     async def resume(self) -> None:
         """Read what the store knows, once; raises StoreError."""
@@ -73,12 +79,16 @@ class SessionBook:
         `time` and `register_wh`, where the message tells them, choose between sessions: a replayed message is of the
         session that held its time, and never of one that began later.
         """
-        return self._known.meant(transaction, connector, time, register_wh)
+        meant = self._known.meant(transaction, connector, time, register_wh)
+        self._used(transaction, connector)
+        return meant
 
     def named(self, transaction: float | None, time: datetime | None) -> EvSession | None:
         """The session of exactly this id of ours; the open one where it had ended before `time`."""
         known = self._known.get(int(transaction)) if transaction is not None else None
-        return None if known is None else self._known.meant(transaction, None, time, None)
+        meant = None if known is None else self._known.meant(transaction, None, time, None)
+        self._used(transaction, None)
+        return meant
 
     def spoken_of(self, transaction: float | None) -> EvSession | None:
         """The open session whose samples came with this id, which is not its own."""
@@ -101,12 +111,24 @@ class SessionBook:
         latest = max(self._known.of(None), key=lambda session: session.start, default=None)
         return latest.meter_last_wh if latest else 0.0
 
-    def meant_by(self, their_id: str, connector: int | None) -> EvSession | None:
+    def meant_by(self, their_id: str, connector: int | None, time: datetime | None = None) -> EvSession | None:
         """The session a 2.x message means by the charger's own id; without an id the connector's open one.
 
-        None for an id that was never heard: its start is yet to come (see `start`).
+        Where several had that id, the one that held `time`. None for an id that was never heard: its start is yet to
+        come (see `start`).
         """
-        return self._known.by_their_id(their_id, connector)
+        return self._known.by_their_id(their_id, connector, time)
+
+    def is_begun_anew(self, session: EvSession, time: datetime | None, register_wh: float | None, seq_no: int) -> bool:
+        """Whether an event (2.x) with the id of an ended session is of another one, whose start was lost."""
+        is_old = any(low <= seq_no <= high for low, high in session.seen)
+        return self._known.is_begun_anew(session, time, rise.sane(register_wh), is_old_number=is_old)
+
+    def left_by(self, session: EvSession, time: datetime | None, register_wh: float | None) -> float | None:
+        """Where an ended session left the register, Wh, if it only went on from there, and nobody drew since."""
+        latest = self._known.neighbour(session, after=True) is None
+        follows = register_wh is not None and self._known.fit(session, time, register_wh) is Fit.FOLLOWS
+        return session.meter_stop_wh if latest and follows else None
 
     def last_tag(self) -> str:
         """The tag of the latest session, "" when there was none."""
@@ -183,6 +205,9 @@ class SessionBook:
     ) -> None:
         """The energy register in Wh as sampled at `time`; a sample: on the disk with the next commit, a minute at most.
 
+        A replayed one, which its charger forgets once it is answered, and one that tells of a reset, as the next can no
+        more make up for it, are there after `settle`.
+
         One stamped before what is held completes the session and never takes back; `live` tells whether it is of now,
         so that a stamp far in the past means a clock that was set.
         """
@@ -194,7 +219,16 @@ class SessionBook:
             return
         self._known.put(counted)
         self._dirty.add(transaction)
+        told = self._known.told(time)
+        is_replayed = not live and told is not None and self._clock.now() - told > REPLAYED
+        if is_replayed or counted.earlier != session.earlier:
+            self._owed.add(transaction)
         await self._undivided(self._sample(transaction))
+
+    async def settle(self) -> None:
+        """Before a message is answered: commit what would be lost with it; raises StoreError."""
+        if self._owed:
+            await self.save()
 
     def seen(self, session: EvSession, seq_no: int) -> bool:
         """Note a sequence number (2.x seqNo); False for a repeat. On the disk with the next commit.
@@ -213,6 +247,12 @@ class SessionBook:
         await self._undivided(self._save())
 
     # ---- inside: one change at a time
+
+    def _used(self, transaction: float | None, connector: int | None) -> None:
+        """A 1.6 message with this id: the charger has our answer to that session's start."""
+        known = self._known.get(int(transaction)) if transaction is not None else None
+        if known is not None and not known.their_id and (connector is None or known.connector == connector):
+            self.seen(known, HEARD)
 
     async def _undivided(self, change: Coroutine[Any, Any, T]) -> T:
         """A connection may be cancelled in mid-commit; the change itself is finished, in the store and in memory."""
@@ -245,15 +285,19 @@ class SessionBook:
         )
         if known is None and told and self._known.told(time) is not None:
             known = self._known.restamped(connector, tag, at, meter_wh, their_id)
+        if known is not None and told and self._known.is_stopped(known):
+            self._echoes.note(known, Echo(connector, tag, key, at, meter_wh))
         if known is not None:
             return await self._completed(known, key, connector, tag, at, meter_wh) if told else known
-        number, first_wh = await self._store.next_transaction(), meter_wh or 0.0
         session = EvSession(
-            number, key, self._charger, connector, tag, at, first_wh, first_wh,
-            their_id=their_id, start_told=told, meter_told=meter_wh is not None,
+            await self._store.next_transaction(), key, self._charger, connector, tag, at, meter_wh or 0.0,
+            meter_wh or 0.0, their_id=their_id, start_told=told, meter_told=meter_wh is not None,
         )  # fmt: skip
+        return await self._opened(session, time)
+
+    async def _opened(self, session: EvSession, time: datetime | None) -> EvSession:
         self._counting.begun(session, time)
-        self._known.came(number)
+        self._known.came(session.transaction)
         await self._keep(session)
         await self._close_before(session)
         self._known.forget_old()
@@ -274,12 +318,15 @@ class SessionBook:
         session = self._known.get(transaction)
         if session is None:
             return
-        if session.end is not None and not session.stop_reason.startswith(ORPHAN):
-            return
         if reason.startswith(ORPHAN):
             if session.end is None:
                 await self._orphaned(session, self._known.plausible(time), reason)
             return
+        if session.end is not None and not session.stop_reason.startswith(ORPHAN):
+            echo = self._echoes.of_another(session, meter_wh)
+            if echo is None:
+                return
+            session = await self._opened(echo.session(await self._store.next_transaction(), self._charger), time)
         end = max(session.start, self._known.plausible(time))
         if meter_wh is not None:
             session = self._counting.at_the_stop(session, meter_wh, end, time)
@@ -336,6 +383,7 @@ class SessionBook:
             if session is not None:
                 await self._store.save_session(session)
             self._dirty.discard(transaction)
+        self._owed.clear()
 
     def _key(self, connector: int, tag: str, stamp: str, meter_wh: float | None, their_id: str) -> str:
         if their_id:

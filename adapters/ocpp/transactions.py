@@ -50,7 +50,7 @@ class Transactions:
         self._spoken: dict[float, int] = {}
         """Ids that samples of this connector gave its session, though they are not its own."""
         self._past: set[int] = set()
-        """Sessions whose start is not said again: the charger used our id, or the car left since they ended."""
+        """Sessions that ended before the car left: a start that looks like theirs is another one."""
 
     def put(self, session: EvSession) -> None:
         """Hold the newest state of a session."""
@@ -84,12 +84,14 @@ class Transactions:
         """The session whose stop was told with this time and register: the same stop again."""
         return _last(s for s in self._sessions.values() if s.end == end and s.meter_stop_wh == stop_wh)
 
-    def by_their_id(self, their_id: str, connector: int | None) -> EvSession | None:
-        """By the charger's own id; without one the connector's open session."""
+    def by_their_id(self, their_id: str, connector: int | None, time: datetime | None = None) -> EvSession | None:
+        """By the charger's own id, of several that had it the one that held `time`; without an id the open session."""
         if their_id.strip().lower() in NO_IDS:
             return self.open(connector)
         own = [s for s in self._sessions.values() if s.their_id == their_id]
-        return max(own, key=lambda s: (s.end is None, *_place(s)), default=None)
+        at = self.told(time)
+        holding = [s for s in own if at is not None and s.start - APART <= at and (s.end is None or at <= s.end)]
+        return max(holding or own, key=lambda s: (s.end is None, *_place(s)), default=None)
 
     def meant(
         self, transaction: float | None, connector: int | None, time: datetime | None, register_wh: float | None
@@ -97,7 +99,6 @@ class Transactions:
         """The session a 1.6 message means."""
         known = self._sessions.get(int(transaction)) if transaction is not None else None
         if known is not None and (connector is None or known.connector == connector):
-            self._past.add(known.transaction)
             return self._instead(known, time) or known
         fitting = self._fitting(connector, self.told(time), register_wh)
         if connector is not None and fitting is not None and transaction is not None and transaction > 0:
@@ -138,6 +139,22 @@ class Transactions:
         before = self.neighbour(session, after=False)
         return None if before is None or before.end is None else before.meter_stop_wh
 
+    def is_begun_anew(
+        self, session: EvSession, time: datetime | None, register_wh: float | None, *, is_old_number: bool
+    ) -> bool:
+        """Whether an event (2.x) with the id of a session that ended is of another one, whose start was lost.
+
+        It is of a later time, and tells another register, or its numbers begin anew: a late word of the old one, as
+        that the car left, tells neither.
+        """
+        at = self.told(time)
+        if session.end is None or at is None or at < session.end + AHEAD:
+            return False
+        left_wh = session.meter_last_wh if session.meter_stop_wh is None else session.meter_stop_wh
+        moved = register_wh is not None and abs(register_wh - left_wh) > rise.JITTER_WH
+        counts = bool(session.seen) and session.seen[-1][1] > session.seen[0][0]
+        return moved or (is_old_number and counts)
+
     def restamped(
         self, connector: int, tag: str, at: datetime, meter_wh: float | None, their_id: str
     ) -> EvSession | None:
@@ -146,19 +163,29 @@ class Transactions:
         if not their_id:
             told_wh = rise.NO_METER_WH if meter_wh is None else meter_wh
             held = [s for s in held if s.tag == tag and abs(_first_wh(s) - told_wh) <= rise.JITTER_WH]
-        return _last(s for s in held if at <= (s.end or self._said_until(s, at, meter_wh)))
+        return _last(
+            s for s in held if not self._is_over(s, meter_wh) and at <= (s.end or self._said_until(s, at, meter_wh))
+        )
 
     def repeated(self, key: str, their_id: str, time: datetime | None) -> EvSession | None:
         """The session this start opened before; ids and stamps that chargers use again are not believed for ever."""
         same = [s for s in self._sessions.values() if s.transaction_key == key]
         own = [s for s in self._sessions.values() if their_id and s.their_id == their_id and not s.start_told]
-        known = max(same or own, key=_place, default=None)
-        if known is None or self.told(time) is not None:
+        known = max(same or [s for s in own if not self._is_later(s, time)], key=_place, default=None)
+        if known is None or known.end is None:
             return known
-        # A charger without a clock stamps every start alike: one that was stopped by its own word is another one.
-        ended = known.end is not None and not known.stop_reason.startswith(ORPHAN)
-        past = known.transaction in self._past or self._clock.now() - known.start > AHEAD
-        return None if ended and past else known
+        if self.told(time) is not None:
+            # Two starts in one second at one register: the first drew nothing, so nothing can be counted twice.
+            return None if self.is_stopped(known) and known.energy_wh <= rise.JITTER_WH else known
+        # A charger without a clock stamps every start alike: the register and the time tell no repeats apart.
+        is_past = known.transaction in self._past or self._clock.now() - known.start > AHEAD
+        is_orphan = known.stop_reason.startswith(ORPHAN)
+        return None if _is_answered(known) or (is_past and not is_orphan) else known
+
+    def is_stopped(self, session: EvSession) -> bool:
+        """Whether a session (1.6) ended by its own stop, and its charger has our answer to its start."""
+        ended = session.end is not None and not session.stop_reason.startswith(ORPHAN)
+        return ended and _is_answered(session)
 
     def of_early_stop(self, connector: int, at: datetime, meter_wh: float | None, their_id: str) -> EvSession | None:
         """The stop that was told before this start (1.6), if it is of the same time and no other session is between."""
@@ -187,6 +214,26 @@ class Transactions:
         }
         self._came = {key: time for key, time in self._came.items() if key in self._sessions}
 
+    def _is_later(self, session: EvSession, time: datetime | None) -> bool:
+        """Whether this time is well after the session's end."""
+        at = self.told(time)
+        return session.end is not None and at is not None and at > session.end + AHEAD
+
+    def _is_over(self, session: EvSession, meter_wh: float | None) -> bool:
+        """Whether the start of a session is said no more, though its stamp lies inside of it.
+
+        A 1.6 charger that has our answer says it no more; while the session is open, a register that begins at 0 again
+        tells that. Of 2.x, where an id may be used again by a clock that was set back, only a register that cannot have
+        begun there twice tells a start said again after its own end.
+        """
+        is_orphan = session.stop_reason.startswith(ORPHAN)
+        if session.end is None:
+            return _is_answered(session) and not meter_wh and session.energy_wh > rise.JITTER_WH
+        if not session.their_id:
+            return _is_answered(session) or (session.transaction in self._past and not is_orphan)
+        is_same = bool(meter_wh) and abs(_first_wh(session) - (meter_wh or 0.0)) <= rise.JITTER_WH
+        return not is_orphan and not (is_same and session.energy_wh > rise.JITTER_WH)
+
     def _said_until(self, session: EvSession, at: datetime, meter_wh: float | None) -> datetime:
         """Until when a start stamped `at` is this open session's again.
 
@@ -197,7 +244,7 @@ class Transactions:
         if session.their_id:
             return max(held_at, session.start + RETRY)
         anew = not meter_wh and session.energy_wh > rise.JITTER_WH
-        answered = session.transaction in self._past or bool(session.seen)
+        answered = _is_answered(session)
         now, came = self._clock.now(), self._came.get(session.transaction)
         is_later = came is not None and abs((at - session.start) - (now - came)) <= TURN
         is_of_now = is_later or abs(now - at) <= APART
@@ -236,6 +283,11 @@ def with_number(ranges: tuple[tuple[int, int], ...], number: int) -> tuple[tuple
     if len(merged) > RANGES:  # numbers at random: the oldest gap is given up
         merged[:2] = [(merged[0][0], merged[1][1])]
     return tuple(merged)
+
+
+def _is_answered(session: EvSession) -> bool:
+    """Whether a charger (1.6) is known to have our answer to the session's start."""
+    return not session.their_id and bool(session.seen)
 
 
 def _place(session: EvSession) -> tuple[datetime, int]:

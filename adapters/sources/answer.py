@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from adapters.sources.points import Row, plausible, to_points
+from adapters.sources.points import Dropped, Row, plausible, strange_words, to_points
 from adapters.sources.template import Value, fill
 from adapters.sources.times import Instants
 from adapters.sources.wire import PRICE_UNIT, UNITS, AnswerWire, SeriesWire, SourceProfile
@@ -30,7 +30,7 @@ class Told:
 
     points: dict[SeriesKind, tuple[Point, ...]] = field(default_factory=dict)
     currency: str = ""
-    dropped: int = 0
+    dropped: Dropped = field(default_factory=Dropped)
 
 
 def decode(documents: Sequence[Any], profile: SourceProfile, values: Mapping[str, Value]) -> Told:
@@ -42,15 +42,13 @@ def decode(documents: Sequence[Any], profile: SourceProfile, values: Mapping[str
     only = {path: fill(text, values) for path, text in table.only.items()}
     for series in profile.series:
         found: list[Row] = []
-        bad = 0
+        bad = Dropped()
         for rows in lists:
-            good, wrong = _rows(rows, table, series, only, values)
-            found += good
-            bad += wrong
-        if bad > max(1, len(found)):
-            raise Unusable(f"most of its rows cannot be read ({bad} of {bad + len(found)})")
+            found += _rows(rows, table, series, only, values, bad)
+        if why := bad.too_many(len(found)):
+            raise Unusable(why)
         told.points[series.kind] = to_points(found, table.longest_s, table.last_lasts_s)
-        told.dropped += bad
+        told.dropped.join(bad)
         if series.kind is SeriesKind.SPOT:
             told.currency = unit_of(fill(series.unit, values))[0]
     return told
@@ -78,7 +76,7 @@ def at(tree: Any, path: str) -> Any:
 
 def number(raw: Any) -> float | None:
     """A finite number, also one written as text; None for anything else."""
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str) or (isinstance(raw, str) and "_" in raw):
         return None
     try:
         value = float(raw)
@@ -104,7 +102,8 @@ def _lists(
         path, wanted = fill(path, values), fill(text, values)
         said = at(document, path)
         if _plain(said) != _plain(wanted) and (said is not None or any(lists)):
-            raise Unusable(f"{path} should be {wanted} and is {str(said)[:40]!r}")
+            # Whole: what is cut here could be half a key, which nobody would know and blank.
+            raise Unusable(f"{path} should be {wanted} and is '{said}'")
     return lists
 
 
@@ -131,14 +130,16 @@ def _rows(
     series: SeriesWire,
     only: Mapping[str, str],
     values: Mapping[str, Value],
-) -> tuple[list[Row], int]:
-    """The rows of one kind, in the kind's own unit, and how many were bad; a null says nothing and is not bad."""
+    bad: Dropped,
+) -> list[Row]:
+    """The rows of one kind, in the kind's own unit; adds to `bad`. A null says nothing and is not bad."""
     unit = fill(series.unit, values)
-    factor = series.scale * (unit_of(unit)[1] if series.kind is SeriesKind.SPOT else UNITS[series.kind][unit])
+    currency, base = unit_of(unit) if series.kind is SeriesKind.SPOT else ("", UNITS[series.kind][unit])
+    factor = series.scale * base
     paths = [fill(path, values) for path in series.values]
     starts, ends = (Instants(table.times, ZoneInfo(table.zone)) for _ in range(2))
-    good, bad = [], 0
-    for raw in rows:
+    good = []
+    for place, raw in enumerate(rows, 1):
         if any(str(at(raw, path)) != text for path, text in only.items()):
             continue
         start = starts.read(at(raw, table.start))
@@ -146,12 +147,15 @@ def _rows(
         if said is None and start is not None:
             continue
         value = number(said)
-        if start is None or value is None or not plausible(series.kind, value * factor):
-            bad += 1
+        if start is None or value is None:
+            bad.add(f"row {place}, {paths[0] if start is not None else table.start}, cannot be read")
+            continue
+        if not plausible(series.kind, value * factor, currency):
+            bad.add(f"row {place}: {strange_words(series.kind, value * factor, currency)}", strange=True)
             continue
         end = ends.read(at(raw, table.end)) if table.end else None
         good.append(_placed(start, end, value * factor, table, series))
-    return good, bad
+    return good
 
 
 def _placed(start: Any, end: Any, value: float, table: AnswerWire, series: SeriesWire) -> Row:

@@ -1,4 +1,4 @@
-"""A file as a source of series: CSV with a head, or a JSON list of objects; read anew when it changed.
+"""A file as a source of series: CSV with a head, or a JSON list of objects; read anew when it or the day changed.
 
     start,value                          start,end,temperature,irradiance
     2026-11-21T00:00,0.21                2026-11-21T00:00+01:00,2026-11-21T01:00+01:00,4.5,0
@@ -11,25 +11,39 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import io
-import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from adapters.sources.answer import MAX_ROWS, Unusable, number, unit_of
-from adapters.sources.points import Row, plausible, to_points
+from adapters.sources.answer import Unusable, number, unit_of
+from adapters.sources.points import Dropped, Row, plausible, spaced, strange_words
 from adapters.sources.settings import PricesSettings, SourceSettings
-from adapters.sources.times import Instants
-from adapters.sources.web import MAX_ANSWER_BYTES
+from adapters.sources.table import Line, table
+from adapters.sources.times import Instants, as_iso
 from gateway.model.errors import ServerAnswerWrong, ServerUnreachable
 from gateway.model.series import Series, SeriesKind
 from gateway.ports import Clock
 
-LOOK_EVERY_S = 60.0
-Table = Sequence[Mapping[str, Any]]
+LOOK_EVERY_S = 55.0
+"""With its scatter of 5 % never more than a minute."""
+MAX_FILE_ROWS, MAX_FILE_BYTES = 40_000, 5_000_000
+"""A year of quarters of an hour."""
+BEFORE, AFTER = timedelta(days=2), timedelta(days=10)
+"""So much around what is asked for is taken from a file; a long one is not kept in memory."""
+FAR_ROWS = 48
+STARTS, ENDS = ("start", "time", "timestamp", "datetime", "from"), ("end", "to")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What counts of a file: [start, end)."""
+
+    start: datetime
+    end: datetime
 
 
 class FileSource:
@@ -43,16 +57,21 @@ class FileSource:
         self.identity = f"file {path} {settings.unit if isinstance(settings, PricesSettings) else ''}"
         self.dropped = 0
         """How many rows could not be read."""
+        self.dropped_why = ""
+        self.longest_pause_s = self.every_s
+        """A file that was mended is read as soon as one that was changed."""
         self.title = path.name
         self._path, self._zone, self._clock = path, zone, clock
         self._unit = (settings.unit if isinstance(settings, PricesSettings) else "") or f"{currency}/kWh"
-        self._seen: tuple[float, int] | None = None
+        self._seen: tuple[float, int, datetime, datetime] | None = None
         self._series: list[Series] = []
 
     async def fetch(self, start: datetime, end: datetime) -> list[Series]:
-        """All that the file tells; raises ServerUnreachable (cannot be read) or ServerAnswerWrong (cannot be used)."""
+        """What the file tells of [start, end) and the days around it; where nothing, what it tells nearest to them.
+
+        Raises ServerUnreachable (cannot be read) or ServerAnswerWrong (cannot be used)."""
         try:
-            return await asyncio.to_thread(self._read)
+            return await asyncio.to_thread(self._read, start, end)
         except OSError as error:
             raise ServerUnreachable(self.name, f"{self._path.name} cannot be read ({error.strerror})") from None
         except (Unusable, UnicodeError, ValueError, RecursionError, csv.Error) as error:
@@ -70,78 +89,124 @@ class FileSource:
     async def close(self) -> None:
         """Nothing is held open."""
 
-    def _read(self) -> list[Series]:
+    def _read(self, start: datetime, end: datetime) -> list[Series]:
         state = self._path.stat()
-        seen = (state.st_mtime, state.st_size)
+        seen = (state.st_mtime, state.st_size, start, end)
         if seen == self._seen:
             return self._series
         with self._path.open("rb") as opened:
-            raw = opened.read(MAX_ANSWER_BYTES + 1)
-        if len(raw) > MAX_ANSWER_BYTES:
-            raise Unusable(f"is longer than {MAX_ANSWER_BYTES // 1_000_000} MB")
+            raw = opened.read(MAX_FILE_BYTES + 1)
+        if len(raw) > MAX_FILE_BYTES:
+            raise Unusable(f"is longer than {MAX_FILE_BYTES // 1_000_000} MB")
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeError:
+            raise Unusable("is no UTF-8 text") from None
         told_at = min(datetime.fromtimestamp(state.st_mtime, UTC), self._clock.now())
-        self._series = self._told(_table(raw.decode("utf-8-sig")), told_at)
+        self._series = self._told(text, Window(start - BEFORE, end + AFTER), told_at)
         self._seen = seen
         return self._series
 
-    def _told(self, table: Table, told_at: datetime) -> list[Series]:
-        if len(table) > MAX_ROWS:
-            raise Unusable(f"holds more than {MAX_ROWS} rows")
-        currency, factor = unit_of(self._unit)
-        series, self.dropped = [], 0
-        for kind in self.kinds:
-            spot = kind is SeriesKind.SPOT
-            rows, bad = self._rows(table, kind, factor if spot else 1.0)
-            self.dropped += bad
-            if bad > max(1, len(rows)):
-                raise Unusable(f"most of its rows cannot be read ({bad} of {bad + len(rows)})")
-            if rows:
-                points = to_points(rows, 3600.0)
-                series.append(Series(kind, points, self.name, told_at, currency if spot else ""))
+    def _told(self, text: str, window: Window, told_at: datetime) -> list[Series]:
+        head, lines = table(text)
+        columns = {kind: Column(kind, self._unit, window, alone=len(self.kinds) == 1) for kind in self.kinds}
+        wrong = self._sorted(lines, list(columns.values()))
+        series, dropped = [], wrong
+        for kind, column in columns.items():
+            if why := column.dropped.too_many(column.good):
+                raise Unusable(why)
+            dropped.join(column.dropped)
+            if points := spaced(column.rows):
+                series.append(Series(kind, points, self.name, told_at, column.currency))
         if not series:
-            raise Unusable(f"tells nothing: its columns should be start and {' or '.join(_columns(self.kinds))}")
+            raise Unusable(f"tells nothing: {dropped.first or self._columns_words(head)}")
+        self.dropped, self.dropped_why = dropped.count, dropped.first
         return series
 
-    def _rows(self, table: Table, kind: SeriesKind, factor: float) -> tuple[list[Row], int]:
-        """The rows of one kind, and how many are bad; an empty field says nothing and is not bad."""
+    def _sorted(self, lines: Iterable[Line], columns: Sequence[Column]) -> Dropped:
+        """Give each column what the rows say of it; returns the rows that cannot be told apart."""
         starts, ends = Instants("iso", self._zone), Instants("iso", self._zone)
-        names = _columns((kind,)) if len(self.kinds) == 1 else [kind.value]
-        rows, bad = [], 0
-        for raw in table:
-            said = next((raw[name] for name in names if raw.get(name) not in (None, "")), None)
-            start = starts.read(raw.get("start"))
-            if said is None:
+        wrong, count = Dropped(), 0
+        for line in lines:
+            count += 1
+            if count > MAX_FILE_ROWS:
+                raise Unusable(f"holds more than {MAX_FILE_ROWS:,} rows")
+            if line.wrong:
+                wrong.add(line.wrong)
                 continue
-            value = number(said)
-            if start is None or value is None or not plausible(kind, value * factor):
-                bad += 1
-                continue
-            rows.append(Row(start, ends.read(raw["end"]) if raw.get("end") else None, value * factor))
-        return rows, bad
+            start = starts.read(as_iso(_first(line, STARTS)))
+            end = ends.read(as_iso(_first(line, ENDS)))
+            for column in columns:
+                column.take(line, start, end)
+        if wrong.count > max(1, count // 10):
+            raise Unusable(f"{wrong.first} ({wrong.count} of {count} rows)")
+        return wrong
+
+    def _columns_words(self, head: Sequence[str]) -> str:
+        names = [name for kind in self.kinds for name in _names(kind, alone=len(self.kinds) == 1)]
+        said = f"; its head is {_shown(', '.join(head))}" if any(head) else ""
+        return f"its columns should be start and {' or '.join(names)}{said}"
 
 
-def _columns(kinds: Sequence[SeriesKind]) -> list[str]:
-    names = [kind.value for kind in kinds]
-    return [*names, "value"] if len(kinds) == 1 else names
+class Column:
+    """What a file tells of one kind, in the kind's own unit; of what lies outside the window only the next rows."""
+
+    def __init__(self, kind: SeriesKind, unit: str, window: Window, *, alone: bool) -> None:
+        self.kind, self.good, self.dropped = kind, 0, Dropped()
+        spot = kind is SeriesKind.SPOT
+        self.currency, self._factor = unit_of(unit) if spot else ("", 1.0)
+        self._names, self._window = _names(kind, alone=alone), window
+        self._near: list[Row] = []
+        self._past: deque[Row] = deque(maxlen=FAR_ROWS)
+        self._future: list[Row] = []
+
+    @property
+    def rows(self) -> list[Row]:
+        """Those of the window; where there is none the last ones before it and the first ones after it."""
+        near = any(row.value is not None for row in self._near)
+        return self._near if near else [*self._past, *self._near, *self._future]
+
+    def take(self, line: Line, start: datetime | None, end: datetime | None) -> None:
+        """One row; an empty field says nothing and is not bad."""
+        name = next((name for name in self._names if line.fields.get(name) not in (None, "")), None)
+        if name is None:
+            if start is not None and any(known in line.fields for known in self._names):
+                self._keep(Row(start, None, None))
+            return
+        value = number(line.fields[name])
+        if start is None or value is None:
+            at, what = (name, "number") if start is not None else ("start", "time")
+            said = line.fields[name] if start is not None else _first(line, STARTS)
+            self.dropped.add(f"row {line.place}, {at}: {_shown(said)} is no {what} that we can read")
+        elif not plausible(self.kind, value * self._factor, self.currency):
+            words = strange_words(self.kind, value * self._factor, self.currency)
+            self.dropped.add(f"row {line.place}: {words}", strange=True)
+            self._keep(Row(start, None, None))
+            return
+        if start is not None:
+            self.good += value is not None
+            self._keep(Row(start, end, None if value is None else value * self._factor))
+
+    def _keep(self, row: Row) -> None:
+        if self._window.start <= row.start < self._window.end:
+            self._near.append(row)
+        elif row.start < self._window.start:
+            self._past.append(row)
+        elif len(self._future) < FAR_ROWS:
+            self._future.append(row)
 
 
-def _table(text: str) -> Table:
-    """The rows of the file; raises ValueError, csv.Error or RecursionError."""
-    if text.lstrip().startswith("["):
-        table = json.loads(text)
-        return [row for row in table if isinstance(row, dict)]
-    head = text.split("\n", 1)[0]
-    separator = ";" if head.count(";") > head.count(",") else ","
-    reader = csv.DictReader(io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=True)
-    rows = []
-    for row in reader:
-        # Where ; separates, a comma may be the decimal sign; times hold none that matters.
-        rows.append({(k or "").strip().lower(): _field(v, separator) for k, v in row.items()})
-        if len(rows) > MAX_ROWS:
-            break
-    return rows
+def _names(kind: SeriesKind, *, alone: bool) -> list[str]:
+    """How a kind's column may be called; that of the only kind also more plainly."""
+    plain = ["value", "price"] if kind is SeriesKind.SPOT else ["value"]
+    return [kind.value, *plain] if alone else [kind.value]
 
 
-def _field(value: Any, separator: str) -> str:
-    text = value.strip() if isinstance(value, str) else ""
-    return text.replace(",", ".") if separator == ";" else text
+def _first(line: Line, names: Sequence[str]) -> Any:
+    return next((line.fields[name] for name in names if line.fields.get(name) not in (None, "")), None)
+
+
+def _shown(said: Any) -> str:
+    words = "".join(letter if letter.isprintable() else "?" for letter in str(said)[:60])
+    hint = " (write 0.21)" if isinstance(said, str) and said.count(",") == 1 else ""
+    return f"'{words}'{hint}" if said is not None else "nothing"

@@ -17,6 +17,8 @@ from gateway.model.errors import ServerAnswerWrong
 from gateway.model.series import Series, SeriesKind
 from gateway.ports import Clock
 
+LONGEST_PAUSE_S = 3600.0
+
 
 class HttpSource:
     """One service; `kinds` is what it tells us of."""
@@ -39,6 +41,8 @@ class HttpSource:
         """What the kept answers belong to: with another area they are somebody else's."""
         self.dropped = 0
         """How many rows of the last answer could not be read."""
+        self.dropped_why = ""
+        self.longest_pause_s = LONGEST_PAUSE_S
         self.title = profile.service
         self._settings, self._profile, self._clock = settings, profile, clock
         self._values: dict[str, Value] = {
@@ -55,10 +59,10 @@ class HttpSource:
         try:
             told = decode(answers, self._profile, self._values)
         except Unusable as error:
-            raise ServerAnswerWrong(self.name, self._web.blanked(str(error))) from None
+            raise ServerAnswerWrong(self.name, self._web.quoted(str(error))) from None
         if not any(told.points.get(kind) for kind in self.kinds):
             raise ServerAnswerWrong(self.name, f"{self.title} told nothing of the time that was asked for")
-        self.dropped = told.dropped
+        self.dropped, self.dropped_why = told.dropped.count, self._web.quoted(told.dropped.first)
         return self._series(told)
 
     def expected(self, now: datetime) -> datetime:

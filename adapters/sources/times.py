@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+_GERMAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?=$|[ T])")
+_SHORT_HOUR = re.compile(r"(?<=[ T])(\d:\d\d)")
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)[ T]24:00(:00)?")
+
+
+def as_iso(raw: Any) -> Any:
+    """A time as people write it, in ISO 8601: 22.11.2026 7:00, and 24:00 for the midnight that ends a day.
+
+    What may be read in two ways (11/12/2026) stays as it is, and so is no time.
+    """
+    if not isinstance(raw, str) or len(raw) > 40:
+        return raw
+    text = _GERMAN.sub(lambda d: f"{d[3]}-{int(d[2]):02}-{int(d[1]):02}", raw.strip(), count=1)
+    text = _SHORT_HOUR.sub(r"0\1", text, count=1)
+    if (end := _MIDNIGHT.fullmatch(text)) is not None:
+        try:
+            return f"{date.fromisoformat(end[1]) + timedelta(days=1)}T00:00"
+        except (ValueError, OverflowError):
+            return raw
+    return text
 
 
 class Instants:

@@ -26,6 +26,8 @@ MAX_ANSWER_BYTES = 2_000_000
 TIMEOUT_S = 20.0
 MAX_REDIRECTS = 3
 RETRY_LATER = frozenset({408, 425, 429})
+WORDS, TELLING = 200, 8
+"""Longest quotation of an answer; so many characters of a key in a row are not told."""
 USER_AGENT = "Hearth home energy gateway"
 
 
@@ -68,15 +70,21 @@ class Web:
             self._client = None
 
     def shown(self, url: str) -> str:
-        """Server and path of an address, without its query and anything secret."""
+        """Server with its port and path of an address, without its query and anything secret."""
         parts = urlsplit(url)
-        return self.blanked(f"{parts.scheme}://{parts.hostname or ''}{parts.path}")
+        return self.blanked(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
     def blanked(self, text: str) -> str:
-        """The text without the account's key."""
+        """The text without the account's key, nor parts of it that say something."""
         for secret in self._secrets:
-            text = text.replace(secret, "***")
+            text = _without(text.replace(secret, "***"), secret)
         return text
+
+    def quoted(self, text: str) -> str:
+        """Of a text that holds somebody else's words so much as fits in a line: first blanked, then cut."""
+        words = self.blanked(text[: 20 * WORDS])
+        words = "".join(letter if letter.isprintable() else "?" for letter in words)
+        return words if len(words) <= WORDS else words[: WORDS - 3] + "..."
 
     async def _followed(self, url: str, headers: Mapping[str, str], body: Any, absent: tuple[int, ...]) -> Answer:
         for _ in range(MAX_REDIRECTS + 1):
@@ -108,7 +116,7 @@ class Web:
         if packed in ("", "identity"):
             return raw
         if packed not in ("gzip", "x-gzip"):
-            raise ServerAnswerWrong(self._name, f"an answer packed in an unknown way ({packed[:20]!r})")
+            raise ServerAnswerWrong(self._name, "an answer packed in an unknown way")
         opened = zlib.decompressobj(wbits=31)
         try:
             plain = opened.decompress(raw, MAX_ANSWER_BYTES + 1)
@@ -170,6 +178,22 @@ class Web:
                 return ServerRefused(self._name, words, "Set ca_file for a private authority")
             cause = cause.__cause__ or cause.__context__
         return ServerUnreachable(self._name, f"{self.shown(url)} cannot be reached ({type(error).__name__})")
+
+
+def _without(text: str, secret: str) -> str:
+    """The text without runs of at least `TELLING` characters of the secret, as a server may tell that cuts it itself."""
+    kept, at = [], 0
+    while at < len(text):
+        end = at + TELLING
+        if len(text) < end or text[at:end] not in secret:
+            kept.append(text[at])
+            at += 1
+            continue
+        while end < len(text) and text[at : end + 1] in secret:
+            end += 1
+        kept.append("***")
+        at = end
+    return "".join(kept)
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -14,7 +14,7 @@ from firmware_sim.physics.inverter import Battery, HybridInverter, Orders
 from firmware_sim.physics.machines import Dishwasher, PoolPump
 from firmware_sim.physics.pv import dc_available_w
 from firmware_sim.physics.replay import Phases, Replay
-from firmware_sim.physics.room import COP, Room
+from firmware_sim.physics.room import Room
 from firmware_sim.physics.tank import Tank, tapped_l_per_h
 
 LONGEST_STEP_S, SHORT_STEP_S = 60.0, 0.5
@@ -50,13 +50,15 @@ class Energies:
 class Home:
     """The physical home; `advance(now)` integrates from where it stood in steps of at most 60 s."""
 
-    def __init__(self, start: datetime, seed: int, replay: Replay, *, left_on_w: float = 0.0) -> None:
+    def __init__(
+        self, start: datetime, seed: int, replay: Replay, *, left_on_w: float = 0.0, cools: bool = False
+    ) -> None:
         dice = random.Random(f"{seed} counters")
         self.now, self.seed = start, seed
         self.extra_w: Phases = (left_on_w, 0.0, 0.0)
         self.grid = Grid(float(dice.randint(4_000_000, 9_000_000)), float(dice.randint(2_000_000, 6_000_000)))
         self.inverter = HybridInverter(Battery())
-        self.tank, self.room, self.car = Tank(), Room(), Car(seed)
+        self.tank, self.room, self.car = Tank(), Room(cools=cools), Car(seed)
         self.pool, self.dishwasher = PoolPump(), Dishwasher()
         self.energy = Energies()
         self.replay = replay
@@ -221,7 +223,7 @@ class Home:
         energy.pool_wh += self._machines[0] * hours
         energy.dishwasher_wh += self._machines[1] * hours
         self.dishwasher.step(dt_s)
-        energy.hp_ambient_wh += hp_w * (COP - 1) * hours
+        energy.hp_ambient_wh += hp_w * (self.room.heat_per_w - 1) * hours
         drawn, lost = self.tank.step(tank_w, tapped_l_per_h(self.seed, self.now.astimezone(LOCAL)), dt_s)
         gains, leaked = self.room.step(hp_w, self._sky[0], self._sky[1], dt_s)
         energy.tank_drawn_wh, energy.tank_loss_wh = energy.tank_drawn_wh + drawn, energy.tank_loss_wh + lost

@@ -47,9 +47,9 @@ class IntentKind(StrEnum):
     HOLD = "hold"
     """Battery: neither charge nor discharge. EV: wait."""
     RUN = "run"
-    """Relay closed, heat pump heating to its upper band, appliance running."""
+    """Relay closed, heat pump heating to its upper band or cooling to its lower one, appliance running."""
     IDLE = "idle"
-    """Off, or at its lower band."""
+    """Off, or at its lower band, in cooling at its upper one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,8 @@ class Plan:
     co2_g: float
     solve_ms: float
     relaxed: tuple[str, ...] = ()
+    cooling: tuple[str, ...] = ()
+    """Heat pumps that cool in this plan, by device id; the others heat."""
 
     def quiet_w(self, now: datetime) -> float | None:
         """Import up to which nothing is a new peak at `now`, W; None when the plan does not tell."""

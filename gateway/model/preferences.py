@@ -73,6 +73,10 @@ class ChargingPreference:
     target_wh: float = 20_000.0
     """Energy the session should deliver by then, Wh, when the car does not tell its state of charge."""
     target_soc_percent: float = 100.0
+    minimum_soc_percent: float | None = None
+    """Below it the car charges at once at all it may, whatever power costs; while the car tells its state of charge."""
+    minimum_wh: float | None = None
+    """The same by the session's energy, Wh, where `minimum_soc_percent` is not set or the car does not tell."""
     departures: tuple[Departure, ...] = ()
     goal: ChargeGoal = ChargeGoal.CHEAPEST
     max_price_micro_per_kwh: int | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 from enum import StrEnum
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 
@@ -51,6 +52,29 @@ class BatterySpec:
     grid_export: bool = False
     follows_meter: bool = True
     """Whether it keeps the grid at zero by itself inside its band; else it only takes a power."""
+    power_by_soc: tuple[tuple[float, float, float], ...] = ()
+    """Points (SoC percent, most charging W, most discharging W), SoC rising; linear between, flat outside."""
+
+    def at(self, soc_percent: float | None) -> BatterySpec:
+        """The same battery with the most that it takes and gives, W, at one state of charge; unknown: at its best."""
+        if not self.power_by_soc or soc_percent is None:
+            return self
+        charge, discharge = (_between(self.power_by_soc, soc_percent, column) for column in (1, 2))
+        return replace(
+            self,
+            max_charge_w=min(self.max_charge_w, charge),
+            max_discharge_w=min(self.max_discharge_w, discharge),
+        )
+
+
+def _between(points: tuple[tuple[float, float, float], ...], soc_percent: float, column: int) -> float:
+    """One column of the points at a state of charge: linear between two of them, flat before the first and after the last."""
+    if soc_percent <= points[0][0]:
+        return points[0][column]
+    for low, high in pairwise(points):
+        if soc_percent <= high[0]:
+            return low[column] + (high[column] - low[column]) * (soc_percent - low[0]) / (high[0] - low[0])
+    return points[-1][column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +104,7 @@ class WaterHeaterSpec:
 
 @dataclass(frozen=True, slots=True)
 class HeatPumpSpec:
-    """A heat pump or thermostat heating one zone; first-order RC model."""
+    """A heat pump or thermostat heating, and perhaps cooling, one zone; first-order RC model."""
 
     max_power_w: float
     cop: float = 3.0
@@ -92,6 +116,8 @@ class HeatPumpSpec:
     """A compressor that started runs at least so long, s; 0: it looks after itself."""
     min_pause_s: float = 0.0
     """One that stopped rests at least so long, s."""
+    cooling_eer: float | None = None
+    """Heat taken out of the room over power in; None: it cannot cool."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.learning.blocks import SLOTS
+from gateway.core.learning.cooled import heating_only
 from gateway.core.learning.draws import learn_draws
 from gateway.core.learning.quarters import means, powers
 from gateway.core.learning.thermal import fit_thermal
@@ -77,6 +78,7 @@ class HeatLearning:
                 continue
             warm, power = await self._mean(device, Quantity.TEMPERATURE, start), await self._power(device, start)
             if isinstance(spec, HeatPumpSpec):
+                power = power if spec.cooling_eer is None else heating_only(power, outdoor)
                 fitted = await asyncio.to_thread(fit_thermal, warm, outdoor, power, spec.cop, sun, sun_from)
                 self._found(self.thermal, device, fitted)
             else:

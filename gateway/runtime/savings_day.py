@@ -142,6 +142,9 @@ class DayReader:
         if at_c is None:
             self.notes.append(f"{device.name} as it ran: its temperature was not measured.")
             return None
+        if isinstance(spec, HeatPumpSpec) and spec.cooling_eer is not None and await self._may_cool():
+            self.notes.append(f"{device.name} as it ran: it may have cooled.")
+            return None
         zone, wishes = self.site.timezone, self.preferences
         if isinstance(spec, WaterHeaterSpec):
             low = [max(wishes.water_min_c, spec.min_temperature_c)] * len(flow)
@@ -151,6 +154,18 @@ class DayReader:
             mass, loss = spec.capacitance_wh_per_k / spec.cop, 1 / spec.resistance_k_per_w / spec.cop
             most = spec.max_power_w
         return MeasuredHeat(device.id, _array(flow), _array(at_c), _array(low), most, max(1.0, mass), loss)
+
+    async def _may_cool(self) -> bool:
+        """Whether the day was so warm outdoors, or nobody knows, that a heat pump may have cooled."""
+        import numpy as np
+
+        from gateway.core.learning.cooled import may_cool
+
+        said: list[float] = []
+        for device in self.site.devices:
+            rows = await self.store.rollups(device.id, Quantity.OUTDOOR_TEMPERATURE.value, self.start, self.end)
+            said += [row.mean for row in rows]
+        return may_cool(np.array(said))
 
     async def _temperatures(self, device: str) -> list[float] | None:
         """At the edges of the quarter hours, degC; None where one is not known."""

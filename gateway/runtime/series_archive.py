@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 ARCHIVED = (SeriesKind.SPOT, SeriesKind.CARBON)
 DAY = timedelta(days=1)
+TOGETHER = 31
+"""So many days are read at a time: a year's bill does not wait for each of them by itself."""
 EVERYBODY = "archive"
 """The days belong to the home, whichever source told of them."""
 
@@ -31,12 +34,22 @@ class SeriesArchive:
         """Add what is told to its days; what is told later of the same time replaces. A full disk costs the archive only."""
         if series.kind not in ARCHIVED or not series.points:
             return
-        for day in _days(series.points[0].start, series.points[-1].end):
-            await self._keep_day(series, day)
+        days = _days(series.points[0].start, series.points[-1].end)
+        self._written = {key: told for key, told in self._written.items() if key[1] >= days[0]}
+        for day in days:
+            try:
+                await self._keep_day(series, day)
+            except StoreError as error:
+                log.error("the %s of %s is not archived: %s", series.kind.value, day, error)
+                return
 
     async def between(self, kind: SeriesKind, start: datetime, end: datetime) -> Series | None:
         """What was told of [start, end), oldest first; None where nothing was."""
-        days = [await self._read(kind, day) for day in _days(start, end)]
+        there = set(await self._store.keys(_key(kind)))
+        asked = [day for day in _days(start, end) if _key(kind, day) in there] if start < end else []
+        days: list[Series] = []
+        for first in range(0, len(asked), TOGETHER):
+            days += await asyncio.gather(*(self._read(kind, day) for day in asked[first : first + TOGETHER]))
         found = clipped((point for day in days for point in day.points), start, end)
         currency = next((day.currency for day in days if day.currency), "")
         return Series(kind, found, EVERYBODY, self._clock.now(), currency) if found else None
@@ -51,12 +64,7 @@ class SeriesArchive:
         document = to_document(
             {series.kind: Series(series.kind, merged, EVERYBODY, series.fetched_at, series.currency)}, EVERYBODY
         )
-        try:
-            await self._store.put(_key(series.kind, day), document, later=True)
-        except StoreError as error:
-            log.error("the %s of %s is not archived: %s", series.kind.value, day, error)
-            return
-        self._written = {key: told for key, told in self._written.items() if key[1] >= day - 3 * DAY}
+        await self._store.put(_key(series.kind, day), document, later=True)
         self._written[series.kind, day] = points
 
     async def _read(self, kind: SeriesKind, day: date) -> Series:
@@ -75,5 +83,6 @@ def _edges(day: date) -> tuple[datetime, datetime]:
     return start, start + DAY
 
 
-def _key(kind: SeriesKind, day: date) -> str:
-    return f"archive {kind.value} {day.isoformat()}"
+def _key(kind: SeriesKind, day: date | None = None) -> str:
+    """The key of a day; without one what the keys of all days begin with."""
+    return f"archive {kind.value} {day.isoformat() if day is not None else ''}"

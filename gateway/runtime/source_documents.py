@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 from gateway.model.series import Point, Series, SeriesKind
@@ -11,18 +13,20 @@ from gateway.model.series import Point, Series, SeriesKind
 
 def to_document(series: Mapping[SeriesKind, Series], identity: str) -> dict[str, Any]:
     """The document of one source's last good answers."""
-    kinds = {kind.value: _one(each) for kind, each in series.items()}
+    kinds = {kind.value: _one(each) for kind, each in series.items() if each.points}
     return {"version": 1, "identity": identity, "kinds": kinds}
 
 
 def from_document(document: Mapping[str, Any], name: str, identity: str) -> dict[SeriesKind, Series]:
-    """What was kept of a source; nothing where it is another's, or cannot be read."""
+    """What was kept of a source; nothing where it is another's, and no kind that tells nothing or cannot be read."""
     if document.get("identity") != identity or not isinstance(document.get("kinds"), dict):
         return {}
-    try:
-        return {SeriesKind(kind): _read(SeriesKind(kind), name, kept) for kind, kept in document["kinds"].items()}
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return {}
+    found = {}
+    for kind, kept in document["kinds"].items():
+        # One kind that tells nothing, or cannot be read, costs itself only.
+        with suppress(KeyError, TypeError, ValueError, OverflowError, OSError):
+            found[SeriesKind(kind)] = _read(SeriesKind(kind), name, kept)
+    return found
 
 
 def _one(series: Series) -> dict[str, Any]:
@@ -32,8 +36,8 @@ def _one(series: Series) -> dict[str, Any]:
 
 def _read(kind: SeriesKind, name: str, kept: Mapping[str, Any]) -> Series:
     points = tuple(Point(_time(start), _time(end), float(value)) for start, end, value in kept["points"])
-    if not points:
-        raise ValueError("no points were kept")
+    if not points or not all(isfinite(point.value) and point.start < point.end for point in points):
+        raise ValueError("no points were kept, or points that say nothing")
     return Series(kind, points, name, _time(kept["fetched_at"]), str(kept["currency"]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -36,6 +36,8 @@ class SourceState:
     dropped: int
     standing_in: str
     """In words, what counts instead; empty while the source itself counts."""
+    dropped_why: str = ""
+    """The first of the dropped rows, in words."""
 
 
 def missing_words(site: Site, kind: SeriesKind, points: Sequence[Point], wanted: datetime, now: datetime) -> str:
@@ -50,6 +52,16 @@ def missing_words(site: Site, kind: SeriesKind, points: Sequence[Point], wanted:
     ended = max((point.end for point in points if point.end <= now), default=None)
     since = f" since {_when(ended, zone)}" if ended is not None else ""
     return f"{name} {verb} missing{since}. {instead}."
+
+
+def past_words(site: Site, past: Mapping[SeriesKind, tuple[datetime, datetime]], now: datetime) -> str:
+    """That an answer tells nothing of these days, by its first kind that does not; `past` from when to when it tells."""
+    for kind, (start, end) in past.items():
+        name, zone = NAMES[kind], site.timezone
+        if end <= now:
+            return f"{name}: tells nothing of now; its last value ended {end.astimezone(zone):%d %b %Y %H:%M}"
+        return f"{name}: tells nothing of now; its first value begins {start.astimezone(zone):%d %b %Y %H:%M}"
+    return ""
 
 
 def _when(when: datetime, zone: ZoneInfo) -> str:

@@ -24,7 +24,7 @@ from gateway.runtime.notices import Notices
 from gateway.runtime.series import clipped, overlay, told_without_gap, with_yesterday
 from gateway.runtime.series_archive import SeriesArchive
 from gateway.runtime.source_documents import from_document, to_document
-from gateway.runtime.source_words import REPEATED, SourceState, missing_words
+from gateway.runtime.source_words import NAMES, REPEATED, SourceState, missing_words, past_words
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,10 @@ class Source(SeriesSource, Protocol):
     """What a kept answer belongs to; with another one it is not taken up."""
     dropped: int
     """How many rows of its last answer could not be read."""
+    dropped_why: str
+    """The first of them in words; empty where all were read."""
+    longest_pause_s: float
+    """It is asked at least so often, whatever went wrong before (home s)."""
 
     def expected(self, now: datetime) -> datetime:
         """Up to when it should have told by now, else somebody should know."""
@@ -73,6 +77,9 @@ class _Kept:
     series: dict[SeriesKind, Series] = field(default_factory=dict)
     error: str = ""
     failures: int = 0
+    asked: bool = False
+    past: dict[SeriesKind, tuple[datetime, datetime]] = field(default_factory=dict)
+    """Kinds of which the last answer told nothing of these days: when its first value begins and its last one ends."""
 
 
 class Sources:
@@ -119,6 +126,10 @@ class Sources:
             told = await source.fetch(self._since(kept, now), _midnight(now, self._site) + AHEAD)
         except ServerError as error:
             return self._failed(source, error)
+        except Exception as error:  # a mistake of ours in one adapter must cost neither its source nor its pace
+            return self._broken(source, error)
+        finally:
+            kept.asked = True
         if kept.error:
             log.info("%s answers again", source.name)
         kept.error, kept.failures = "", 0
@@ -163,6 +174,8 @@ class Sources:
             known = self._notices.open.get(cause)
             if known is not None and known.text != words:
                 self._notices.later_end(cause)
+                if not words:
+                    log.info("%s: told again", NAMES[kind])
             if words and (known is None or known.text != words):
                 log.warning("%s", words)
                 self._notices.later_raise(cause, "warning", words)
@@ -175,7 +188,8 @@ class Sources:
     def _since(self, kept: _Kept, now: datetime) -> datetime:
         """From yesterday on, which stands in for tomorrow; from today where yesterday is known."""
         today = _midnight(now, self._site)
-        known = kept.series and all(series.points[0].start < today for series in kept.series.values())
+        told = [series.points[0].start for series in kept.series.values() if series.points]
+        known = bool(told) and all(start < today for start in told)
         return today if known else _midnight(now, self._site, days=-1)
 
     async def _take(self, source: Source, told: Sequence[Series]) -> None:
@@ -186,6 +200,9 @@ class Sources:
                 continue
             before = kept.series.get(series.kind)
             fresh = self._joined(series, before, now)
+            kept.past.pop(series.kind, None)
+            if series.points and not fresh.points:
+                kept.past[series.kind] = series.points[0].start, series.points[-1].end
             if before is None or fresh.points != before.points:
                 changed.append(series.kind)
             kept.series[series.kind] = fresh
@@ -194,7 +211,9 @@ class Sources:
         await self._write(source, document, later=SeriesKind.SPOT not in changed)
         self.tell()
         for kind in changed:
-            await self.archive.keep(kept.series[kind])
+            # What counts is kept for the bill: the first source of the site file before the others.
+            fresh = kept.series[kind]
+            await self.archive.keep(Series(kind, self._as_told(kind), fresh.source, fresh.fetched_at, fresh.currency))
             self._on_change(kind)
 
     async def _write(self, source: Source, document: dict[str, object], *, later: bool) -> None:
@@ -215,13 +234,25 @@ class Sources:
         if not kept.error:
             log.warning("%s", error)
         kept.error = error.reason + (f". {error.remedy}" if error.remedy else "")
+        longest = min(LONGEST_PAUSE_S, source.longest_pause_s)
         if isinstance(error, ServerRefused):
-            return LONGEST_PAUSE_S
-        pause: float = min(FIRST_PAUSE_S * 2 ** min(kept.failures - 1, 10), LONGEST_PAUSE_S) * (
-            0.75 + self._chance() / 2
-        )
+            return longest
         wished = error.retry_after_s if isinstance(error, ServerUnreachable) else None
-        return min(max(pause, wished or 0.0), LONGEST_PAUSE_S)
+        return min(max(self._growing(kept), wished or 0.0), longest)
+
+    def _broken(self, source: Source, error: Exception) -> float:
+        kept = self._kept[source.name]
+        kept.failures += 1
+        words = f"its answer could not be worked with ({type(error).__name__}); the log says where"
+        if kept.error != words:
+            log.error("%s: %s", source.name, words, exc_info=error)
+        kept.error = words
+        return min(self._growing(kept), LONGEST_PAUSE_S, source.longest_pause_s)
+
+    def _growing(self, kept: _Kept) -> float:
+        """A minute, two, four, up to an hour; not all homes at once."""
+        pause: float = min(FIRST_PAUSE_S * 2 ** min(kept.failures - 1, 10), LONGEST_PAUSE_S)
+        return pause * (0.75 + self._chance() / 2)
 
     def _pause(self, source: Source) -> float:
         """Until the next question: the source's own pace, sooner where news is due or late."""
@@ -240,7 +271,9 @@ class Sources:
 
     def _told(self, kind: SeriesKind) -> Series | None:
         """What all sources tell of one kind, the first of the site file before the others."""
-        told = [s for source in self.sources if (s := self._kept[source.name].series.get(kind)) is not None]
+        told = [
+            s for source in self.sources if (s := self._kept[source.name].series.get(kind)) is not None and s.points
+        ]
         if not told:
             return None
         points = told[0].points
@@ -265,8 +298,8 @@ class Sources:
         """What is missing and what counts instead, in words; empty while enough is told."""
         tellers = [source for source in self.sources if kind in source.kinds]
         points = self._as_told(kind)
-        if not points and not any(self._kept[source.name].failures for source in tellers):
-            return ""  # nobody has been asked yet
+        if not points and not any(self._kept[source.name].asked for source in tellers):
+            return ""
         wanted = max(source.expected(now) for source in tellers)
         return missing_words(self._site, kind, points, wanted, now)
 
@@ -283,9 +316,10 @@ class Sources:
             fetched,
             max((now - fetched).total_seconds(), 0.0) if fetched is not None else None,
             min(known) if len(known) == len(ends) else None,
-            kept.error,
+            kept.error or past_words(self._site, kept.past, now),
             source.dropped,
             " ".join(missing),
+            source.dropped_why,
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.core.control.dispatch import ControlMemory, Decision, decide
 from gateway.core.control.timing import ControlTiming
+from gateway.core.control.unsure import safe_setpoints
 from gateway.core.metering.freeze import Wishes
 from gateway.model.audit import AuditRow
 from gateway.model.authority import Authority
@@ -59,6 +60,8 @@ class Tick:
     first_after_s: float | None = None
     """Real seconds from the start of the process to the first tick."""
     count: int = 0
+    failing: str = ""
+    """Why the newest tick failed; empty when it did not."""
     verification: Verification = field(init=False)
     devices: DeviceVerification = field(init=False)
     _begun: float | None = None
@@ -95,11 +98,16 @@ class Tick:
         self.hurry()
 
     async def run(self) -> None:
-        """Tick until cancelled."""
+        """Tick until cancelled; a tick that fails is told of, and the next one comes at its time all the same."""
         due = self.clock.monotonic()
         while True:
             self._wake.clear()
-            self.step()
+            try:
+                self.step()
+            except Exception as error:
+                self._fails(error)
+            else:
+                self._works()
             # A hurried tick comes on top: it never puts the next one off.
             if self.clock.monotonic() >= due:
                 due = max(due + self.period_s, self.clock.monotonic())
@@ -113,11 +121,14 @@ class Tick:
 
     def step(self) -> None:
         """One tick: snapshot -> decide -> send; sending goes on in the background, one task per device."""
-        now, life_s = self.clock.monotonic(), self.timing.command_life_s
-        accepted = {id_: held for id_, sent in self.sent.items() if (held := sent.in_force(now, life_s)) is not None}
-        snapshot = self.state.freeze(self.wishes(), accepted, frozenset(self.verification.disobeying))
-        snapshot = replace(snapshot, let_go=frozenset(self.devices.let_go), curtailable=self._curtailable())
-        decision = decide(self.state.site, snapshot, self._memory, self.timing, now)
+        now = self.clock.monotonic()
+        try:
+            snapshot, decision = self._decided(now)
+        except Exception:
+            self.count += 1  # it goes round: a service manager that restarted it would only take the pages away
+            for setpoint in safe_setpoints(self.state.site, self.setpoints, self.clock.now(), self.timing):
+                self._send(setpoint, now)
+            raise
         self._memory = decision.memory
         self.last, self.setpoints = snapshot, {s.slot: s for s in decision.setpoints}
         self.count += 1
@@ -136,6 +147,30 @@ class Tick:
             self._send(setpoint, now)
         self._alarm(decision, snapshot, now)
         self.on_tick(snapshot)
+
+    def _decided(self, now: float) -> tuple[Snapshot, Decision]:
+        """The home as it is at this instant, and what every device should do."""
+        life_s = self.timing.command_life_s
+        accepted = {id_: held for id_, sent in self.sent.items() if (held := sent.in_force(now, life_s)) is not None}
+        snapshot = self.state.freeze(self.wishes(), accepted, frozenset(self.verification.disobeying))
+        snapshot = replace(snapshot, let_go=frozenset(self.devices.let_go), curtailable=self._curtailable())
+        return snapshot, decide(self.state.site, snapshot, self._memory, self.timing, now)
+
+    def _fails(self, error: Exception) -> None:
+        """Told once per cause: whatever made it fail may be mended while the home goes on at its safe currents."""
+        words = f"{type(error).__name__}: {error}"
+        if self.failing.partition(":")[0] != type(error).__name__:
+            log.error("the tick failed and goes on: %s", words, exc_info=error)
+        self.failing = words
+        told = f"The control fails ({words[:120]}). Cars charge at their safe current at most until it works again."
+        remedy = "Take back what was changed last, in the preferences or the site file; the log tells the place."
+        self.notices.later_raise("control", "alarm", f"{told} {remedy}")
+
+    def _works(self) -> None:
+        if self.failing:
+            log.info("the tick works again")
+            self.failing = ""
+        self.notices.later_end("control")
 
     def _curtailable(self) -> frozenset[str]:
         able = (name for name, each in self.actuators.items()

@@ -87,6 +87,10 @@ def check_new_hygiene(preferences: Preferences, held: Preferences, site: Site) -
 
 def _check_charging(wish: ChargingPreference) -> None:
     _check_targets(wish.target_wh, wish.target_soc_percent)
+    if wish.minimum_soc_percent is not None and not 0 <= wish.minimum_soc_percent <= 100:
+        raise WishRefused("The battery level to charge to at once is a percentage between 0 and 100.")
+    if wish.minimum_wh is not None and not 0 <= wish.minimum_wh <= 200_000:
+        raise WishRefused("The energy to charge at once lies between 0 and 200 kWh.")
     if wish.max_price_micro_per_kwh is not None and not -10_000_000 <= wish.max_price_micro_per_kwh <= 10_000_000:
         raise WishRefused("The highest price to charge at lies between -10 and 10 per kWh.")
     if wish.max_co2_g_per_kwh is not None and not 0 <= wish.max_co2_g_per_kwh <= 2000:

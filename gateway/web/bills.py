@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from gateway.model.bill import BillGap, BillMonth, RealBill
 from gateway.model.errors import WishRefused
 from gateway.model.tariff import BillKind
+from gateway.web.amounts import money
 from gateway.web.bill_book import BillBook
 from gateway.web.bill_words import gap_words, month_words, real_words, year_sentence
-from gateway.web.form_fields import fields_of, figure, maybe_figure, refusal_words
+from gateway.web.form_fields import fields_of, maybe_figure, refusal_words
 from gateway.web.pages import Pages
 from gateway.web.problems import Problem
 from gateway.web.view import HomeView
@@ -57,7 +58,7 @@ def _add_page(router: APIRouter, home: HomeView, pages: Pages, bills: BillBook) 
     async def enter(request: Request) -> Response:
         fields, _ = await fields_of(request)
         try:
-            gap = await bills.enter(_typed(fields).to_model())
+            gap = await bills.enter(_typed(fields, home.site.currency).to_model())
         except (WishRefused, ValidationError, ValueError) as refused:
             # What was typed stays in the form.
             return await show(request, bills.today().year, refusal_words(refused), fields)
@@ -112,13 +113,13 @@ def _year(text: str, bills: BillBook) -> int:
     return min(max(year, FIRST_YEAR), this)
 
 
-def _typed(fields: dict[str, str]) -> BillIn:
-    """What the form's texts mean; raises ValueError and ValidationError."""
+def _typed(fields: dict[str, str], currency: str) -> BillIn:
+    """What the form's texts mean; raises WishRefused, ValueError and ValidationError."""
     taken, given = (maybe_figure(fields.get(key, "")) for key in ("import_kwh", "export_kwh"))
     return BillIn(
         first_day=date.fromisoformat(fields.get("first_day", "")),
         last_day=date.fromisoformat(fields.get("last_day", "")),
-        amount_micro=round(figure(fields.get("amount", "")) * 1e6),
+        amount_micro=round(money(fields.get("amount", ""), currency) * 1e6),
         import_wh=None if taken is None else taken * 1000,
         export_wh=None if given is None else given * 1000,
         note=fields.get("note", ""),

@@ -130,10 +130,13 @@ def charger_card(home: HomeView, device: Device) -> ChargerCard:
 def charging_fields(wish: ChargingPreference) -> dict[str, str]:
     """One charger's wishes as the form's texts."""
     price, grams = wish.max_price_micro_per_kwh, wish.max_co2_g_per_kwh
+    least, least_wh = wish.minimum_soc_percent, wish.minimum_wh
     return {
         "ready_by": f"{wish.ready_by:%H:%M}",
         "target_kwh": f"{wish.target_wh / 1000:g}",
         "target_soc": f"{wish.target_soc_percent:g}",
+        "minimum_soc": "" if least is None else f"{least:g}",
+        "minimum_kwh": "" if least_wh is None else f"{least_wh / 1000:g}",
         "goal": wish.goal.value,
         "max_price": "" if price is None else f"{price / 1e6:g}",
         "max_co2": "" if grams is None else f"{grams:g}",

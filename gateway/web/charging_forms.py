@@ -222,6 +222,11 @@ def changed(wish: ChargingPreference, fields: dict[str, str]) -> ChargingPrefere
     if "max_price" in fields:
         price = maybe_figure(fields["max_price"])
         new["max_price_micro_per_kwh"] = None if price is None else round(price * 1e6)
+    if "minimum_soc" in fields:
+        new["minimum_soc_percent"] = maybe_figure(fields["minimum_soc"])
+    if "minimum_kwh" in fields:
+        kwh = maybe_figure(fields["minimum_kwh"])
+        new["minimum_wh"] = None if kwh is None else kwh * 1000
     if "max_co2" in fields:
         new["max_co2_g_per_kwh"] = maybe_figure(fields["max_co2"])
     if "priority" in fields:
@@ -271,13 +276,16 @@ def _renamed(preferences: Preferences, was: str, name: str) -> Preferences:
 def mode_words(wish: ChargingPreference) -> str:
     """What a charge mode means, in a few words."""
     green = wish.goal is ChargeGoal.GREENEST
-    return {
+    words = {
         ChargeMode.OFF: "charging is off",
         ChargeMode.NOW: "charges at once, as fast as it may",
         ChargeMode.SOLAR: "charges from surplus sun only",
         ChargeMode.MIN_SOLAR: "charges slowly, faster with surplus sun",
         ChargeMode.SMART: f"charges when power is {'cleanest' if green else 'cheapest'}, {_goal(wish)}",
     }[wish.mode]
+    least = [] if wish.minimum_soc_percent is None else [f"{wish.minimum_soc_percent:g} %"]
+    least += [] if wish.minimum_wh is None else [f"{wish.minimum_wh / 1000:g} kWh"]
+    return words if not least or wish.mode is ChargeMode.OFF else f"{words}; at once up to {' or '.join(least)}"
 
 
 def _goal(wish: ChargingPreference) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import time
 from typing import Any
 
 from gateway.model.errors import WishRefused
@@ -19,8 +20,12 @@ _LINE = re.compile(
 def schedule_lines(spans: Iterable[ComfortSpan]) -> str:
     """One line for each entry."""
     return "\n".join(
-        f"{_day_words(span.days)}{span.start:%H:%M}-{span.end:%H:%M} {span.low_c:g} {span.high_c:g}" for span in spans
+        f"{_day_words(span.days)}{span.start:%H:%M}-{_end(span)} {span.low_c:g} {span.high_c:g}" for span in spans
     )
+
+
+def _end(span: ComfortSpan) -> str:
+    return "24:00" if span.end == time(0) else f"{span.end:%H:%M}"
 
 
 def schedule_from(text: str) -> list[dict[str, Any]]:

@@ -118,7 +118,7 @@ def _add_preferences(router: APIRouter, home: HomeView, pages: Pages) -> None:
         try:
             wish = _preferences_from(home, fields)
             await home.set_preferences(wish.to_model(), request.state.who)
-        except (WishRefused, ValidationError, ValueError) as refused:
+        except (WishRefused, ValidationError, ValueError, OverflowError) as refused:
             # What was typed stays in the form.
             return show(request, _shown(home) | fields, refusal_words(refused))
         pages.say(request, "Kept. The plan is being made anew.")

@@ -64,7 +64,9 @@ def picture(home: HomeView, state: StateOut) -> list[Node]:
         silent = _silent(home, state, (Role.EV_CHARGER,))
         nodes.append(_node("car", "Car", state.car_w, _car_word(snapshot), silent))
     if home.site.of_role(*HEAT):
-        word = "heating" if (state.heat_w or 0) > FLOWS_FROM_W else "resting"
+        cools = snapshot is not None and snapshot.plan is not None and bool(snapshot.plan.cooling)
+        busy = "running" if cools else "heating"
+        word = busy if (state.heat_w or 0) > FLOWS_FROM_W else "resting"
         nodes.append(_node("heat", "Heat", state.heat_w, word, _silent(home, state, HEAT)))
     # What the house uses cannot be told while the main meter is silent: it is the remainder.
     nodes.append(_node("house", "House", state.house_w, "uses", "" if state.house_w is not None else "not known"))

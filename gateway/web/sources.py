@@ -39,7 +39,8 @@ class SourcesView(Protocol):
 class SourceOut(Out):
     """One source: `age_s` of its newest answer, `until` its values reach without a gap, `error` of the last question.
 
-    `standing_in` says in words what is missing and what counts instead; `dropped` rows of the last answer were unreadable.
+    `standing_in` says in words what is missing and what counts instead; `dropped` rows of the last answer were unreadable,
+    the first of them as `dropped_why` says.
     """
 
     name: str
@@ -51,6 +52,7 @@ class SourceOut(Out):
     error: str
     dropped: int
     standing_in: str
+    dropped_why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class SourceCard:
     error: str
     standing_in: str
     dropped: int
+    dropped_why: str
 
     @property
     def well(self) -> bool:
@@ -97,6 +100,7 @@ def source_cards(home: SourcesView, zone: ZoneInfo) -> list[SourceCard]:
             state.error,
             state.standing_in,
             state.dropped,
+            state.dropped_why,
         )
         for state in home.source_states()
     ]

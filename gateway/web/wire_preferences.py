@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from gateway.model.preferences import (
     EVERY_DAY,
@@ -18,7 +18,28 @@ from gateway.model.preferences import (
     Preferences,
     Vehicle,
 )
-from gateway.web.wire import In, Name
+from gateway.web.wire import In, Instant, Name
+
+
+def _local_time(value: Any) -> Any:
+    """A number would be taken for seconds, and a zone would say another hour than the home's clocks."""
+    if value == "24:00":
+        return time(0)
+    found = value
+    if isinstance(value, str):
+        try:
+            found = time.fromisoformat(value)
+        except ValueError:
+            raise ValueError("write a local time as HH:MM, e.g. 07:00") from None
+    if not isinstance(found, time):
+        raise ValueError("write a local time as HH:MM in quotes, e.g. 07:00")
+    if found.tzinfo is not None:
+        raise ValueError("names a time zone; write the home's local time without one, e.g. 22:00")
+    return found
+
+
+LocalTime = Annotated[time, BeforeValidator(_local_time)]
+"""Local wall time without a zone, "HH:MM"; "24:00" is the midnight that ends a day."""
 
 
 class DepartureModel(In):
@@ -26,7 +47,7 @@ class DepartureModel(In):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, from_attributes=True)
 
-    at: time
+    at: LocalTime
     days: Annotated[list[Annotated[int, Field(ge=0, le=6)]], Field(min_length=1, max_length=7)] = list(EVERY_DAY)
     target_wh: float | None = Field(None, ge=0, le=200_000)
     target_soc_percent: float | None = Field(None, ge=0, le=100)
@@ -59,16 +80,19 @@ class ChargingModel(In):
     """One charger's wishes; `ready_by` is local wall time, `target_wh` energy of the session in Wh.
 
     `departures` repeat by weekday and replace `ready_by`. A smart car waits while power costs more than
-    `max_price_micro_per_kwh` or is dirtier than `max_co2_g_per_kwh`, unless its departure needs it. `guest_session` is
-    the transaction that was declared a guest's; `guest_current_a` in A per phase.
+    `max_price_micro_per_kwh` or is dirtier than `max_co2_g_per_kwh`, unless its departure needs it. Below
+    `minimum_soc_percent` (a car that does not tell it: below `minimum_wh` of the session) it charges at once whatever
+    the price. `guest_session` is the transaction that was declared a guest's; `guest_current_a` in A per phase.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, from_attributes=True)
 
     mode: ChargeMode = ChargeMode.SMART
-    ready_by: time = time(7, 0)
+    ready_by: LocalTime = time(7, 0)
     target_wh: float = Field(20_000, ge=0, le=200_000)
     target_soc_percent: float = Field(100, ge=0, le=100)
+    minimum_soc_percent: float | None = Field(None, ge=0, le=100)
+    minimum_wh: float | None = Field(None, ge=0, le=200_000)
     departures: list[DepartureModel] = Field(default_factory=list, max_length=14)
     goal: ChargeGoal = ChargeGoal.CHEAPEST
     max_price_micro_per_kwh: int | None = Field(None, ge=-10_000_000, le=10_000_000)
@@ -91,8 +115,8 @@ class ComfortSpanModel(In):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, from_attributes=True)
 
-    start: time
-    end: time
+    start: LocalTime
+    end: LocalTime
     low_c: float = Field(ge=5, le=30)
     high_c: float = Field(ge=5, le=30)
     days: Annotated[list[Annotated[int, Field(ge=0, le=6)]], Field(min_length=1, max_length=7)] = list(EVERY_DAY)
@@ -117,12 +141,12 @@ class PreferencesModel(In):
     water_min_c: float = Field(45, ge=30, le=70)
     dr_policy: DrPolicy = DrPolicy.JOIN
     consents: dict[Name, Literal["binding", "voluntary", "none"]] = Field(default_factory=dict, max_length=100)
-    vacation_until: AwareDatetime | None = None
+    vacation_until: Instant | None = None
     carbon_weight_micro_per_kg: int = Field(0, ge=0, le=10_000_000)
     battery_to_car: bool = False
     comfort_weight: float = Field(1, ge=0, le=1)
     accept_higher_peak: bool = False
-    storm_until: AwareDatetime | None = None
+    storm_until: Instant | None = None
     island_soc_percent: float = Field(50, ge=0, le=100)
     vehicles: list[VehicleModel] = Field(default_factory=list, max_length=20)
 

@@ -280,6 +280,7 @@ class Season:
             meant = book.meant(number, 1, at)
             if meant is not None:
                 await book.take_register(meant.transaction, wh, live=self._is_now(at), time=at)
+                await book.settle()
             return None
         choice = stops.choose([book], number, at, wh)
         if choice is None:
@@ -299,6 +300,7 @@ class Season:
         book.seen(session, message.seq)
         if message.kind == "sample":
             await book.take_register(session.transaction, wh, live=self._is_now(at), time=at)
+            await book.settle()
         elif message.kind == "stop":
             await book.stop(session, at, wh, "EVDeparted")
         return session.transaction

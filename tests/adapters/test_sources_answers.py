@@ -102,7 +102,7 @@ def test_an_answer_of_each_service_becomes_points_in_our_units(
     first = found.points[kind][0]
     assert (first.start, first.end - first.start) == (utc(start), timedelta(minutes=minutes))
     assert first.value == pytest.approx(value)
-    assert found.dropped == 0
+    assert found.dropped.count == 0
 
 
 def test_every_shipped_source_has_an_answer_here_and_a_source_and_a_word_on_its_proof() -> None:
@@ -142,7 +142,7 @@ def test_answers_for_two_days_are_one_series() -> None:
 def test_one_bad_price_among_good_ones_is_left_out_and_counted(bad: Any) -> None:
     found = told("awattar_de", awattar(10.0, bad, 30.0))
     assert [p.value for p in found.points[SPOT]] == [10_000, 30_000]
-    assert found.dropped == (0 if bad is None else 1), "a null says nothing; it is not wrong"
+    assert found.dropped.count == (0 if bad is None else 1), "a null says nothing; it is not wrong"
 
 
 @pytest.mark.parametrize("when", [None, "", "soon", -5, 1e30, True, [1], "1795302000000x"], ids=str)
@@ -150,7 +150,7 @@ def test_a_row_of_no_time_is_left_out_and_counted(when: Any) -> None:
     document = awattar(10.0, 20.0)
     document["data"][1]["start_timestamp"] = when
     found = told("awattar_de", document)
-    assert ([p.value for p in found.points[SPOT]], found.dropped) == ([10_000], 1)
+    assert ([p.value for p in found.points[SPOT]], found.dropped.count) == ([10_000], 1)
 
 
 @pytest.mark.parametrize(

@@ -291,3 +291,41 @@ def test_prices_of_tomorrow_are_expected_two_hours_after_they_should_be_out() ->
 def test_a_relative_file_lies_beside_the_site_file(tmp_path: Path) -> None:
     made = source("prices", SITE, FakeClock(NOW), tmp_path, file="prices.csv")
     assert str(tmp_path / "prices.csv") in made.identity
+
+
+KEY = "AZfu-3kwQ0" * 6
+
+
+@pytest.mark.parametrize(
+    "echoed",
+    ["Bearer {key}", "Bearer {half}", "{tail} is no currency", "x" * 35 + "{key}", "\x1b[31m{half}\n"],
+    ids=["whole", "cut by the server", "its end", "over our own cut", "among control characters"],
+)
+async def test_no_part_of_a_key_that_a_service_echoes_reaches_an_error(service: Service, echoed: str) -> None:
+    currency = echoed.format(key=KEY, half=KEY[:33], tail=KEY[20:])
+    row = {"startsAt": "2026-11-21T00:00:00+01:00", "energy": 0.1}
+    info = {"current": {"currency": currency}, "today": [row], "tomorrow": []}
+    service.body = {"data": {"viewer": {"homes": [{"currentSubscription": {"priceInfo": info}}]}}}
+    made = source("prices", SITE, FakeClock(NOW), profile="tibber", token=KEY, url=service.url)
+    with pytest.raises(ServerAnswerWrong, match=r"\*\*\*") as caught:
+        await asked(made)
+    words = str(caught.value)
+    assert not any(KEY[at : at + 8] in words for at in range(len(KEY) - 8))
+    assert words.isprintable() and len(words) < 250
+
+
+async def test_an_error_names_the_port_of_a_server_of_ones_own(service: Service) -> None:
+    service.status = 404
+    with pytest.raises(ServerRefused, match=service.url + "/v1/marketdata was answered with 404"):
+        await asked(awattar(service))
+
+
+async def test_prices_that_cannot_be_are_refused_and_a_single_one_is_left_out_with_its_reason(service: Service) -> None:
+    service.body = prices(9_900_000.0, 9_900_000.0)
+    with pytest.raises(ServerAnswerWrong, match="9900 EUR per kWh is no price"):
+        await asked(awattar(service))
+    service.body = prices(80.0, 9_900_000.0, 90.0)
+    made = awattar(service)
+    (series,) = await asked(made)
+    assert [point.value for point in series.points] == [80_000, 90_000]
+    assert (made.dropped, made.dropped_why[:38]) == (1, "row 2: 9900 EUR per kWh is no price; a")

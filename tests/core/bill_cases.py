@@ -95,7 +95,7 @@ TARIFFS: dict[str, dict[str, Any]] = {
             {"name": "rest", "import": 0.0, "export": 0.15, "spot_factor": 2.2, "spot_typical": 0.07},
         ], "Europe/London", vat_percent=5),
         tariff("dynamic_windows", [
-            {"name": "low grid", "import": 0.02, "export": 0.0, "from": "00:00", "to": "06:00", "spot_factor": 1, "export_spot_factor": 1},
+            {"name": "low grid", "import": 0.02, "export": 0.0, "from": "00:00", "to": "06:00", "spot_factor": 1, "export_spot_factor": 1, "spot_typical": 0},
             {"name": "high grid", "import": 0.15, "export": 0.0, "from": "17:15", "to": "20:50", "spot_factor": 1, "export_spot_factor": 1, "spot_typical": 0.2},
             {"name": "grid", "import": 0.09, "export": 0.0, "spot_factor": 1, "export_spot_factor": 0.5, "spot_typical": 0.1},
         ], "Europe/Berlin", vat_percent=19, fixed_per_month=12),

@@ -111,9 +111,11 @@ class Home:
         return one, two, three
 
     def moving(self, phase: int) -> bool:
-        """Whether a car or the battery takes more of a phase than its safe least."""
-        cars = any(phase in c.spec.phases and c.draws_a > LEAST_A for c in self.cars.values())
-        return cars or self.battery_w > 100
+        """Whether a car or the battery takes anything of a phase that would stay below its fuse without them."""
+        cars_a = sum(c.draws_a for c in self.cars.values() if phase in c.spec.phases)
+        battery_a = max(0.0, self.battery_w) / 3 / VOLTS
+        rest_a = self.flows()[phase - 1] - cars_a - battery_a
+        return (cars_a > 1.0 or self.battery_w > 100) and rest_a <= self.site.main_fuse_a
 
     def jump(self, amps: float, phases: tuple[int, ...]) -> None:
         """A load of so many A is switched on (or off) on these phases."""
@@ -204,7 +206,7 @@ def random_home(seed: int, *, cars: int | None = None, slowest_s: float = 5.0) -
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of a home: the longest overload while cars or battery took more than their least, and the cars' Ah."""
+    """What was seen of a home: the longest overload that stopping cars and battery would have ended, and the cars' Ah."""
 
     longest_s: float = 0.0
     where: str = ""

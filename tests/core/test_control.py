@@ -201,11 +201,13 @@ def test_a_second_overload_is_cut_although_the_cars_own_sample_is_from_before_th
     assert decided(snap, memory)["car"].value == pytest.approx(7.0)
 
 
-def test_a_car_that_was_raised_is_cut_once_though_its_sample_is_from_before_the_raise():
-    # Raised from 6 A to 16 A nine seconds ago: the meter's value is with 16 A at most, so it is not stopped; but what
-    # is over may be with 6 A only: its minimum is sure to be enough.
+def test_a_car_raised_without_telling_since_is_stopped_where_its_minimum_may_not_be_enough():
+    """Wrong before: pressed to 6 A, which takes nothing from a car that draws 6 A, and stopped 5 s too late."""
     memory = ControlMemory(changed_at={"car": 991.0})
     snap = snapshot((30, 20, 20), charger=car(6, age_s=9.5), commanded=commanded(16))
+    assert decided(snap, memory)["car"].value == 0.0
+    # By 12 A that it surely drew it can give 6 A: enough for 30 A less 25 A and the margin.
+    snap = snapshot((30, 20, 20), charger=car(12, age_s=9.5), commanded=commanded(16))
     assert decided(snap, memory)["car"].value == 6.0
     snap = snapshot((26, 20, 20), charger=car(6, age_s=9.5), commanded=commanded(16))
     assert decided(snap, memory)["car"].value == pytest.approx(14.5)
@@ -217,14 +219,14 @@ def test_a_paused_car_waits_a_minute_before_it_starts_again():
     assert decided(snapshot((5, 5, 5), commanded=commanded(0)), memory, mono=1031.0)["car"].value == 16.0
 
 
-def test_one_overload_never_stops_a_car_whose_sample_is_from_before_its_last_raise():
+def test_one_overload_never_stops_a_car_that_surely_draws_enough_to_end_it_with_its_minimum():
     """Wrong before: a second after the first cut the car counted as drawing the new limit, and was cut to nothing.
 
-    And wrong later: the cut counted on the 16 A it was told, but a car that draws 10 A has not so much to give.
+    And wrong later: the cut counted on the 16 A it was told, but a car that draws 12 A has not so much to give.
     """
     memory, held = ControlMemory(changed_at={"car": 990.0}), commanded(16)
     for second in range(4):
-        snap = snapshot((30, 20, 20), charger=car(6, age_s=9.5 + second), commanded=held)
+        snap = snapshot((30, 20, 20), charger=car(12, age_s=9.5 + second), commanded=held)
         result = decide(SITE, snap, memory, TIMING, 1000.0 + second)
         memory, held = result.memory, {s.device: s for s in result.setpoints}
         assert held["car"].value == 6.0

@@ -59,10 +59,11 @@ def test_a_sample_just_after_a_raise_still_tells_what_the_car_drew_under_the_lim
     assert limit_of(26.0, 16.0, 8.0, 1.0, early) > 12.0, "3 s after the raise before, it may have been on its way"
 
 
-def test_in_an_overload_a_raised_car_that_has_not_told_since_is_brought_to_its_minimum_and_not_stopped() -> None:
-    """Wrong before: a battery that gave what the car took hid its rise; it counted with what it drew before, and stopped."""
+def test_in_an_overload_a_raised_car_that_has_not_told_since_counts_with_what_it_surely_drew() -> None:
+    """A battery that gave what the car took may have hidden its rise; what it told is all that it can surely give."""
     hidden = changed(994, 8.0, (994, 8.0), meter_a=14.0, calm_a=14.0)
-    assert limit_of(30.0, 16.0, 8.0, 7.0, hidden) == 6.0
+    assert limit_of(26.4, 16.0, 8.0, 7.0, hidden) == 6.0
+    assert limit_of(30.0, 16.0, 8.0, 7.0, hidden) == 0.0
 
 
 def test_a_raised_car_that_told_nothing_since_counts_with_no_more_than_the_meter_saw_rising() -> None:

@@ -80,7 +80,8 @@ SPOT = Series(
 )  # fmt: skip
 TARIFFS: list[tuple[str, dict[str, Any], datetime]] = [
     ("time of use with VAT", {"vat_percent": 21}, NOW),
-    ("spot", {"rates": [{"name": "all", "import": 0.1, "export": 0.0, "spot_factor": 1, "export_spot_factor": 0.9}],
+    ("spot", {"rates": [{"name": "all", "import": 0.1, "export": 0.0, "spot_factor": 1, "export_spot_factor": 0.9,
+                         "spot_typical": 0.08}],
               "vat_percent": 6}, NOW),
     ("rising tiers of the month", {"tiers": {"steps": [{"up_to_kwh": 230, "add": 0.0}, {"add": 0.08}]}}, NOW),
     ("tiers per day of the month", {"tiers": {"per_day": True, "steps": [{"up_to_kwh": 8, "add": 0}, {"add": 0.1}]}}, NOW),

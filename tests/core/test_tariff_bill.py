@@ -149,8 +149,8 @@ def test_a_year_of_quarter_hours_is_billed_and_priced_well_within_a_second_and_a
     series = spot(start, [chance.uniform(-0.05, 0.3) for _ in range(35_040)], seconds=900)
     tariff = make(
         rates=[
-            {**NIGHT, "spot_factor": 1.0},
-            {**FLAT, "spot_factor": 1.0, "days": ["mon", "holiday"]},
+            {**NIGHT, "spot_factor": 1.0, "spot_typical": 0.08},
+            {**FLAT, "spot_factor": 1.0, "spot_typical": 0.08, "days": ["mon", "holiday"]},
             {**FLAT, "name": "x"},
         ],
         holidays=["01-01", "easter+1"],

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.core.tariff.oddities import oddities
 from gateway.core.tariff.parse import parse_tariff
 from gateway.model.errors import Finding
 from gateway.model.tariff import Holiday, Period, Season, Tariff, Window
@@ -74,7 +75,8 @@ STEPS: dict[str, Any] = {"steps": [{"up_to_kwh": 300, "add": 0}, {"add": 0.08}]}
         ({"tiers": {**STEPS, "period": "day", "per_day": True}}, "tiers.per_day", "belongs to a month"),
         ({"tiers": {**STEPS, "per_day": "yes"}}, "tiers.per_day", "neither true nor false"),
         ({"tiers": {"steps": [{"up_to_kwh": 300, "add": 0}]}}, "tiers.steps", "the last step"),
-        ({"tiers": {"steps": []}}, "tiers.steps", "the last step"),
+        ({"tiers": {"steps": []}}, "tiers.steps", "no steps"),
+        ({"tiers": {}}, "tiers.steps", "no steps"),
         ({"tiers": {"steps": [{"add": 0}, {"add": 1}]}}, "tiers.steps[0]", "does not rise"),
         ({"tiers": {"steps": [{"up_to_kwh": 3}]}}, "tiers.steps[0]", "'add' is missing"),
         ({"demand": CHARGE}, "demand", "not a list"),
@@ -93,6 +95,16 @@ STEPS: dict[str, Any] = {"steps": [{"up_to_kwh": 300, "add": 0}, {"add": 0.08}]}
         ({"contracted": [{"name": "P1", "kw": 4, "days": ["holidays"]}]}, "contracted[0].days", "no weekday"),
         ({"contracted": [{"name": "P1", "kw": 4, "per_kwday": 1}]}, "contracted[0]", "unknown key 'per_kwday'"),
         ({"contracted": ["P1"]}, "contracted[0]", "not a map"),
+        ({"contracted": [{"name": "P1", "kw": 0}]}, "contracted[0].kw", "no contracted power"),
+        ({"demand": [{"name": "p", "steps": [{"up_to_kw": 2, "per_month": 9}, {"per_month": 8}]}]}, "demand[0].steps[1]",
+         "costs less"),
+        ({"vat_percent": 0.21}, "vat_percent", "looks like a fraction"),
+        ({"vat_percent": 10**400}, "vat_percent", "out of range"),
+        ({"vat_percent": float("nan")}, "vat_percent", "no number"),
+        ({"rates": [{"name": "a", "import": 0.1, "spot_factor": 1}]}, "rates[0].spot_typical", "follows the spot price"),
+        ({"rates": [{"name": "a", "import": 0.1, "export_spot_factor": 1}]}, "rates[0].spot_typical", "is missing"),
+        ({"rates": [{"name": "a", "import": 0.1, "from": 7, "to": 22}]}, "rates[0].from", "7 is no time of day"),
+        ({"rates": [{"name": "a", "import": 0.1, "from": 0, "to": 22}]}, "rates[0].to", "22 is no time of day"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_newer_parts_names_place_and_remedy(change: dict[str, Any], where: str, what: str) -> None:
@@ -181,3 +193,18 @@ def test_a_holiday_that_yaml_read_as_a_time_is_its_day() -> None:
     assert parse_tariff({**GOOD, "holidays": [datetime(2026, 5, 25, tzinfo=UTC)]}).holidays == (
         Holiday(date(2026, 5, 25)),
     )
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "told"),
+    [("EUR", 28.5, True), ("GBP", 5.0, True), ("EUR", 4.9, False), ("JPY", 30.0, False), ("CZK", 6.5, False),
+     ("EUR", -28.5, True)],
+)  # fmt: skip
+def test_a_price_that_looks_like_cents_is_told_where_a_kwh_never_costs_so_much(
+    currency: str, price: float, told: bool
+) -> None:
+    """A kWh costs 30 JPY or 6.5 CZK in many homes, and nowhere 28.5 EUR."""
+    rates = [{"name": "all", "import": price, "export": 0.05}]
+    found = list(oddities(parse_tariff({**GOOD, "currency": currency, "rates": rates})))
+    assert [(f.where, f.severity) for f in found] == [("rates[0].import", "warning")] * told
+    assert not told or f"e.g. {price / 100:g}" in found[0].remedy

@@ -258,7 +258,7 @@ def test_the_comfort_schedule_and_hygiene_survive_as_a_document_and_an_old_one_o
 )
 def test_what_cannot_be_is_refused(wish, words):
     with pytest.raises(WishRefused, match=words):
-        check(wish, HOME)
+        check(wish, HOME, START)
 
 
 def test_a_span_over_midnight_belongs_to_the_day_it_begins():

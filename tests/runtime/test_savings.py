@@ -17,7 +17,7 @@ from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval, IntervalQuality, Rollup
 from gateway.model.series import Point, Series, SeriesKind
 from gateway.model.session import EvSession
-from gateway.model.site import Site
+from gateway.model.site import HeatPumpSpec, Site
 from gateway.model.tariff import DemandCharge, Rate, Tariff
 from gateway.runtime.savings import BACK_DAYS, SavingsBook
 from gateway.runtime.savings_day import full_w
@@ -145,6 +145,23 @@ async def test_heat_whose_temperature_nobody_measured_counts_as_it_ran_and_is_sa
     found = await home.book.count(DAY)
     assert found.counted and len(found.notes) == 2
     assert found.notes[0] == "Water heater as it ran: its temperature was not measured."
+
+
+@pytest.mark.parametrize(("outdoor_c", "counted"), [(5.0, True), (24.0, False), (None, False)])
+async def test_a_heat_pump_that_may_have_cooled_counts_as_it_ran(outdoor_c: float | None, counted: bool) -> None:
+    pump = HeatPumpSpec(2_500, phase=3, cooling_eer=3.5)
+    devices = tuple(replace(d, spec=pump) if d.id == "heat_pump" else d for d in SITE.devices)
+    home = Book(replace(SITE, devices=devices))
+    await full_day(home)
+    for device, quantity, value in (
+        ("heat_pump", Quantity.TEMPERATURE, 21.0), ("heat_pump", Quantity.OUTDOOR_TEMPERATURE, outdoor_c),
+    ):  # fmt: skip
+        if value is not None:
+            times = [local(DAY, quarter / 4) for quarter in range(97)]
+            await home.store.save_rollups([Rollup(device, quantity, t, value, value, value, value, 60) for t in times])
+    found = await home.book.count(DAY)
+    assert found.counted
+    assert ("Heat pump as it ran: it may have cooled." not in found.notes) is counted
 
 
 async def test_a_battery_that_rested_all_day_lost_against_its_own_mode() -> None:

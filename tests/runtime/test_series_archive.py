@@ -37,6 +37,18 @@ async def test_a_corrected_price_replaces_the_one_told_before_and_the_others_sta
     assert found is not None and [point.value for point in found.points] == [1, 20, 3]
 
 
+async def test_a_store_that_fails_costs_the_archive_only() -> None:
+    store = FakeStore()
+    store.broken = True
+    archive = SeriesArchive(FakeClock(), store)
+    await archive.keep(told(START, 1, 2))
+    store.broken = False
+    await archive.keep(told(START, 1, 2))
+    assert await archive.between(SeriesKind.SPOT, START, START + HOUR) is not None, (
+        "what was not written is tried again"
+    )
+
+
 async def test_the_weather_is_not_archived_and_nothing_told_is_none() -> None:
     store = FakeStore()
     archive = SeriesArchive(FakeClock(), store)

@@ -39,10 +39,12 @@ class Teller:
     every_s: float = 3600.0
     day_ahead: bool = True
     points: dict[SeriesKind, tuple[Point, ...]] = field(default_factory=dict)
-    error: ServerError | None = None
+    error: Exception | None = None
     identity: str = "one"
     title: str = "The market"
     dropped: int = 0
+    dropped_why: str = ""
+    longest_pause_s: float = 3600.0
     asked: list[tuple[datetime, datetime, datetime]] = field(default_factory=list)
     closed: int = 0
 
@@ -349,6 +351,81 @@ async def test_the_sites_own_figure_stands_in_where_no_carbon_was_ever_told() ->
         f"The carbon intensity of the grid is missing. The site's own figure stands in ({figure:g} g/kWh)."
     ]
     assert home.sources.state()[0].standing_in == home.told[0]
+
+
+async def test_a_source_that_tells_of_last_week_only_is_told_and_heard_again_when_it_tells_of_today() -> None:
+    home = Home(market(points={SPOT: hourly(MIDNIGHT - 7 * DAY, 24)}))
+    await home.pass_(3)
+    (state,) = home.sources.state()
+    assert state.error == "Prices: tells nothing of now; its last value ended 15 Nov 2026 00:00"
+    assert home.told == [state.standing_in]
+    assert state.standing_in == "Prices are missing. The plan counts with the tariff's typical price."
+    asked = len(home.tellers[0].asked)
+    assert asked >= 3, "it is asked again and again, whatever it told"
+    home.tellers[0].points = {SPOT: hourly(MIDNIGHT, 48)}
+    await home.pass_(1.1)
+    (state,) = home.sources.state()
+    assert (state.error, state.standing_in, home.told) == ("", "", [])
+    assert home.sources.spot() is not None
+
+
+async def test_a_source_that_tells_of_next_month_only_says_when_it_begins() -> None:
+    home = Home(market(points={SPOT: hourly(MIDNIGHT + 30 * DAY, 24)}))
+    await home.sources.ask(home.tellers[0])
+    (state,) = home.sources.state()
+    assert state.error == "Prices: tells nothing of now; its first value begins 21 Dec 2026 00:00"
+    assert home.sources.spot() is None
+
+
+async def test_a_mistake_in_an_adapter_is_a_failure_of_its_source_and_not_its_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = market(error=IndexError("tuple index out of range"))
+    home = Home(broken)
+    await home.pass_(2)
+    (state,) = home.sources.state()
+    assert state.error == "its answer could not be worked with (IndexError); the log says where"
+    assert 3 <= len(broken.asked) <= 8, "at the pace of a failing source"
+    assert [r.message for r in caplog.records if "IndexError" in r.message] == [f"market: {state.error}"], "once"
+    broken.error = None
+    await home.sources.ask(broken)
+    assert (home.sources.state()[0].error, home.sources.spot() is not None) == ("", True)
+
+
+async def test_a_file_that_was_mended_is_read_within_a_minute_however_long_it_was_wrong() -> None:
+    home = Home(market(error=ServerUnreachable("market", "no such file"), longest_pause_s=60.0))
+    for _ in range(12):
+        assert await home.sources.ask(home.tellers[0]) <= 60.0
+
+
+async def test_one_kind_that_tells_nothing_costs_the_others_nothing_at_a_restart() -> None:
+    kinds = {CARBON: hourly(MIDNIGHT - 9 * DAY, 24), TEMPERATURE: hourly(MIDNIGHT, 24)}
+    before = Home(Teller(FakeClock(NOON), "sky", (CARBON, TEMPERATURE), day_ahead=False, points=kinds))
+    await before.sources.ask(before.tellers[0])
+    for kept in (before.store.documents["series sky"], _with(before.store.documents["series sky"], "carbon", [])):
+        store = FakeStore()
+        await store.put("series sky", kept)
+        home = Home(Teller(FakeClock(NOON), "sky", (CARBON, TEMPERATURE), day_ahead=False), store=store)
+        await home.sources.resume()
+        assert home.sources.temperature() is not None
+        assert home.sources.carbon() is None
+
+
+def _with(document: dict[str, Any], kind: str, points: list[Any]) -> dict[str, Any]:
+    """As the version before kept it."""
+    kept = {"fetched_at": NOON.timestamp(), "currency": "", "points": points}
+    return document | {"kinds": document["kinds"] | {kind: kept}}
+
+
+async def test_the_archive_keeps_the_price_that_counted_where_two_sources_tell_of_one_hour() -> None:
+    first = market(points={SPOT: hourly(MIDNIGHT, 24, 10.0, 0.0)})
+    second = market(name="second", points={SPOT: hourly(MIDNIGHT, 48, 99.0, 0.0)})
+    home = Home(first, second)
+    for teller in home.tellers:
+        await home.sources.ask(teller)
+    kept = await home.sources.archive.between(SPOT, MIDNIGHT, MIDNIGHT + 2 * DAY)
+    assert kept is not None
+    assert [kept.at(MIDNIGHT + h * HOUR) for h in (0, 23, 24, 47)] == [10.0, 10.0, 99.0, 99.0]
 
 
 def test_overlay_fills_gaps_only_and_keeps_the_order() -> None:

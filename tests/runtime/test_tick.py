@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.control.timing import ControlTiming
+from gateway.core.control.unsure import safe_setpoints
 from gateway.core.metering.freeze import Wishes
 from gateway.model.authority import Authority
 from gateway.model.errors import CommandRefused, DeviceUnreachable
@@ -314,3 +316,51 @@ def test_a_setpoint_is_told_with_its_unit_its_end_and_its_reason(
 ) -> None:
     setpoint = Setpoint("x", kind, value, START, Authority.PLAN, "It is cheap.", low=low)
     assert describe(setpoint) == f"{words} until 16:30:00 UTC by the plan: It is cheap."
+
+
+# ---- a tick that cannot decide
+
+
+async def test_a_tick_that_cannot_decide_sends_the_safe_currents_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """Wrong before: the loop died and came back after up to 30 s, the cars at what they were told last."""
+    rig = Rig()
+    await rig.run(40)
+    assert amps(rig.car)[-1] == 16.0
+    sound, rig.tick.wishes = rig.tick.wishes, broken
+    loop = asyncio.create_task(rig.tick.run())
+    await rig.clock.advance(5)
+    assert amps(rig.car)[-1] == ChargerSpec().safe_current_a
+    assert rig.tick.sent["car"].accepted.authority is Authority.ELECTRICAL_SAFETY  # type: ignore[union-attr]
+    alarm = rig.notices.open["control"]
+    assert alarm.level == "alarm" and "OverflowError" in alarm.text and "safe current" in alarm.text
+    assert caplog.text.count("the tick failed and goes on") == 1
+    rig.tick.wishes = sound
+    await rig.clock.advance(2)
+    assert "control" not in rig.notices.open and not rig.tick.failing
+    loop.cancel()
+
+
+async def test_a_tick_that_cannot_decide_is_no_hung_one() -> None:
+    """What feeds the service manager's watchdog counts on: a restart would only take the pages away."""
+    rig = Rig()
+    rig.tick.wishes = broken
+    loop = asyncio.create_task(rig.tick.run())
+    await rig.clock.advance(5)
+    assert 5 <= rig.tick.count <= 6
+    assert amps(rig.car) == [ChargerSpec().safe_current_a]
+    loop.cancel()
+
+
+def broken() -> Wishes:
+    raise OverflowError("date value out of range")
+
+
+def test_what_is_safe_raises_no_car_and_rests_a_battery_that_was_forced() -> None:
+    def said(device: str, kind: SetpointKind, value: float, low: float = 0.0) -> Setpoint:
+        return Setpoint(device, kind, value, START, Authority.PLAN, "", low)
+
+    battery = SetpointKind.BATTERY_BAND
+    told = {s.slot: s for s in (said("car", SetpointKind.CURRENT, 0.0), said("battery", battery, 3000.0, 3000.0),
+                                said("follows", battery, 3000.0, -3000.0))}  # fmt: skip
+    safe = {s.device: (s.value, s.low) for s in safe_setpoints(TWO_CARS, told, START, ControlTiming())}
+    assert safe == {"car": (0.0, 0.0), "van": (ChargerSpec().safe_current_a, 0.0), "battery": (0.0, 0.0)}

@@ -94,9 +94,11 @@ async def test_a_bill_is_taken_as_a_person_types_it_and_its_gap_is_said_at_once(
 @pytest.mark.parametrize(
     ("field", "typed", "words"),
     [
-        ("amount", "eighty", "could not be read"),
-        ("amount", "nan", "could not be read"),
-        ("amount", "1e300", "amount micro"),
+        ("amount", "eighty", "cannot be read"),
+        ("amount", "nan", "cannot be read"),
+        ("amount", "1e300", "cannot be read"),
+        ("amount", "9" * 30, "amount micro"),
+        ("amount", "1,234", "Write 1234 or 1.234."),
         ("first_day", "1 October", "could not be read"),
         ("last_day", "2026-09-01", "Swap them"),
         ("last_day", "2027-06-01", "must have passed"),

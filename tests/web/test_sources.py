@@ -24,6 +24,7 @@ WELL = SourceState(
 SILENT = SourceState(
     "sky", "Open-Meteo", (SeriesKind.TEMPERATURE, SeriesKind.IRRADIANCE), None, None, None,
     "no answer from https://api.open-meteo.com/v1/forecast within 20 s", 2, "The irradiance is missing.",
+    "row 4, start: 'soon' is no time that we can read",
 )  # fmt: skip
 
 
@@ -44,6 +45,7 @@ async def test_the_api_tells_age_reach_and_error_of_each_source() -> None:
         "day_ahead", ["spot"], 10_800.0, "2026-11-22T23:00:00Z",
     )  # fmt: skip
     assert (silent["age_s"], silent["error"], silent["dropped"]) == (None, SILENT.error, 2)
+    assert silent["dropped_why"] == SILENT.dropped_why
 
 
 def test_the_page_shows_origin_age_and_what_stands_in() -> None:
@@ -54,5 +56,5 @@ def test_the_page_shows_origin_age_and_what_stands_in() -> None:
     assert "prices · <code>day_ahead</code> · 3 h old · up to Mon 00:00" in page
     assert "never heard" in page
     assert "The irradiance is missing." in page
-    assert "2 values of its last answer" in page
+    assert "2 values of its last answer could not be read: row 4, start: &#39;soon&#39; is no time" in page
     assert templates.get_template("sources.html").render(sources=[]).strip() == ""

@@ -77,21 +77,31 @@ class Transactions:
         """The answer to one TransactionEvent; raises StoreError (then nothing was acknowledged)."""
         info = payload["transactionInfo"]
         their_id = clean(info.get("transactionId"), 64)
-        connector = self._connector(their_id, _evse(payload))
+        connector = self._connector(their_id, _evse(payload), to_time(payload.get("timestamp")))
         if connector is None:
             self._strangers.append(their_id)
             note_stranger(self._host, _evse(payload) or 0)
             return _answer(payload, "Blocked")
         if _is_sound(payload, strict=connector.book.open_session() is not None) or _knows(connector, their_id):
             await self._take(connector, their_id, payload)
+            if payload.get("offline") is True:  # it waited in a queue, and is forgotten once it is answered
+                await connector.book.save()
         return _answer(payload, "Accepted")
 
-    def _connector(self, their_id: str, evse: int | None) -> Connector | None:
-        """Only the first event must name the EVSE; a transaction on one that is no device of ours stays a stranger."""
+    def _connector(self, their_id: str, evse: int | None, time: datetime | None) -> Connector | None:
+        """The connector it names; only the first event must, so else the one that knows the id (the open one first).
+
+        There are stations whose EVSEs count their transactions each by itself. A transaction on one that is no device of
+        ours stays a stranger.
+        """
         connectors = self._host.connectors
-        owners = [one for one in connectors.values() if one.book.meant_by(their_id, one.evse) is not None]
-        if owners:
-            return owners[0]
+        if evse is not None and evse in connectors:
+            return connectors[evse]
+        held = [
+            (one, session) for one in connectors.values() if (session := one.book.meant_by(their_id, one.evse, time))
+        ]
+        if held:
+            return max(held, key=lambda each: (each[1].end is None, each[1].start))[0]
         return None if evse is None and their_id in self._strangers else located(connectors, evse)
 
     async def _take(self, connector: Connector, their_id: str, payload: Payload) -> None:
@@ -99,7 +109,7 @@ class Transactions:
         samples = decode(payload.get("meterValue") or [], connector.spec.phases)
         session = await self._session(connector, their_id, payload, samples)
         # There are chargers that number all events alike: the time tells them from a repeat.
-        is_new_number = connector.book.seen(session, int(to_number(payload.get("seqNo")) or 0))
+        is_new_number = connector.book.seen(session, _seq_no(payload))
         is_news = is_new_number or connector.live.is_later(time)
         await events.take_samples(connector, samples, session.transaction)
         if is_news and (connector.book.open_session() is None or events.is_current(connector, session)):
@@ -111,17 +121,22 @@ class Transactions:
 
     async def _session(self, connector: Connector, their_id: str, payload: Payload, samples: list[Sample]) -> EvSession:
         """The session of this transaction, opened by whichever of its events comes first."""
-        known, began = connector.book.meant_by(their_id, connector.evse), payload.get("eventType") == "Started"
+        book, began, time = connector.book, payload.get("eventType") == "Started", to_time(payload.get("timestamp"))
+        known, number = book.meant_by(their_id, connector.evse, time), _seq_no(payload)
+        register_wh = _register(samples, "Transaction.Begin") if began else None
         if known is not None and not began:
-            return known
-        before = connector.book.open_session()
-        time = to_time(payload.get("timestamp"))
-        session = await connector.book.start(
+            first_wh = _register(samples, "Transaction.Begin")
+            if not (_is_sound(payload, strict=True) and book.is_begun_anew(known, time, first_wh, number)):
+                return known
+            if number == 1:  # of its events the start alone is missing
+                register_wh = book.left_by(known, time, first_wh)
+        before = book.open_session()
+        session = await book.start(
             connector.evse,
             _tag(payload),
             clean(payload.get("timestamp")),
             time,
-            _register(samples, "Transaction.Begin") if began else None,
+            register_wh,
             their_id=their_id,
             told=began,
         )
@@ -158,6 +173,10 @@ def _is_sound(payload: Payload, *, strict: bool) -> bool:
 def _answer(payload: Payload, status: str) -> Payload:
     """An idToken wants its status (E05); a home's charger serves whoever stands at it."""
     return {"idTokenInfo": {"status": status}} if payload.get("idToken") else {}
+
+
+def _seq_no(payload: Payload) -> int:
+    return int(to_number(payload.get("seqNo")) or 0)
 
 
 def _evse(payload: Payload) -> int | None:

@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from gateway.core.control.circuits import Excess
+from gateway.core.control.helping import Help, excess_over, needed, opened
 from gateway.core.control.steering import Steering, steer
 from gateway.core.control.storage import (
     SILENT,
+    at_state,
     own_wish,
     power_of,
     soc_of,
@@ -41,6 +44,8 @@ class StorageMemory:
     team: Team = field(default_factory=Team)
     steered: Mapping[str, Steering] = field(default_factory=dict)
     """By battery that cannot follow the meter."""
+    helps: Mapping[str, Help] = field(default_factory=dict)
+    """By battery that gives more than it would, as a fuse or a limit is exceeded."""
 
 
 def battery_setpoints(
@@ -53,10 +58,12 @@ def battery_setpoints(
     *,
     overloaded: bool = False,
     island: bool = False,
+    excesses: Mapping[str, Excess] | None = None,
 ) -> tuple[list[Setpoint], StorageMemory]:
     """One BATTERY_BAND per battery that obeys, and what to remember; `mono` in s of home time.
 
-    `room_w` says how much more a battery may take from the grid, W; None while the main meter is silent.
+    `room_w` says how much more a battery may take from the grid, W; None while the main meter is silent; `excesses`,
+    by circuit, what is too much of it.
     """
     stores = _stores(site, snapshot)
     rooms = {store.device.id: room_w(store.device) for store in stores}
@@ -65,19 +72,26 @@ def battery_setpoints(
         return [_island(snapshot, store, timing) for store in stores if store.spec.follows_meter], memory
     if None in rooms.values() or snapshot.grid_w() is None:
         rest = [_setpoint(snapshot, store, SILENT, timing) for store in stores]
-        return rest, replace(memory, steered={name: replace(one, power_w=0.0) for name, one in memory.steered.items()})
+        steered = {name: replace(one, power_w=0.0) for name, one in memory.steered.items()}
+        return rest, replace(memory, steered=steered, helps={})
     net_w = (snapshot.grid_w() or 0.0) - sum(store.power_w for store in stores)
     bands, team = share_bands(stores, net_w, memory.team, mono)
     fitted = _fitted(site, snapshot, stores, bands, rooms, overloaded=overloaded)
-    steered = dict[str, Steering]()
+    fitted, helps = _helped(site, stores, bands, fitted, excesses or {}, memory.helps, mono)
+    steered = {}
     setpoints = []
     for store in stores:
         wish = fitted[store.device.id]
         if not store.spec.follows_meter:
             target = _target(store, stores, team, net_w)
             wish, steered[store.device.id] = steer(wish, target, memory.steered.get(store.device.id), mono)
-        setpoints.append(_setpoint(snapshot, store, _still(wish, snapshot.commanded.get(store.device.id)), timing))
-    return setpoints, StorageMemory(team, steered)
+        setpoints.append(_setpoint(snapshot, store, _still(wish, _kept(snapshot, store)), timing))
+    return setpoints, StorageMemory(team, steered, helps)
+
+
+def battery_powers(site: Site, snapshot: Snapshot) -> dict[str, float | None]:
+    """What each battery does now, W, charging positive; None where it does not tell."""
+    return {device.id: power_of(snapshot, device) for device in site.of_role(Role.BATTERY, Role.HYBRID_INVERTER)}
 
 
 def _stores(site: Site, snapshot: Snapshot) -> list[Store]:
@@ -111,6 +125,28 @@ def _fitted(
     return fitted
 
 
+def _helped(
+    site: Site,
+    stores: list[Store],
+    bands: Mapping[str, Wish],
+    fitted: Mapping[str, Wish],
+    excesses: Mapping[str, Excess],
+    before: Mapping[str, Help],
+    mono: float,
+) -> tuple[dict[str, Wish], dict[str, Help]]:
+    """The `fitted` bands opened to what fuses and limits need; what one battery gives the next need not."""
+    wishes, helps, taken_w = dict(fitted), dict[str, Help](), 0.0
+    for store in stores:
+        name, wish, spec = store.device.id, fitted[store.device.id], at_state(store.spec, store.soc)
+        excess = excess_over(site, store.device, excesses)
+        left = excess and replace(excess, power_w=excess.power_w - taken_w)
+        found = needed(wish, bands[name].authority, spec, store.soc, store.power_w, left, before.get(name), mono)
+        wishes[name] = opened(wish, found, follows_meter=spec.follows_meter, mono=mono)
+        taken_w += max(0.0, store.power_w - wishes[name].low)
+        helps |= {name: found} if found is not None else {}
+    return wishes, helps
+
+
 def _target(store: Store, stores: list[Store], team: Team, net_w: float) -> float:
     """The power with which it carries its share of the home's net, W, charging positive."""
     side = 1 if net_w < 0 else -1
@@ -123,6 +159,7 @@ def _island(snapshot: Snapshot, store: Store, timing: ControlTiming) -> Setpoint
     """Without the grid the reserve is for use, down to what the battery itself bears."""
     spec = store.spec
     empty = store.soc is not None and store.soc <= spec.min_soc_percent
+    spec = at_state(spec, store.soc)
     wish = Wish(spec.max_charge_w, Authority.PROTECTION, ISLAND, low=0.0 if empty else -spec.max_discharge_w)
     return _setpoint(snapshot, store, wish, timing)
 
@@ -145,6 +182,13 @@ def life_s(wish: Wish, timing: ControlTiming, *, steered: bool = False) -> float
     if wish.low <= 0.0 <= wish.value:
         return timing.band_life_s
     return timing.steered_life_s if steered else timing.forced_life_s
+
+
+def _kept(snapshot: Snapshot, store: Store) -> Setpoint | None:
+    """What it was told, where its state of charge still allows that much."""
+    told, spec = snapshot.commanded.get(store.device.id), store.spec.at(store.soc)
+    fits = told is not None and told.value <= spec.max_charge_w and told.low >= -spec.max_discharge_w
+    return told if fits or not spec.power_by_soc else None
 
 
 def _still(wish: Wish, before: Setpoint | None) -> Wish:

@@ -51,6 +51,10 @@ class CarWish:
     from_car: bool
     """Whether the first goal is the car's own."""
     vacation: bool
+    floor_wh: float = 0.0
+    """What it lacks of the owner's minimum, Wh at the charger; it charges at once until then."""
+    floor_words: str = ""
+    """That minimum: "30 %" or "5 kWh"."""
 
     @property
     def ready(self) -> datetime:
@@ -79,9 +83,10 @@ def car_wish(
         high = max(low, min(high, wish.guest_current_a))
     goals = _goals(wish, vehicle, status, spec, now, site.timezone, away if vacation else None)
     own = None if guest else _own_goal(wish, status, now, goals[0])
+    least_wh, words = (0.0, "") if guest or mode is ChargeMode.OFF else _floor(wish, vehicle, status, spec)
     return CarWish(
         wish, mode, vehicle, guest, _phases(spec, vehicle, status), low, high,
-        (own,) if own is not None else goals, own is not None, vacation,
+        (own,) if own is not None else goals, own is not None, vacation, least_wh, words,
     )  # fmt: skip
 
 
@@ -132,6 +137,21 @@ def _need(
         efficiency = vehicle.efficiency_percent / 100 if vehicle else ONBOARD_EFFICIENCY
         return max(0.0, (soc_percent - status.soc_percent) / 100 * battery / efficiency)
     return max(0.0, target_wh - status.session_wh)
+
+
+def _floor(
+    wish: ChargingPreference, vehicle: Vehicle | None, status: ChargerStatus | None, spec: ChargerSpec
+) -> tuple[float, str]:
+    """What lacks of the owner's minimum, Wh at the charger, and that minimum in words; 0 once it is there."""
+    if status is None or not status.transaction:
+        return 0.0, ""
+    soc = status.soc_percent
+    if wish.minimum_soc_percent is not None and soc is not None and math.isfinite(soc):
+        least = wish.minimum_soc_percent
+        return _need(status, least, 0.0, spec, vehicle), f"{least:g} %"
+    if wish.minimum_wh is None:
+        return 0.0, ""
+    return max(0.0, wish.minimum_wh - status.session_wh), f"{wish.minimum_wh / 1000:g} kWh"
 
 
 def _vehicle(preferences: Preferences, wish: ChargingPreference, status: ChargerStatus | None) -> Vehicle | None:

@@ -41,7 +41,7 @@ def charging_wish(site: Site, snapshot: Snapshot, device: Device, surplus_w: flo
     for limit in caps:
         if limit.authority is Authority.DEMAND_RESPONSE:
             wish = _limited(wish, limit, limit.value / volts, off)
-    wish = _departure(wish, snapshot, device, car, site)
+    wish = _minimum(_departure(wish, snapshot, device, car, site), car)
     wish = _override(wish, snapshot.overrides, device.id, car)
     for limit in caps:
         if limit.authority is not Authority.DEMAND_RESPONSE:
@@ -53,6 +53,8 @@ def urgency(snapshot: Snapshot, device: Device, site: Site) -> float:
     """How much of the time left the car needs at full power: 0 has all the time, 1 must charge at its most now."""
     car = car_of(snapshot, device, site)
     status = snapshot.chargers.get(device.id)
+    if car.floor_wh > 0:
+        return 1.0
     if status is None or not status.transaction or car.mode in (ChargeMode.OFF, ChargeMode.SOLAR):
         return 0.0
     return max(_share_of_time(car, goal.need_wh, goal.ready, snapshot.now, site) for goal in car.goals)
@@ -132,6 +134,14 @@ def _departure(wish: Wish, snapshot: Snapshot, device: Device, car: CarWish, sit
         return wish
     words = f"Charging now, or the car would not be ready by {late.ready.astimezone(site.timezone):%H:%M}."
     return wish.raised(car.max_a, Authority.OWNER_FLOOR, words)
+
+
+def _minimum(wish: Wish, car: CarWish) -> Wish:
+    """The owner's floor: below the minimum the car charges at once, in every mode but off, whatever power costs."""
+    if car.floor_wh <= 0:
+        return wish
+    words = f"The car charges at once to your minimum of {car.floor_words}."
+    return wish.replaced(Wish(car.max_a, Authority.OWNER_FLOOR, words))
 
 
 def _override(wish: Wish, overrides: Iterable[Override], device: str, car: CarWish) -> Wish:

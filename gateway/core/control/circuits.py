@@ -18,12 +18,15 @@ from dataclasses import dataclass, field
 from gateway.core.control.draws import TAKES_A, Draw, in_force, spec_of
 from gateway.core.control.mains import phase_currents, speaks, total_w
 from gateway.core.control.timing import ControlTiming
+from gateway.model.authority import Authority
 from gateway.model.setpoint import LimitKind
 from gateway.model.site import BatterySpec, ChargerSpec, Circuit, Device, HeatPumpSpec, Role, Site, WaterHeaterSpec
 from gateway.model.snapshot import DeviceState, Snapshot
 
 FUSE_MARGIN_A = 0.5
 """Kept free below a fuse's rating, A: a meter's error and a car's tolerance."""
+LIMIT_MARGIN_W = 100.0
+"""A battery that gives what a power limit does not allow aims so far below it, W: it comes there in time."""
 SILENT_BASE_SHARE = 0.5
 """What of a fuse other loads are taken to use while its meter is silent. A 25 A fuse then holds two cars at 6 A."""
 MAIN = ""
@@ -48,6 +51,8 @@ class Lane:
     """Whether a utility's limit, not a fuse, says so."""
     phase: int | None = None
     """Which phase of a fuse, 1 to 3; None: a power limit."""
+    likely: float = float("inf")
+    """As `most`, with cars in doubt counted for all they may draw: what probably holds once they have followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,23 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class Excess:
+    """What a meter shows beyond its fuse less the margin, or its power limit, as W on all phases; negative: room."""
+
+    power_w: float
+    exceeded: bool
+    """Whether the fuse itself, or the limit, is exceeded."""
+    authority: Authority
+
+
+@dataclass(frozen=True, slots=True)
 class _Load:
     """What loads a branch beside its heard cars: per phase L1..L3, A, and in all, W; `most` while a car is raised."""
 
     least: tuple[float, float, float, float]
     most: tuple[float, float, float, float]
+    likely: tuple[float, float, float, float] | None = None
+    """As `least` with cars in doubt at all they may draw; None: the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +112,25 @@ class Tree:
         silent = [branch for branch in self.branches() if branch.silent]
         return frozenset(c.id for branch in silent for c in chargers_below(branch))
 
+    def excesses(self) -> dict[str, Excess]:
+        """By circuit with a meter that speaks: how much less a battery on all phases must let through."""
+        found = {branch.circuit.id: self._excess(branch) for branch in self.branches() if branch.currents}
+        return {name: one for name, one in found.items() if one is not None}
+
+    def _excess(self, branch: Branch) -> Excess | None:
+        per_phase = self.site.nominal_voltage_v * self.site.phases
+        pairs = list(zip(branch.currents, branch.circuit.fuse_a or (), strict=False))[: self.site.phases]
+        found = [
+            Excess((amps - fuse + FUSE_MARGIN_A) * per_phase, amps > fuse, Authority.ELECTRICAL_SAFETY)
+            for amps, fuse in pairs
+        ]
+        for limit_w, _, binding in self._limits_w(branch):
+            if branch.power_w is not None:
+                over_w = branch.power_w - limit_w
+                whose = Authority.BINDING_LIMIT if binding else Authority.ELECTRICAL_SAFETY
+                found.append(Excess(over_w + LIMIT_MARGIN_W, over_w > 0, whose))
+        return max(found, key=lambda one: (one.exceeded, one.power_w), default=None)
+
     def _lanes(self, branch: Branch) -> list[Lane]:
         heard = {c.id: self.draws[c.id] for c in chargers_below(branch) if self.draws[c.id].heard}
         load, circuit, volts = self._load(branch), branch.circuit, self.site.nominal_voltage_v
@@ -102,8 +138,10 @@ class Tree:
         found = []
         for index, fuse in enumerate(circuit.fuse_a or ()):
             weights = {name: 1.0 for name, drawn in heard.items() if index + 1 in drawn.phases}
-            least, most = (fuse - FUSE_MARGIN_A - value[index] for value in (load.most, load.least))
-            found.append(Lane(circuit.id, least, most, weights, words, f"{words} leaves no more", phase=index + 1))
+            loads = (load.most, load.least, load.likely or load.least)
+            least, most, likely = (fuse - FUSE_MARGIN_A - value[index] for value in loads)
+            reason = f"{words} leaves no more"
+            found.append(Lane(circuit.id, least, most, weights, words, reason, phase=index + 1, likely=likely))
         weights = {name: volts * len(drawn.phases) for name, drawn in heard.items()}
         words = "the grid connection" if circuit.id == MAIN else f"the limit of {circuit.name}"
         for value, reason, binding in self._limits_w(branch):
@@ -153,7 +191,9 @@ class Tree:
         high = one, two, three, likely[3]
         # What the meter fell since the cars told their draw may be a car that comes back: it is in nobody's room yet.
         # It may as well be the battery: it cuts nobody, but leaves a doubt that counts in an overload (see pressing).
-        return _Load(_less(shown, high), _less(shown, _less(low, _fallen(heard, volts))))
+        most = _less(shown, _less(low, _fallen(heard, volts)))
+        doubted = _sum([_spread(drawn, drawn.most if drawn.obeys else drawn.low, volts) for drawn in heard])
+        return _Load(_less(shown, high), most, _less(shown, doubted))
 
     def _rated(self, branch: Branch) -> _Load:
         """Without a meter: the branches below, other devices by their rating, offline chargers at their maximum."""

@@ -1,4 +1,4 @@
-"""How warm a room may be made now: the comfort schedule, looked at a while ahead."""
+"""How warm or cold a room may be made now: the comfort schedule, looked at a while ahead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from gateway.model.preferences import Preferences
 
 AHEAD_H = 3
-"""So long before a warmer band begins the room may be heated for it."""
+"""So long before another band begins the room may be heated or cooled for it."""
 
 
 def reach_c(preferences: Preferences, now: datetime, zone: ZoneInfo) -> float:
@@ -16,5 +16,17 @@ def reach_c(preferences: Preferences, now: datetime, zone: ZoneInfo) -> float:
     high = preferences.comfort_at(now.astimezone(zone))[1]
     if not preferences.comfort_schedule:
         return high
+    return max(high, *(band[1] for band in _coming(preferences, now, zone)))
+
+
+def dip_c(preferences: Preferences, now: datetime, zone: ZoneInfo) -> float:
+    """The lowest temperature to cool to, degC: of the band in force or of one that begins within three hours."""
+    low = preferences.comfort_at(now.astimezone(zone))[0]
+    if not preferences.comfort_schedule:
+        return low
+    return min(low, *(band[0] for band in _coming(preferences, now, zone)))
+
+
+def _coming(preferences: Preferences, now: datetime, zone: ZoneInfo) -> list[tuple[float, float]]:
     quarters = (now + timedelta(minutes=15 * step) for step in range(1, 4 * AHEAD_H + 1))
-    return max(high, *(preferences.comfort_at(when.astimezone(zone))[1] for when in quarters))
+    return [preferences.comfort_at(when.astimezone(zone)) for when in quarters]

@@ -12,33 +12,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from gateway.core.control import islanding, phase_switching, turns
-from gateway.core.control.batteries import StorageMemory, battery_setpoints
+from gateway.core.control import islanding, phase_switching, switches, turns
+from gateway.core.control.batteries import StorageMemory, battery_powers, battery_setpoints
 from gateway.core.control.charging import SolarMemory, charging_wish, share_sun
 from gateway.core.control.circuits import MAIN, Lane
 from gateway.core.control.curtailment import ExportMemory, curtail
 from gateway.core.control.draws import in_force, spec_of
-from gateway.core.control.guard import Guarded, Starting, guard
-from gateway.core.control.heating import FROST_C, tank_wish, thermostat_wish
+from gateway.core.control.guard import Guarded, guard
+from gateway.core.control.helping import given_w
 from gateway.core.control.islanding import Island
-from gateway.core.control.loads import relay_until, relay_wish
 from gateway.core.control.phase_switching import PhaseRun
 from gateway.core.control.pressing import Over, Place
+from gateway.core.control.retreat import LOWERED_A, Retreat, retreats
 from gateway.core.control.sharing import Claim, Shares, share
 from gateway.core.control.timing import ControlTiming
 from gateway.core.control.turns import Turn
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.setpoint import Setpoint, SetpointKind
-from gateway.model.site import (
-    ApplianceSpec,
-    ChargerSpec,
-    Device,
-    PoolPumpSpec,
-    Role,
-    Site,
-    WaterHeaterSpec,
-)
+from gateway.model.site import ChargerSpec, Device, Role, Site
 from gateway.model.snapshot import Snapshot
 
 CURRENT_STEP_A = 0.5
@@ -68,6 +60,8 @@ class ControlMemory:
     """What the main meter showed when no fuse was overloaded last, A per phase."""
     over: Mapping[Place, Over] = field(default_factory=dict)
     """The overloads that stood then."""
+    retreats: Mapping[str, Retreat] = field(default_factory=dict)
+    """By charger: the last raise that a fuse took back."""
     at: float = -math.inf
     """When the last tick was (monotonic home s)."""
     accepted: Mapping[str, Setpoint | None] = field(default_factory=dict)
@@ -108,8 +102,16 @@ class _Moment:
         return before.value if before is not None else spec_of(device).safe_current_a
 
     def rests(self, device: Device) -> bool:
-        """Whether it was stopped for lack of room less than a minute ago."""
-        return self.mono - self.memory.paused_at.get(device.id, -math.inf) < self.timing.resume_pause_s
+        """Whether it was stopped for lack of room less than a minute ago, or longer where that comes again and again."""
+        paused, back = self.memory.paused_at.get(device.id, -math.inf), self.memory.retreats.get(device.id)
+        by_fuse = back is not None and back.at == paused
+        return self.mono - paused < (back.rest_s(self.timing) if back and by_fuse else self.timing.resume_pause_s)
+
+    def patient_a(self, device: Device) -> float:
+        """How far it may be raised after a fuse took a raise back, A per phase."""
+        back = self.memory.retreats.get(device.id)
+        most = back.most_a(self.mono) if back is not None else None
+        return math.inf if most is None else max(most, self.now_a(device))
 
     def may_raise(self, device: Device, wish: Wish) -> bool:
         """Raises need fresh data and some patience; the owner's own word needs no patience."""
@@ -127,13 +129,15 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
     """The whole wish for one tick; `monotonic` in s of home time."""
     memory = _noticed(site, snapshot, memory, timing)
     island = islanding.look(site, snapshot, memory.island, monotonic)
-    heating = _heating(site, snapshot, memory, monotonic, island.off)
-    starting = _starting(site, heating, timing, monotonic)
+    heating = switches.heating(
+        site, snapshot, memory.heating, monotonic, island.off, first=memory.solar is None
+    )  # fmt: skip
+    starting = switches.starting(site, heating, timing, monotonic)
     told = {name: run.phases for name, run in memory.phases.items()}
     guarded = guard(
         site, snapshot, timing, memory.changed_at, memory.drawn_a, memory.meter_a, monotonic, starting, told,
         memory.sampled_a, monotonic - memory.at, memory.limits, memory.calm_a,
-        memory.over,
+        memory.over, given_w(site, memory.storage.helps, battery_powers(site, snapshot)),
     )  # fmt: skip
     solar = share_sun(site, snapshot, memory.solar, monotonic)
     now = _Moment(site, snapshot, guarded, memory, solar, timing, monotonic, island.off)
@@ -144,10 +148,10 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
     shares = share([claims[c.id] for c in chargers if guarded.draws[c.id].heard], guarded.lanes)
     setpoints = [_setpoint(now, c, wishes[c.id], claims[c.id], shares, runs.get(c.id)) for c in chargers]
     granted = {setpoint.device: setpoint.value for setpoint in setpoints}
-    after = _remember(now, chargers, setpoints, shares)
+    after = replace(_remember(now, chargers, setpoints, shares), retreats=_retreats(now, wishes, setpoints))
     stored, storage = _batteries(now, granted, island)
     cut, export, alarms = curtail(site, snapshot, memory.export, timing, monotonic)
-    setpoints += [*stored, *_others(now), *cut]
+    setpoints += [*stored, *switches.switch_setpoints(site, snapshot, timing, island.off), *cut]
     after = replace(after, storage=storage, island=island, export=export)
     after = replace(after, solar=solar, heating=heating, phases=runs, sampled_a=guarded.sampled)
     after = replace(after, calm_a=guarded.calm_a, over=guarded.over, at=monotonic)
@@ -176,30 +180,6 @@ def _noticed(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Cont
             stood = before.value if before is not None else math.inf
             limits[device.id] = (*recent, (memory.at, stood))
     return replace(memory, changed_at=changed, drawn_a=drawn, meter_a=shown, limits=limits)
-
-
-def _starting(site: Site, heating: Mapping[str, float], timing: ControlTiming, now: float) -> list[Starting]:
-    """The tanks just switched on: a car and a tank that start together share the fuse."""
-    found = []
-    for device in site.of_role(Role.WATER_HEATER, Role.POOL_PUMP, Role.APPLIANCE):
-        fresh = now - heating.get(device.id, -math.inf) < timing.raise_pause_s
-        if fresh and isinstance(device.spec, WaterHeaterSpec | PoolPumpSpec):
-            found.append(Starting(device.circuit, device.spec.phase, device.spec.power_w))
-        elif fresh and isinstance(device.spec, ApplianceSpec):
-            found.append(Starting(device.circuit, device.spec.phase, max(device.spec.profile_w, default=0.0)))
-    return found
-
-
-def _heating(
-    site: Site, snapshot: Snapshot, memory: ControlMemory, now: float, off: Mapping[str, str]
-) -> dict[str, float]:
-    """Since when each tank is wished on; one that was on at our first tick has been on for ever."""
-    wished = [d.id for d in site.of_role(Role.WATER_HEATER) if tank_wish(snapshot, d).value]
-    wished += [d.id for d in site.of_role(Role.POOL_PUMP) if relay_wish(site, snapshot, d).value]
-    wished += [d.id for d in site.of_role(Role.APPLIANCE) if snapshot.loads.run(d.id)
-               and relay_wish(site, snapshot, d).value]  # fmt: skip
-    first = now if memory.solar is not None else -math.inf
-    return {tank: memory.heating.get(tank, first) for tank in wished if tank not in off}
 
 
 def _phase_run(now: _Moment, device: Device) -> PhaseRun | None:
@@ -235,9 +215,11 @@ def _wish(now: _Moment, device: Device, run: PhaseRun | None) -> Wish:
     return wish
 
 
-def _claim(now: _Moment, device: Device, wish: Wish) -> Claim:
+def _claim(now: _Moment, device: Device, wish: Wish, *, pressed: bool = True) -> Claim:
     spec, now_a = spec_of(device), now.now_a(device)
-    most = min(wish.value, spec.min_current_a if device.id in now.guarded.pressed else spec.max_current_a)
+    most = min(wish.value, spec.max_current_a, now.patient_a(device))
+    if pressed and device.id in now.guarded.pressed:
+        most = min(most, spec.min_current_a)
     if device.id in now.guarded.held_safe or not now.guarded.meter_ok:
         most = min(most, spec.safe_current_a)
     if now_a == 0 and now.rests(device):
@@ -290,6 +272,8 @@ def _why(now: _Moment, device: Device, lane: Lane | None, shares: Shares) -> str
         return "Held back: the meter of its circuit is silent, so the car gets its safe current only."
     if lane is None and device.id in now.guarded.pressed:
         return "Held back: a fuse is overloaded, and there is no time to see how far the car comes down."
+    if lane is None and math.isfinite(now.patient_a(device)):
+        return "Held back: the fuse took the last raise back, so the next one waits."
     if lane is None:
         return "Held back by the guard."
     if lane.binding:
@@ -325,6 +309,22 @@ def _remember(now: _Moment, chargers: tuple[Device, ...], setpoints: list[Setpoi
     )  # fmt: skip
 
 
+def _retreats(now: _Moment, wishes: Mapping[str, Wish], setpoints: list[Setpoint]) -> dict[str, Retreat]:
+    """What is remembered of raises that a fuse took back: what it held is reckoned without the press and the doubt."""
+    lowered = [
+        s.device for s in setpoints
+        if s.authority is Authority.ELECTRICAL_SAFETY and now.guarded.below_overload(s.device)
+        and (before := now.snapshot.commanded.get(s.device)) is not None and s.value < before.value - LOWERED_A
+    ]  # fmt: skip
+    if not lowered:
+        return retreats(now.memory.retreats, {}, now.timing, now.mono)
+    heard = [c for c in now.site.of_role(Role.EV_CHARGER) if now.guarded.draws[c.id].heard]
+    lanes = [replace(lane, most=max(lane.most, lane.likely if lane.phase else 0.0)) for lane in now.guarded.lanes]
+    held = share([_claim(now, c, wishes[c.id], pressed=False) for c in heard], lanes)
+    cuts = {name: held.amps[name] for name in lowered if name in held.amps}
+    return retreats(now.memory.retreats, cuts, now.timing, now.mono)
+
+
 def _step(amps: float, spec: ChargerSpec) -> float:
     """Down to 0.1 A; nothing between 0 and the car's minimum."""
     value = math.floor(min(amps, spec.max_current_a) * 10 + 1e-6) / 10
@@ -337,28 +337,5 @@ def _batteries(now: _Moment, granted: Mapping[str, float], island: Island) -> tu
     return battery_setpoints(
         now.site, now.snapshot, lambda battery: now.guarded.battery_room_w(battery, granted), now.timing,
         now.memory.storage, now.mono, overloaded=over, island=island.lost,
+        excesses=now.guarded.excesses,
     )  # fmt: skip
-
-
-def _others(now: _Moment) -> list[Setpoint]:
-    """Relays and thermostats."""
-    site, snapshot = now.site, now.snapshot
-    until = snapshot.now + timedelta(seconds=now.timing.command_life_s)
-    result: list[Setpoint] = []
-    for device in site.devices:
-        if device.role is Role.WATER_HEATER:
-            wish, kind = tank_wish(snapshot, device), SetpointKind.SWITCH
-        elif device.role is Role.HEAT_PUMP:
-            wish, kind = thermostat_wish(snapshot, device, site.timezone), SetpointKind.TEMPERATURE
-        elif isinstance(device.spec, PoolPumpSpec | ApplianceSpec):
-            wish, kind = relay_wish(site, snapshot, device), SetpointKind.SWITCH
-        else:
-            continue
-        if device.id in now.off:
-            rest = FROST_C if kind is SetpointKind.TEMPERATURE else 0.0
-            wish = Wish(rest, Authority.PROTECTION, now.off[device.id])
-        ends = relay_until(snapshot, device, until)
-        result.append(
-            Setpoint(device.id, kind, wish.value, ends, wish.authority, wish.reason, low=wish.low, source=wish.source)
-        )
-    return result

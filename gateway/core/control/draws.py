@@ -177,9 +177,15 @@ def draw(
         known = measured if before is None else min(measured, before)
         sure = taken >= timing.follow_s or limit <= known + TAKES_A
         # After a raise, and after a cut that no sample shows yet, it surely drew what it told, and perhaps more.
-        certain = found.high if taken >= timing.follow_s or 0 < taken and limit <= known else measured
+        lowered = before is not None and limit < before
+        certain = found.high if taken >= timing.follow_s or (taken > 0 and lowered) else measured
         return replace(
-            found, low=least if lies else min(found.low, least), phases=phases, obeys=not lies, sure=sure, certain=certain
+            found,
+            low=least if lies else min(found.low, least),
+            phases=phases,
+            obeys=not lies,
+            sure=sure,
+            certain=certain,
         )
     if not status.transaction:
         return Draw(0.0, 0.0, phases=phases, obeys=not lies)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from gateway.core.control.circuits import MAIN, Branch, Lane, Tree, overloaded, plant
+from gateway.core.control.circuits import MAIN, Branch, Excess, Lane, Tree, overloaded, plant
 from gateway.core.control.draws import Draw, Past, at_samples, draws, spec_of
 from gateway.core.control.mains import meter_words, phase_currents
 from gateway.core.control.pressing import Over, Place, pressure
@@ -59,6 +59,10 @@ class Guarded:
     """The overloads that stand."""
     pressed: frozenset[str] = frozenset()
     """Chargers told no more than their minimum, so that an overload surely ends in time."""
+    excesses: Mapping[str, Excess] = field(default_factory=dict)
+    """By circuit: what its meter shows beyond its fuse or limit."""
+    helped_w: Mapping[str, float] = field(default_factory=dict)
+    """By circuit: what batteries give for the fuse only, W; the lanes keep it free of cars."""
 
     def left(self, lane: Lane, granted: Mapping[str, float]) -> float:
         """What is left of a lane, A or W, once each charger is told `granted` A and draws no less than it does."""
@@ -69,6 +73,12 @@ class Guarded:
             used += weight * (amps if drawn.obeys else max(amps, self._most_a(name)))
         return lane.least - used
 
+    def below_overload(self, charger: str) -> bool:
+        """Whether a fuse above a charger is overloaded on a phase that its car loads."""
+        device, phases = self.site.device(charger), self.draws[charger].phases
+        above = {MAIN, *(circuit.id for circuit in self.site.above(device.circuit))} if device is not None else set()
+        return any(circuit in above and phase in phases for circuit, phase in self.over)
+
     def battery_room_w(self, battery: Device, granted: Mapping[str, float]) -> float | None:
         """How much more a battery may take from the grid, W; None when the main meter is silent (it rests)."""
         if not self.meter_ok:
@@ -78,7 +88,8 @@ class Guarded:
         rooms = [float("inf")]
         for lane in self.lanes:
             if lane.circuit in above and (lane.phase or 1) <= self.site.phases:
-                rooms.append(self.left(lane, granted) * (per_phase if lane.phase else 1.0))
+                helped_w = self.helped_w.get(lane.circuit, 0.0)
+                rooms.append(self.left(lane, granted) * (per_phase if lane.phase else 1.0) + helped_w)
         return min(rooms)
 
     def room_a(self, charger: Device, phases: tuple[int, ...], told: Mapping[str, float]) -> float:
@@ -117,6 +128,7 @@ def guard(
     limits_before: Mapping[str, tuple[tuple[float, float], ...]] | None = None,
     calm_before: tuple[float, ...] = (),
     over_before: Mapping[Place, Over] | None = None,
+    helped_w: Mapping[str, float] | None = None,
 ) -> Guarded:
     """What is left for the chargers and the battery under every fuse and limit of the home.
 
@@ -127,7 +139,7 @@ def guard(
     `meter_sampled`: what the main meter showed when each charger last told its draw, as of the last look `tick_s` s ago;
     `limits_before`: each charger's limits before the present one, until when and A;
     `calm_before`: what the main meter showed when nothing was overloaded last, A per phase;
-    `over_before`: the overloads that stood at the last tick.
+    `over_before`: the overloads that stood at the last tick; `helped_w`: by circuit, what batteries give for it only, W.
     """
     main = plant(site, snapshot, timing)
     calm = calm_before if overloaded(main, site.nominal_voltage_v) else main.currents
@@ -135,12 +147,13 @@ def guard(
     past = Past(sent_at, drawn_before, meter_before, phases_told or {}, sampled, limits_before or {}, calm)
     found = draws(site, snapshot, timing, past, main.currents, mono)
     tree = Tree(site, snapshot, main, found)
-    lanes = tuple(_less_starting(site, lane, list(starting)) for lane in tree.lanes())
+    helped = helped_w or {}
+    lanes = tuple(_less_helped(site, _less_starting(site, lane, list(starting)), helped) for lane in tree.lanes())
     alarms = tuple(_alarms(tree, snapshot, timing))
     pressed = pressure(tree.branches(), snapshot, timing, found, over_before or {}, mono)
     return Guarded(
         site, not main.silent, found, lanes, main.currents, tree.held_safe(), sampled, alarms, calm,
-        pressed.over, pressed.chargers,
+        pressed.over, pressed.chargers, tree.excesses(), helped,
     )  # fmt: skip
 
 
@@ -151,6 +164,13 @@ def _less_starting(site: Site, lane: Lane, starting: list[Starting]) -> Lane:
     if not below or phase is None:
         return lane
     return replace(lane, least=lane.least - sum(s.power_w for s in below if s.phase == phase) / site.nominal_voltage_v)
+
+
+def _less_helped(site: Site, lane: Lane, helped_w: Mapping[str, float]) -> Lane:
+    """What the battery gives for the fuse is not there for a car: else it would be drained into it."""
+    given = helped_w.get(lane.circuit, 0.0)
+    share = given / site.phases / site.nominal_voltage_v if lane.phase else given
+    return replace(lane, least=lane.least - share) if given else lane
 
 
 def _alarms(tree: Tree, snapshot: Snapshot, timing: ControlTiming) -> list[tuple[str, str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from gateway.core.control.comfort import reach_c
+from gateway.core.control.comfort import dip_c, reach_c
+from gateway.core.control.season import VACATION_COOL_C, cools_now
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.loads import hygiene_due
@@ -72,62 +73,71 @@ def _shed(wish: Wish, limit: Limit) -> Wish:
 
 
 def thermostat_wish(snapshot: Snapshot, device: Device, zone: ZoneInfo) -> Wish:
-    """Target of the heat pump's thermostat, degC; offsets of events apply to the normal target and never add up."""
-    preferences = snapshot.preferences
+    """Target of the heat pump's thermostat, degC; offsets of events apply to the normal target and never add up.
+
+    In cooling all of it is mirrored: the plan runs towards the lower end of the band, and an event that would lower
+    the target of heating raises it.
+    """
+    preferences, cools = snapshot.preferences, cools_now(snapshot, device, zone)
     low, high = preferences.comfort_at(snapshot.now.astimezone(zone))
-    if preferences.vacation_until is not None and snapshot.now < preferences.vacation_until:
-        wish = Wish(VACATION_C, Authority.PLAN, "You are away: the home keeps 15 °C.")
+    least, most = (high, low) if cools else (low, high)
+    away = preferences.vacation_until is not None and snapshot.now < preferences.vacation_until
+    if away:
+        empty_c = max(high, VACATION_COOL_C) if cools else VACATION_C
+        wish = Wish(empty_c, Authority.PLAN, f"You are away: the home keeps {empty_c:.0f} °C.")
     else:
-        wish = _kept(_room_plan(snapshot, device, low, reach_c(preferences, snapshot.now, zone)), snapshot, device)
+        reach = dip_c(preferences, snapshot.now, zone) if cools else reach_c(preferences, snapshot.now, zone)
+        wish = _kept(_room_plan(snapshot, device, least, reach), snapshot, device, cools=cools)
     offsets = [x for x in snapshot.limits if x.kind is LimitKind.TEMPERATURE_OFFSET and x.device in ("", device.id)]
     joined = [x for x in offsets if x.authority >= Authority.DEMAND_RESPONSE]
     binding = [x for x in offsets if x.authority < Authority.DEMAND_RESPONSE]
     if joined:
-        wish = _offset(wish, min(joined, key=lambda x: x.value))
-        away = preferences.vacation_until is not None and snapshot.now < preferences.vacation_until
-        if not away:
-            words = f"Your comfort band starts at {low:.1f} °C."
-            wish = wish.raised(low, Authority.OWNER_FLOOR, words)
-    wish = _override(wish, snapshot, device.id, high, low)
+        wish = _offset(wish, min(joined, key=lambda x: x.value), cools=cools)
+        if not away and cools:
+            wish = wish.capped(high, Authority.OWNER_FLOOR, f"Your comfort band ends at {high:.1f} °C.")
+        elif not away:
+            wish = wish.raised(low, Authority.OWNER_FLOOR, f"Your comfort band starts at {low:.1f} °C.")
+    wish = _override(wish, snapshot, device.id, most, least)
     if binding:
-        wish = _offset(wish, min(binding, key=lambda x: x.value))
+        wish = _offset(wish, min(binding, key=lambda x: x.value), cools=cools)
     return wish.raised(FROST_C, Authority.PROTECTION, "Frost protection.") if wish.value < FROST_C else wish
 
 
-def _room_plan(snapshot: Snapshot, device: Device, low: float, high: float) -> Wish:
+def _room_plan(snapshot: Snapshot, device: Device, least: float, most: float) -> Wish:
+    """The end of the band that costs least, or while the plan runs it the other one."""
     block = snapshot.plan.block(device.id, snapshot.now) if snapshot.plan else None
     if block is None:
         return Wish(
-            round((low + high) / 2, 1),
+            round((least + most) / 2, 1),
             Authority.DEFAULT,
             "There is no plan for it now: the middle of your comfort band.",
         )
-    return Wish(high if block.kind is IntentKind.RUN else low, Authority.PLAN, block.reason)
+    return Wish(most if block.kind is IntentKind.RUN else least, Authority.PLAN, block.reason)
 
 
-def _kept(wish: Wish, snapshot: Snapshot, device: Device) -> Wish:
+def _kept(wish: Wish, snapshot: Snapshot, device: Device, *, cools: bool) -> Wish:
     """The target stays while its compressor has not run, or rested, as long as it should at least."""
     spec, loads, now = device.spec, snapshot.loads, snapshot.now
     told = loads.stands.get(device.id)
     if not isinstance(spec, HeatPumpSpec) or told is None or told.value == wish.value:
         return wish
-    lower = wish.value < told.value
-    least_s = spec.min_run_s if lower else spec.min_pause_s
-    done_s = loads.seen_s(device.id, 1.0 if lower else 0.0, now) if device.id in loads.seen else None
+    stops = (wish.value < told.value) is not cools
+    least_s = spec.min_run_s if stops else spec.min_pause_s
+    done_s = loads.seen_s(device.id, 1.0 if stops else 0.0, now) if device.id in loads.seen else None
     if device.id not in loads.seen:
         done_s = (now - told.since).total_seconds()
     if done_s is None or done_s >= least_s:
         return wish
-    words = f"The heat pump {'runs' if lower else 'rests'} at least {least_s / 60:.0f} minutes at a time."
+    words = f"The heat pump {'runs' if stops else 'rests'} at least {least_s / 60:.0f} minutes at a time."
     return replace(wish, value=told.value, reason=words)
 
 
-def _offset(wish: Wish, limit: Limit) -> Wish:
+def _offset(wish: Wish, limit: Limit, *, cools: bool) -> Wish:
+    """The target moved by an event's K, which are told for heating: less of it is a lower target, of cooling a higher."""
     if not limit.authority.may_undo(wish.authority):
         return wish
-    return replace(
-        wish, value=wish.value + limit.value, authority=limit.authority, reason=limit.reason, source=limit.source
-    )
+    by_k = -limit.value if cools else limit.value
+    return replace(wish, value=wish.value + by_k, authority=limit.authority, reason=limit.reason, source=limit.source)
 
 
 def _override(wish: Wish, snapshot: Snapshot, device: str, run: float, pause: float) -> Wish:

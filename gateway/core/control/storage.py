@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ CAR_DRAWS_W = 500.0
 SILENT = Wish(0.0, Authority.ELECTRICAL_SAFETY, "The battery rests because the main meter is silent.", low=0.0)
 SHORT = timedelta(minutes=10)
 """A plan that is made anew every five minutes often begins with a slot or two of something else."""
+SOC_STEP = 0.05
+"""Where the most power depends on the state of charge the band follows it in steps of this share of the greatest."""
 RESERVE_POINTS = 1.0
 """A battery that stopped at its reserve gives again so much above it, percent points."""
 
@@ -47,12 +50,31 @@ def battery_wish(
 def own_wish(site: Site, snapshot: Snapshot, device: Device) -> Wish:
     """The band it should have by plan, events, overrides and its own protection, whatever stands beside it."""
     spec = device.spec if isinstance(device.spec, BatterySpec) else BatterySpec(0.0, 0.0, 0.0)
+    spec = at_state(spec, soc_of(snapshot, device))
     block = _worth_a_write(snapshot.plan, device, snapshot.now) if snapshot.plan else None
     limits = (*snapshot.limits, *storm_limits(site, snapshot.preferences, snapshot.now))
     wish = _event(_intent(block, spec), limits, device, spec)
     several = sum(isinstance(other.spec, BatterySpec) for other in site.devices)
     wish = quiet_battery(_override(wish, snapshot, device), snapshot, spec, share=1 / max(1, several))
     return _protect(wish, snapshot, device, spec)
+
+
+def at_state(spec: BatterySpec, soc_percent: float | None) -> BatterySpec:
+    """A battery with no more power than its state of charge allows, in steps: not a write for each percent of it."""
+    if not spec.power_by_soc:
+        return spec
+    now = spec.at(soc_percent)
+    return replace(
+        now,
+        max_charge_w=_step_below(now.max_charge_w, spec.max_charge_w),
+        max_discharge_w=_step_below(now.max_discharge_w, spec.max_discharge_w),
+    )
+
+
+def _step_below(power_w: float, most_w: float) -> float:
+    """The step below; what is less than one step is left as it is, or the last percent would never be charged."""
+    step = most_w * SOC_STEP
+    return max(step * math.floor(power_w / step + 1e-9), min(power_w, step)) if step > 0 else power_w
 
 
 def _worth_a_write(plan: Plan, device: Device, now: datetime) -> Block | None:

@@ -24,6 +24,10 @@ class ControlTiming:
     """A limit is raised at most this often (spares the charger; never delays a reduction)."""
     resume_pause_s: float = 60.0
     """A car paused for lack of room starts again no sooner."""
+    retreat_most_s: float = 600.0
+    """A raise that a fuse took back again and again is tried no sooner: the pause doubles up to this."""
+    retreat_calm_s: float = 3_600.0
+    """After so long without an overload the pause is short again."""
     command_life_s: float = 120.0
     """Every command ends by itself after this; it is refreshed at half of it."""
     band_life_s: float = 10_800.0
@@ -56,6 +60,8 @@ class ControlTiming:
             press_s=max(real.press_s, 0.2 * speed),
             raise_pause_s=max(real.raise_pause_s, 0.3 * speed),
             resume_pause_s=max(real.resume_pause_s, 0.5 * speed),
+            retreat_most_s=max(real.retreat_most_s, speed),
+            retreat_calm_s=max(real.retreat_calm_s, 6 * speed),
             command_life_s=max(real.command_life_s, 6 * speed),
             band_life_s=max(real.band_life_s, 6 * speed),
             forced_life_s=max(real.forced_life_s, 6 * speed),

@@ -31,6 +31,8 @@ class Stage:
     ready: datetime
     need_wh: float
     window: Mask
+    at_once: bool = False
+    """The owner's minimum: `ready` is as soon as the connection lets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Car:
     min_w: float
     max_w: float
     stages: tuple[Stage, ...]
-    """Soonest first, never empty, each asking for more than the one before."""
+    """Soonest first, never empty, none asking for less than the one before."""
     open_end: bool
     """Whether it need not be ready within the plan."""
     window: Mask
@@ -68,7 +70,18 @@ class Car:
     @property
     def ready(self) -> datetime:
         """Its next departure."""
-        return self.stages[0].ready
+        return self.departures[0].ready
+
+    @property
+    def departures(self) -> tuple[Stage, ...]:
+        """The stages without the owner's minimum, never empty."""
+        return tuple(stage for stage in self.stages if not stage.at_once)
+
+    @property
+    def at_once(self) -> Mask:
+        """Slots in which it charges to the owner's minimum."""
+        windows = [stage.window for stage in self.stages if stage.at_once and stage.need_wh > 0]
+        return windows[0] if windows else np.zeros(len(self.window), dtype=bool)
 
     @property
     def phases(self) -> tuple[int, ...]:
@@ -82,8 +95,8 @@ class Car:
 
     @property
     def kind_w(self) -> Array:
-        """What joined events and the owner's limits leave, W; all of it where the owner said: charge."""
-        return np.where(self.run, np.inf, np.minimum(self.soft_w, self.thrift_w))
+        """What joined events and the owner's limits leave, W; all of it where the owner said: charge, or wants a minimum."""
+        return np.where(self.run | self.at_once, np.inf, np.minimum(self.soft_w, self.thrift_w))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +173,7 @@ def _stages(slots: Slots, wish: CarWish, counts: bool) -> tuple[Stage, ...]:
     goals = [goal for goal in wish.goals if goal.ready.timestamp() <= end] or wish.goals[:1]
     found = []
     for goal in goals:
-        need = goal.need_wh if counts and math.isfinite(goal.need_wh) else 0.0
+        need = max(goal.need_wh, wish.floor_wh) if counts and math.isfinite(goal.need_wh) else 0.0
         found.append(Stage(goal.ready, min(need, MOST_WH), slots.before(goal.ready)))
     return tuple(found)
 

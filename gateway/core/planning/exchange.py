@@ -23,6 +23,8 @@ from gateway.core.planning.slots import Array
 
 TRIES = 40
 """Programs solved for one relay at most."""
+PATIENCE = 16
+"""So many in a row that gained nothing are enough."""
 FINE = 300
 """With more slots than this one slot more or less hardly counts."""
 WORTH = 5_000.0
@@ -64,7 +66,7 @@ def _exchange(model: Model, tank: Heat, x: Array) -> Array:
     on, failed, worth = x[own] > 1.0, Failed(), lp.reduced(own)
     for _ in range(TRIES if len(own) else 0):
         move = _promising(on, worth * tank.power_w, failed)
-        if move is None:
+        if move is None or len(failed.moves) >= PATIENCE:
             break
         other = on.copy()
         other[list(move)] ^= True

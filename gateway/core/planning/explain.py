@@ -11,6 +11,7 @@ import numpy as np
 
 from gateway.core.planning.compressor import gathered
 from gateway.core.planning.explain_car import CHEAPER, CarStory, clock, limit_of, local
+from gateway.core.planning.explain_cold import cooled_words, resting_words
 from gateway.core.planning.explain_heat import band_words, hygiene_words
 from gateway.core.planning.explain_loads import LOAD_ALTERNATIVES, load_stories
 from gateway.core.planning.fallback import thermostat
@@ -34,6 +35,8 @@ ALTERNATIVES = {
     ("battery", IntentKind.ZERO_GRID): "rest",
     ("heat", IntentKind.RUN): "wait",
     ("heat", IntentKind.IDLE): "heat now",
+    ("cold", IntentKind.RUN): "wait",
+    ("cold", IntentKind.IDLE): "cool now",
     **LOAD_ALTERNATIVES,
 }
 
@@ -56,7 +59,7 @@ class Story:
             found += self._merged(battery.device.id, "battery", kinds, partial(self._battery, battery))
         for heat in (*self.home.tanks, *self.home.pumps):
             kinds = self._heat_kinds(heat)
-            found += self._merged(heat.device.id, "heat", kinds, partial(self._heat, heat))
+            found += self._merged(heat.device.id, "cold" if heat.cools else "heat", kinds, partial(self._heat, heat))
         for load in load_stories(self.home, self.schedule):
             found += self._merged(load.device.id, load.role, load.kinds, load.why)
         return tuple(found)
@@ -143,8 +146,8 @@ class Story:
         power = self.schedule.power_w[heat.device.id]
         if heat in self.home.tanks:
             return [IntentKind.RUN if watts > NOTHING_W else IntentKind.IDLE for watts in power]
-        # A room runs when it is heated above what its lower band needs.
-        hold, _ = thermostat_at_low(heat)
+        # A room runs when it is heated above what its lower band needs, or cooled below what its upper one does.
+        hold, _ = thermostat_at_least(heat)
         above = power > hold + 0.1 * heat.power_w
         for a, b in runs(above):
             if a > 0 and self.home.slots.hours[a:b].sum() < SHORT_H + 1e-6:
@@ -156,8 +159,12 @@ class Story:
         room = heat not in self.home.tanks
         what, price, until = ("room" if room else "water"), self.home.buy_cost, clock(self.home, b)
         kinds = (LimitKind.TANK_SHED, LimitKind.TEMPERATURE_OFFSET, LimitKind.DEVICE_POWER)
+        limit = limit_of(self.home, heat.device.id, kinds, a, a + 1)
+        event = self._coming(heat.device.id, kinds, b) if kind is IntentKind.RUN else None
+        if heat.cools:
+            ran = kind is IntentKind.RUN
+            return cooled_words(self.home, heat, a, b, event) if ran else resting_words(self.home, a, b, limit)
         if kind is IntentKind.RUN:
-            event = self._coming(heat.device.id, kinds, b)
             if event is not None:
                 return (
                     f"The {what} is heated before the event at {local(self.home, event.start)}, so that it stays warm."
@@ -170,7 +177,6 @@ class Story:
             if b < len(price) and float(price[b : b + 24].max()) > float(price[a:b].mean()) / CHEAPER:
                 return f"The {what} is heated until {until} because power is dearer later."
             return f"The {what} is heated until {until} to stay in its band."
-        limit = limit_of(self.home, heat.device.id, kinds, a, a + 1)
         if limit is not None:
             return limit.reason
         if b < len(price) and float(price[b]) < CHEAPER * float(price[a]):
@@ -188,10 +194,12 @@ class Story:
         return next(fitting, None)
 
 
-def thermostat_at_low(heat: Heat) -> tuple[Array, Array]:
-    """Power that keeps a room at the lower end of its band, W, and its temperature."""
-    at_low = replace(heat, high_c=heat.low_c, start_c=min(heat.start_c, float(heat.low_c[0])))
-    return thermostat(at_low, np.full(len(heat.keep), np.inf), plain=True)
+def thermostat_at_least(heat: Heat) -> tuple[Array, Array]:
+    """Power that keeps a room at the lower end of its band, in cooling at the upper one, W, and its temperature."""
+    end_c, start = heat.least_c, float(heat.least_c[0])
+    start = max(heat.start_c, start) if heat.cools else min(heat.start_c, start)
+    at_end = replace(heat, low_c=end_c, high_c=end_c, start_c=start)
+    return thermostat(at_end, np.full(len(heat.keep), np.inf), plain=True)
 
 
 def _battery_kind(flow: float, grid: float, empty: bool, full: bool) -> IntentKind:

@@ -160,6 +160,8 @@ class CarStory:
             return f"A guest's car charges at once, with at most {car.wish.max_a:g} A."
         if car.mode is ChargeMode.NOW:
             return f"{name} charges because you chose to charge at once; {self._full()}."
+        if car.at_once[a]:
+            return f"{name} charges at once to your minimum of {car.wish.floor_words}; {self._full()}."
         if car.mode is ChargeMode.MIN_SOLAR:
             return f"{name} charges at its minimum, and more when the sun allows; {self._full()}."
         power, series = self.power[a:b], self._dirt_or_cost()
@@ -185,7 +187,7 @@ class CarStory:
     def _full(self) -> str:
         if self.car.open_end:
             return self._no_hurry()
-        stage = self.car.stages[0]
+        stage = self.car.departures[0]
         short = stage.need_wh - float(self.power[stage.window] @ self.home.slots.hours[stage.window])
         if short > 100:
             return f"it will lack {short / 1000:.1f} kWh at {self._leaves()}"

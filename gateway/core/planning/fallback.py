@@ -57,11 +57,28 @@ def charging(home: Home, car: Car, left: Array, *, plain: bool = False) -> Array
         return np.zeros(home.slots.count)
     if plain:
         return fill(home, car, cap, np.arange(home.slots.count))
+    first = _at_once(home, car, cap)
+    cap = np.where(first > 0, 0.0, cap)
+    return first + _later(home, car, cap, first)
+
+
+def _at_once(home: Home, car: Car, cap: Array) -> Array:
+    """Power up to the owner's minimum, from now on, W."""
+    power = np.zeros(home.slots.count)
+    for stage in car.stages:
+        if stage.at_once:
+            power = fill(home, car, np.where(stage.window, cap, 0.0), np.arange(home.slots.count), stage.need_wh)
+    return power
+
+
+def _later(home: Home, car: Car, cap: Array, first: Array) -> Array:
+    """What the mode adds to what it charges `first`, W."""
+    rest = car.need_wh - float(first @ home.slots.hours)
     kind = np.minimum(cap, car.kind_w)
     kind = np.where(kind >= car.min_w, kind, 0.0)
     sun = np.minimum(kind, np.maximum(0.0, -home.base_w))
     if car.mode is ChargeMode.SOLAR and not car.run.any():
-        return fill(home, car, np.where(sun >= car.min_w, sun, 0.0), np.arange(home.slots.count))
+        return fill(home, car, np.where(sun >= car.min_w, sun, 0.0), np.arange(home.slots.count), rest)
     if car.mode is ChargeMode.MIN_SOLAR:
         kind = np.where(kind > 0, np.maximum(sun, np.minimum(kind, car.min_w)), 0.0)
     order = np.arange(home.slots.count)
@@ -69,17 +86,17 @@ def charging(home: Home, car: Car, left: Array, *, plain: bool = False) -> Array
         order = np.lexsort((order, np.where(car.run, 0.0, home.buy_cost + car.dirt), ~car.run))
     if car.open_end and car.mode is ChargeMode.SMART:
         cheap = (home.buy_cost + car.dirt < bargain(home, car)) | car.run
-        return fill(home, car, np.where(cheap | (sun >= car.min_w), kind, 0.0), order)
-    return _by_stages(home, car, kind, cap, order)
+        return fill(home, car, np.where(cheap | (sun >= car.min_w), kind, 0.0), order, rest)
+    return _by_stages(home, car, kind, cap, order, car.need_wh - rest)
 
 
-def _by_stages(home: Home, car: Car, kind: Array, cap: Array, order: NDArray[np.intp]) -> Array:
+def _by_stages(home: Home, car: Car, kind: Array, cap: Array, order: NDArray[np.intp], given_wh: float) -> Array:
     """Each departure in turn: first what events and limits leave, then, as the owner's floor, the rest."""
     power = np.zeros(home.slots.count)
     hours = home.slots.hours
-    for stage in car.stages:
+    for stage in car.departures:
         for most in (kind, cap):
-            short = stage.need_wh - float(power @ hours)
+            short = stage.need_wh - given_wh - float(power @ hours)
             if short > 1:
                 free = np.where(stage.window & (power <= 0), most, 0.0)
                 power = power + fill(home, car, free, order, short)
@@ -110,7 +127,7 @@ def missed(home: Home, car: Car, power: Array) -> list[str]:
     if not car.plugged or car.open_end or car.mode in (ChargeMode.SOLAR, ChargeMode.OFF):
         return []
     words = []
-    for stage in car.stages:
+    for stage in car.departures:
         short = stage.need_wh - float(power[stage.window] @ home.slots.hours[stage.window])
         if short > 100:
             at = stage.ready.astimezone(home.request.site.timezone)
@@ -120,7 +137,8 @@ def missed(home: Home, car: Car, power: Array) -> list[str]:
 
 def over_limit(home: Home, car: Car, power: Array) -> list[str]:
     """A sentence when the departure makes the car charge above the owner's limit of price or CO2."""
-    over = float(np.where(power > car.thrift_w + 1, power, 0.0)[~car.run] @ home.slots.hours[~car.run])
+    owed = ~(car.run | car.at_once)
+    over = float(np.where(power > car.thrift_w + 1, power, 0.0)[owed] @ home.slots.hours[owed])
     if over <= 100:
         return []
     at = car.ready.astimezone(home.request.site.timezone)
@@ -143,20 +161,20 @@ def thrift_words(home: Home, car: Car) -> str:
 
 
 def thermostat(heat: Heat, left: Array, *, plain: bool) -> tuple[Array, Array]:
-    """Heating by a plain thermostat in the middle of the band: power W, temperature degC at the end of each slot.
+    """Heating or cooling by a plain thermostat in the middle of the band: power W, temperature degC at the end of each slot.
 
-    The reference (`plain`) keeps the lower end of the band: savings are told against the same least comfort, never
+    The reference (`plain`) keeps the end of the band that costs least: savings are told against the same least comfort, never
     against more of it.
     """
     power, state = np.zeros(len(heat.keep)), np.zeros(len(heat.keep))
     now = heat.start_c
     for index in range(len(power)):
-        target = heat.low_c[index] if plain else (heat.low_c[index] + heat.high_c[index]) / 2
+        target = heat.least_c[index] if plain else (heat.low_c[index] + heat.high_c[index]) / 2
         free = step(heat, index, now, 0.0)
         gain = (1 - heat.keep[index]) * heat.gain_k_per_w
-        wanted = (target - free) / gain if gain > 0 else 0.0
+        wanted = (target - free) / gain if gain else 0.0
         if heat.price[index] > 0 and not plain:
-            wanted = (heat.low_c[index] - free) / gain if gain > 0 else 0.0
+            wanted = (heat.least_c[index] - free) / gain if gain else 0.0
         power[index] = min(max(0.0, wanted), heat.cap_w[index], left[index])
         now = state[index] = step(heat, index, now, power[index])
     return power, state
@@ -175,12 +193,14 @@ def self_consumption(home: Home, battery: Battery, served: Array, net: Array) ->
     flow, state = np.zeros(len(hours)), np.zeros(len(hours))
     energy = battery.start_wh
     for index, hour in enumerate(hours):
+        now = spec.at(100 * energy / spec.capacity_wh)
         room = max(0.0, battery.full_wh - energy) / hour / spec.charge_efficiency
         stock = max(0.0, energy - battery.floor_wh) / hour * spec.discharge_efficiency
         if net[index] < 0:
-            flow[index] = min(-net[index], battery.charge_w[index], room)
+            flow[index] = min(-net[index], battery.charge_w[index], now.max_charge_w, room)
         else:
-            flow[index] = -min(max(0.0, served[index]), net[index], battery.discharge_w[index], stock)
+            most = min(battery.discharge_w[index], now.max_discharge_w, stock)
+            flow[index] = -min(max(0.0, served[index]), net[index], most)
         energy += hour * (
             max(flow[index], 0) * spec.charge_efficiency + min(flow[index], 0) / spec.discharge_efficiency
         )

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gateway.core.control.car import car_wish
+from gateway.core.planning.at_once import with_minimum
 from gateway.core.planning.cars import Car, Surroundings, make_car
+from gateway.core.planning.charge_curve import most_w
 from gateway.core.planning.charges import Charges, make_charges
-from gateway.core.planning.comfort import comfort_band
 from gateway.core.planning.doubt import doubt_w
 from gateway.core.planning.hygiene import Hygiene, hygiene_goal
 from gateway.core.planning.limits import Mask, caps, is_joined, limits_of, overridden
@@ -18,8 +19,9 @@ from gateway.core.planning.profiles import Profile, make_profile, under_way
 from gateway.core.planning.request import PlanRequest
 from gateway.core.planning.rooms import Room, make_rooms
 from gateway.core.planning.runs import Runs, make_runs, real_power
+from gateway.core.planning.season import free_run, is_cooling_season, room_band
+from gateway.core.planning.site_limits import limited_sun, site_export, site_import
 from gateway.core.planning.slots import Array, Slots, make_slots, sample, slot_carbon, slot_prices
-from gateway.core.tariff.limits import import_limit_w
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import LimitKind
 from gateway.model.site import (
@@ -43,7 +45,6 @@ AROUND_C = 20.0
 """Air around the tank."""
 GAINS_W = 300.0
 """People and appliances warm a home by about this much, W of heat; without it a plan heats too much."""
-VACATION_C = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,19 @@ class Heat:
     running: bool
     power_w: float
     wh_per_k: float
-    """Electric energy that one kelvin is worth."""
+    """Electric energy that one kelvin is worth; negative, like `gain_k_per_w`, where power cools."""
     hygiene: Hygiene | None = None
     """A tank that must become hot once."""
+
+    @property
+    def cools(self) -> bool:
+        """Whether power lowers the temperature."""
+        return self.gain_k_per_w < 0
+
+    @property
+    def least_c(self) -> Array:
+        """The end of the band that costs least to keep, degC."""
+        return self.high_c if self.cools else self.low_c
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +167,11 @@ def make_home(request: PlanRequest) -> Home:
     if measured is not None and math.isfinite(measured):
         house[0] = max(0.0, measured)
     pv = np.minimum(0.0, sample(request.solar, slots, 0.0))
-    pv = _limited_sun(request, slots, pv)
-    hard, soft = _site_import(request, slots)
+    pv = limited_sun(request, slots, pv)
+    hard, soft = site_import(request, slots)
     home = Home(
         request, slots, house, pv, buy, sell, slot_carbon(request, slots), hard, soft,
-        _site_export(request, slots), (), (), (), (), charges=charges,
+        site_export(request, slots), (), (), (), (), charges=charges,
     )  # fmt: skip
     site = request.site
     home = _with_loads(home)
@@ -169,10 +180,11 @@ def make_home(request: PlanRequest) -> Home:
     # Who comes first is served first by the rules.
     chargers.sort(key=lambda device: -wishes[device.id].preference.priority)
     cars = tuple(_careful(home, around, make_car(around, device, wishes[device.id])) for device in chargers)
+    rooms = make_rooms(site, cars, home.base_w)
     return replace(
         home,
-        cars=cars,
-        rooms=make_rooms(site, cars, home.base_w),
+        cars=with_minimum(cars, rooms, slots, home.headroom_w),
+        rooms=rooms,
         batteries=tuple(
             _battery(home, d, d.spec) for d in site.devices
             if isinstance(d.spec, BatterySpec) and d.spec.capacity_wh > 0 and _charge(request, d) is not None
@@ -231,54 +243,14 @@ def _charge(request: PlanRequest, device: Device) -> float | None:
     return None if soc is None or not math.isfinite(soc) else min(100.0, max(0.0, soc))
 
 
-def _limited_sun(request: PlanRequest, slots: Slots, pv: Array) -> Array:
-    """PV_PERCENT limits cap the sun; the inverter's rating is taken as the highest power forecast."""
-    rated = float(-pv.min(initial=0.0))
-    for limit in request.limits:
-        if limit.kind is LimitKind.PV_PERCENT and math.isfinite(limit.value):
-            least = -rated * min(100.0, max(0.0, limit.value)) / 100
-            pv = np.where(slots.touched(limit.start, limit.end), np.maximum(pv, least), pv)
-    return pv
-
-
-def _site_import(request: PlanRequest, slots: Slots) -> tuple[Array, Array]:
-    site = request.site
-    most = site.main_fuse_a * site.phases * site.nominal_voltage_v
-    if site.import_limit_w is not None:
-        most = min(most, site.import_limit_w)
-    hard, soft = np.full(slots.count, max(0.0, most)), np.full(slots.count, math.inf)
-    for limit in limits_of(request, LimitKind.SITE_IMPORT):
-        series = soft if is_joined(limit) else hard
-        held = slots.touched(limit.start, limit.end)
-        series[held] = np.minimum(series[held], max(0.0, limit.value))
-    return np.minimum(hard, _contracted(request, slots)), soft
-
-
-def _contracted(request: PlanRequest, slots: Slots) -> Array:
-    """What the contract with the grid allows at each time, W."""
-    if not request.tariff.contracted:
-        return np.full(slots.count, math.inf)
-    held = (import_limit_w(request.tariff, slots.start(index)) for index in range(slots.count))
-    return np.array([math.inf if watts is None else max(0.0, watts) for watts in held])
-
-
-def _site_export(request: PlanRequest, slots: Slots) -> Array:
-    site = request.site
-    most = site.main_fuse_a * site.phases * site.nominal_voltage_v
-    result = np.full(slots.count, most if site.export_limit_w is None else min(most, max(0.0, site.export_limit_w)))
-    for limit in limits_of(request, LimitKind.SITE_EXPORT):
-        held = slots.touched(limit.start, limit.end)
-        result[held] = np.minimum(result[held], max(0.0, limit.value))
-    return result
-
-
 def _battery(home: Home, device: Device, spec: BatterySpec) -> Battery:
     request, count = home.request, home.slots.count
     soc = _charge(request, device) or 0.0
     floor = min(100.0, max(spec.min_soc_percent, request.preferences.battery_reserve_percent, 0.0))
     full = max(min(spec.max_soc_percent, 100.0), floor)
-    charge, _ = caps(home.request, home.slots, device.id, max(0.0, spec.max_charge_w))
-    discharge = np.where(overridden(home.request, home.slots, device.id, "pause"), 0.0, max(0.0, spec.max_discharge_w))
+    most_in, most_out = most_w(spec, min(soc, floor), max(full, soc))
+    charge, _ = caps(home.request, home.slots, device.id, max(0.0, most_in))
+    discharge = np.where(overridden(home.request, home.slots, device.id, "pause"), 0.0, max(0.0, most_out))
     only_sun, export = np.full(count, not spec.grid_charge), np.full(count, spec.grid_export)
     reward = np.zeros(count)
     for limit in limits_of(request, LimitKind.BATTERY_DISCHARGE, device.id):
@@ -357,25 +329,25 @@ def _draw(home: Home, device: Device, spec: WaterHeaterSpec) -> Array:
 
 
 def _pump(home: Home, device: Device, spec: HeatPumpSpec) -> Heat:
-    request, slots = home.request, home.slots
-    wishes = request.preferences
-    away = np.zeros(slots.count, dtype=bool) if wishes.vacation_until is None else slots.before(wishes.vacation_until)
-    band_low, band_high = comfort_band(request, slots)
-    low = np.where(away, VACATION_C, band_low)
-    for limit in limits_of(request, LimitKind.TEMPERATURE_OFFSET, device.id):
-        if limit.value < 0 and not is_joined(limit):
-            held = slots.touched(limit.start, limit.end)
-            low = np.where(held, band_low + limit.value, low)
-    high = np.maximum(low, band_high)
+    """Its room, warmed or cooled; in cooling each W lowers it, so `gain_k_per_w` and `wh_per_k` are negative."""
+    request, slots, wishes = home.request, home.slots, home.request.preferences
     room = _reading(home, device.id, Quantity.TEMPERATURE, -20.0, 60.0)
     start = (wishes.comfort_low_c + wishes.comfort_high_c) / 2 if room is None else room
     most = max(0.0, spec.max_power_w)
     cap, price = _heat_price(home, device.id, (LimitKind.TEMPERATURE_OFFSET,), np.full(slots.count, most), 300.0)
-    resistance, mass, cop, gains = _heat_of(home, device, spec)
+    resistance, mass, ratio, gains = _heat_of(home, device, spec)
+    keep, around = (
+        np.exp(-slots.hours / (resistance * mass)),
+        sample(request.outdoor, slots, OUTDOOR_C) + gains * resistance,
+    )
+    low, high = room_band(request, slots, device.id, cools=False)
+    if spec.cooling_eer is not None:
+        band = room_band(request, slots, device.id, cools=True)
+        if is_cooling_season(free_run(start, keep, around), low, band[1], slots.hours):
+            (low, high), ratio = band, -max(0.5, spec.cooling_eer)
     return Heat(
-        device, start, low, high, np.exp(-slots.hours / (resistance * mass)),
-        sample(request.outdoor, slots, OUTDOOR_C) + gains * resistance, resistance * cop, np.zeros(slots.count), cap, price,
-        bool(_reading(home, device.id, Quantity.ON, 0.5, 1.5)), most, mass / cop,
+        device, start, low, high, keep, around, resistance * ratio, np.zeros(slots.count), cap, price,
+        bool(_reading(home, device.id, Quantity.ON, 0.5, 1.5)), most, mass / ratio,
     )  # fmt: skip
 
 

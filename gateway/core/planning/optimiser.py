@@ -103,10 +103,10 @@ def _schedule(model: Model, x: Array) -> Schedule:
 def _uncomfortable(model: Model, state: dict[str, Array]) -> list[str]:
     words = []
     for heat in (*model.home.tanks, *model.home.pumps):
-        short = np.maximum(0.0, heat.low_c - state[heat.device.id] - 0.2) @ model.home.slots.hours
-        if short > 0.5:
-            worst = float((heat.low_c - state[heat.device.id]).max())
-            words.append(f"{heat.device.name} will be up to {worst:.1f} K below your minimum.")
+        beyond = state[heat.device.id] - heat.high_c if heat.cools else heat.low_c - state[heat.device.id]
+        if np.maximum(0.0, beyond - 0.2) @ model.home.slots.hours > 0.5:
+            end = "above your maximum" if heat.cools else "below your minimum"
+            words.append(f"{heat.device.name} will be up to {float(beyond.max()):.1f} K {end}.")
     return words
 
 

@@ -5,6 +5,7 @@ Wishes are soft; what it costs to break one is their order (all micro-units per 
     hard       fuse, circuit, contract, envelope, binding limits, what a device can do: bounds and rows
     20 000     an appliance asked for does not run                      MISSED_RUN (loads.py)
     10 000     a departure is missed; 4 % more for each step of priority MISSED_DEPARTURE
+               a car waits below the owner's minimum
      5 000     the pool pump lacks hours                                MISSED_HOURS (loads.py)
                the tank is too cold, per kelvin and hour; hygiene       TANK_K_H, MISSED_K (hot.py)
      2 000     a joined event is broken                                 JOINED_EVENT (connection.py)
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gateway.core.planning.cars import Car
+from gateway.core.planning.charge_curve import limit_by_state
 from gateway.core.planning.connection import JOINED_EVENT, Connection, connect
 from gateway.core.planning.fallback import bargain
 from gateway.core.planning.hedge import reserves
@@ -150,7 +152,7 @@ def _add_car(model: Model, car: Car, given: Array | None) -> None:
     # A slot may be longer than the car needs at its minimum: what it would take too much costs a little.
     most_extra = car.min_w * float(hours.max())
     for stage in car.stages:
-        short = lp.columns(1, 0.0, np.inf, missed_cost)
+        short = lp.columns(1, 0.0, np.inf, MISSED_DEPARTURE if stage.at_once else missed_cost)
         inside = np.flatnonzero(stage.window)
         if stage is car.stages[-1]:
             extra = lp.columns(1, 0.0, most_extra if given is None else np.inf, 5.0)
@@ -210,6 +212,8 @@ def _add_battery(model: Model, battery: Battery) -> None:
     if battery.start_wh < battery.floor_wh:
         under = lp.columns(count, 0.0, np.inf, BELOW_RESERVE * hours)
         lp.rows(battery.floor_wh, np.inf, (state, 1.0), (under, 1.0))
+    span = min(battery.start_wh, battery.floor_wh), battery.full_wh
+    limit_by_state(lp, spec, battery.start_wh, span, hours, charge, discharge, state)
     model.charge[name], model.discharge[name], model.state[name] = charge, discharge, state
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gateway.core.planning.home import Home
+from gateway.core.planning.home import Heat, Home
 from gateway.core.planning.slots import Array
 
 
@@ -58,10 +58,13 @@ def stored_micro(home: Home, schedule: Schedule) -> float:
     hours = home.slots.hours
     cars = sum(min(float(schedule.power_w[c.device.id] @ hours), c.need_wh) for c in home.cars if c.open_end)
     total = sum(schedule.state[b.device.id][-1] * b.spec.discharge_efficiency for b in home.batteries)
-    heat = sum(
-        min(schedule.state[h.device.id][-1], float(h.high_c[-1])) * h.wh_per_k for h in (*home.tanks, *home.pumps)
-    )
+    heat = sum(_useful_c(h, schedule.state[h.device.id][-1]) * h.wh_per_k for h in (*home.tanks, *home.pumps))
     return float(value * (total + heat + cars))
+
+
+def _useful_c(heat: Heat, end_c: float) -> float:
+    """What is beyond the band, warm or cold, is worth nothing."""
+    return max(end_c, float(heat.low_c[-1])) if heat.cools else min(end_c, float(heat.high_c[-1]))
 
 
 def stored_value(home: Home) -> float:

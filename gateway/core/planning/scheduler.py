@@ -51,6 +51,7 @@ def make_plan(request: PlanRequest, *, alternatives: bool = True) -> Plan:
         co2_g=carbon_g(home, grid),
         solve_ms=seconds * 1000,
         relaxed=schedule.relaxed,
+        cooling=tuple(pump.device.id for pump in home.pumps if pump.cools),
     )
 
 

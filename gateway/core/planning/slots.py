@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from gateway.model.series import Series
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Slots:
     """Half-open slots without gaps: `edges` are one more than the slots, s since 1970 (whole seconds)."""
 
@@ -31,12 +32,12 @@ class Slots:
         """How many slots there are."""
         return len(self.edges) - 1
 
-    @property
+    @cached_property
     def hours(self) -> Array:
         """Length of each slot, h."""
         return np.asarray(np.diff(self.edges) / 3600)
 
-    @property
+    @cached_property
     def ahead_h(self) -> Array:
         """Start of each slot, h from the first."""
         return np.asarray((self.edges[:-1] - self.edges[0]) / 3600)

@@ -250,7 +250,7 @@ class Twin:
             return 0.0
         now = self.snapshot(index, plan, net_w, powers)
         wish = battery_wish(self.setup.site, now, device, self.import_limit_w(index) - net_w)
-        wish = quiet_battery(wish, now, spec)
+        wish = quiet_battery(wish, now, spec.at(100 * self.stored_wh[device.id] / spec.capacity_wh))
         stored = self.stored_wh[device.id]
         room = (spec.capacity_wh * spec.max_soc_percent / 100 - stored) / spec.charge_efficiency / HOURS
         stock = (stored - self._floor_wh(spec)) * spec.discharge_efficiency / HOURS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, time
-from math import isfinite
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -76,10 +75,10 @@ def micro(value: Any, where: str) -> int:
 
 def number(value: Any, where: str, least: float, most: float) -> float:
     """A finite number between two bounds, both included."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise Finding(where, f"{value!r} is no number", f"Write a number from {least:g} to {most:g}.")
     if not least <= value <= most:
-        raise Finding(where, f"{value:g} is out of range", f"Write a number from {least:g} to {most:g}.")
+        raise Finding(where, f"{repr(value)[:20]} is out of range", f"Write a number from {least:g} to {most:g}.")
     return float(value)
 
 
@@ -100,7 +99,10 @@ def flag(value: Any, where: str) -> bool:
 def clock_time(value: Any, where: str) -> time:
     """A time of day; 24:00 is midnight."""
     written = str(value)
-    # YAML 1.1 reads an unquoted 17:00 as the sexagesimal number 1020.
+    # YAML 1.1 reads an unquoted 17:00 as the sexagesimal number 1020; a lone 7 is the hour somebody meant, not 00:07.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 60:
+        hour = f'Write "{value:02d}:00" in quotes.' if value <= 24 else 'Write "HH:MM" in quotes.'
+        raise Finding(where, f"{value} is no time of day", hour)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1440:
         written = f"{value // 60 % 24:02d}:{value % 60:02d}"
     try:
@@ -156,7 +158,11 @@ def holiday(value: Any, where: str) -> Holiday:
 
 def ascending(bounds: Sequence[float | None], where: str, key: str) -> None:
     """Refuses steps that do not rise to a last one without a bound."""
-    if not bounds or bounds[-1] is not None:
+    if not bounds:
+        raise Finding(
+            where, "there are no steps", f"Give at least one, the last without {key}; or leave the entry out."
+        )
+    if bounds[-1] is not None:
         raise Finding(where, f"the last step has '{key}'", f"Add a last step without {key}, for all that is above.")
     given = bounds[:-1]
     low = 0.0

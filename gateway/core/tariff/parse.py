@@ -45,7 +45,7 @@ def parse_tariff(mapping: Mapping[str, Any]) -> Tariff:
         fixed_micro_per_day=fields.micro(mapping.get("fixed_per_day", 0), "fixed_per_day"),
         source=str(mapping.get("source", "")),
         fixed_micro_per_month=fields.micro(mapping.get("fixed_per_month", 0), "fixed_per_month"),
-        vat_percent=fields.number(mapping.get("vat_percent", 0), "vat_percent", 0, 100),
+        vat_percent=_vat(mapping.get("vat_percent", 0)),
         seasons=seasons,
         holidays=tuple(
             fields.holiday(value, f"holidays[{n}]")
@@ -55,6 +55,14 @@ def parse_tariff(mapping: Mapping[str, Any]) -> Tariff:
         demand=demand(mapping.get("demand"), names),
         contracted=contracted(mapping.get("contracted"), names),
     )
+
+
+def _vat(value: Any) -> float:
+    percent = fields.number(value, "vat_percent", 0, 100)
+    if 0 < percent < 1:
+        what = f"{percent:g} % is less than any VAT: it looks like a fraction"
+        raise Finding("vat_percent", what, f"Write percent, e.g. {100 * percent:g}.")
+    return percent
 
 
 def _rates(value: Any, seasons: Sequence[str]) -> tuple[Rate, ...]:
@@ -85,6 +93,12 @@ def _rate(value: Any, where: str, seasons: Sequence[str]) -> Rate:
         key: fields.number(value.get(key, 0), f"{where}.{key}", -MOST_FACTOR, MOST_FACTOR)
         for key in ("spot_factor", "export_spot_factor")
     }
+    if any(factors.values()) and value.get("spot_typical") is None:
+        raise Finding(
+            f"{where}.spot_typical",
+            "is missing in a rate that follows the spot price",
+            "Add a usual spot price per kWh, e.g. 0.08: it is counted with while no price is known.",
+        )
     return Rate(
         name=fields.text(value, "name", where),
         import_micro_per_kwh=fields.micro(value["import"], f"{where}.import"),

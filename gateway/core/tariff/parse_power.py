@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from gateway.core.tariff import fields
@@ -52,6 +53,10 @@ def _charge(value: Any, where: str, seasons: Sequence[str]) -> DemandCharge:
 def _steps(value: Any, where: str) -> tuple[PeakStep, ...]:
     steps = tuple(_step(step, f"{where}[{n}]") for n, step in enumerate(fields.a_list(value, where)))
     fields.ascending([step.up_to_w for step in steps], where, "up_to_kw")
+    for n, (lower, higher) in enumerate(pairwise(steps), start=1):
+        if higher.micro_per_month < lower.micro_per_month:
+            what = "a higher peak costs less than the step below"
+            raise Finding(f"{where}[{n}]", what, "Order the steps by up_to_kw and check their prices.")
     return steps
 
 
@@ -77,7 +82,10 @@ def _contract(value: Any, where: str, seasons: Sequence[str]) -> Contracted:
 
 
 def _power(entry: Mapping[str, Any], where: str) -> float:
-    return fields.number(entry["kw"], f"{where}.kw", 0, MOST_KW) * 1000
+    power_w = fields.number(entry["kw"], f"{where}.kw", 0, MOST_KW) * 1000
+    if power_w == 0:
+        raise Finding(f"{where}.kw", "0 kW is no contracted power", "Write the power in kW, or leave the entry out.")
+    return power_w
 
 
 def _not_negative(value: Any, where: str) -> int:
