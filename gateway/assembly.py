@@ -222,7 +222,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except YAMLError as error:
         raise SiteFileError([Finding(str(path), f"is not YAML: {error}", "Mend the line named.")]) from error
     except ValueError as error:  # bytes that are no UTF-8 text, or a number of thousands of digits
-        raise SiteFileError([Finding(str(path), f"holds what cannot be read: {str(error)[:80]}", "Save it as UTF-8 text.")]) from error
+        raise SiteFileError(
+            [Finding(str(path), f"holds what cannot be read: {str(error)[:80]}", "Save it as UTF-8 text.")]
+        ) from error
     if not isinstance(document, dict):
         what = "is empty" if document is None else "is no map of keys"
         raise SiteFileError([Finding(str(path), what, "Write 'key: value' lines, as the files beside it have them.")])

@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 def test_the_example_loads_without_findings() -> None:
     site_file = load(SITES / "example.yaml")
     assert site_file.findings == ()
-    assert site_file.site.import_limit_w is None and site_file.tariff == "demo_tou"
+    assert site_file.site.import_limit_w is None and site_file.tariff == "nl_dynamic_2023_example"
     specs = {type(device.spec) for device in site_file.site.devices}
     assert {BatterySpec, ChargerSpec, WaterHeaterSpec, HeatPumpSpec} <= specs
 

@@ -44,13 +44,13 @@ def _times_of_day(preferences: Preferences) -> Iterator[tuple[str, time]]:
 
 def bounded(preferences: Preferences, now: datetime) -> tuple[Preferences, tuple[str, ...]]:
     """Stored preferences within bounds, and in words what was changed: an earlier version took any time."""
-    said: list[str] = []
-    for key, what in ENDS.items():
-        until = getattr(preferences, key)
-        within = _within(until, now)
-        if within != until:
-            preferences = replace(preferences, **{key: within})
-            said.append(f"the end of {what} was {until.isoformat()} and is now {within and within.isoformat()}")
+    said = [
+        f"the end of {what} was {until.isoformat()} and is now {within.isoformat() if within else 'none'}"
+        for key, what in ENDS.items()
+        if (until := getattr(preferences, key)) != (within := _within(until, now))
+    ]
+    vacation, storm = _within(preferences.vacation_until, now), _within(preferences.storm_until, now)
+    preferences = replace(preferences, vacation_until=vacation, storm_until=storm)
     if any(at.tzinfo is not None for _, at in _times_of_day(preferences)):
         preferences = _local(preferences)
         said.append("times of day with a time zone count as local time")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.core.control.batteries import StorageMemory, battery_setpoints
 from gateway.core.control.storage import own_wish
+from gateway.core.control.storm import SPARE, storm_windows
 from gateway.core.control.timing import ControlTiming
 from gateway.core.planning.fallback import rules
 from gateway.core.planning.home import make_home
@@ -258,3 +259,16 @@ def test_the_twin_charges_and_discharges_no_faster_than_the_curve() -> None:
         assert -now.max_discharge_w - 1e-6 <= flow <= now.max_charge_w + 1e-6
         powers.append(flow)
     assert max(powers) > 2_000 and min(powers) < -2_000
+
+
+def test_a_storm_hold_gives_the_plan_the_time_that_a_slowing_battery_needs() -> None:
+    """From 80 % at 5 kW: 2 kWh / 0.95 = 25 min. Falling to 0.5 kW: ln(10) * 2 kWh / (4.5 kW * 0.95) = 65 min."""
+    until = START + timedelta(hours=12)
+    filled = []
+    for spec in (replace(SPEC, power_by_soc=()), SPEC):
+        snap = snapshot(soc=80.0)
+        preferences = replace(snap.preferences, storm_until=until)
+        first, rest = storm_windows(with_spec(SITE, spec), preferences, snap, START)
+        assert (rest.start, rest.end, rest.value) == (first.end, until, 0.0)
+        filled.append((first.end - START).total_seconds() / 60 / SPARE)
+    assert filled == [pytest.approx(25.3, abs=0.1), pytest.approx(64.6, abs=1.5)]

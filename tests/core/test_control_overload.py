@@ -87,7 +87,6 @@ def test_a_car_in_doubt_is_stopped_at_once_where_its_minimum_may_leave_the_fuse_
     assert limit_of(29.0, 12.0, 8.0, 6.0, raised).value == 0.0, "8 A can give 2 A, and 4.5 A are too much"
 
 
-
 def test_a_car_that_told_after_it_had_followed_is_cut_by_no_more_than_is_over() -> None:
     settled = ControlMemory({"car": 980.0}, {"car": 8.0}, limits={"car": ((980.0, 8.0),)})
     assert limit_of(29.0, 14.0, 14.0, 6.0, settled).value == pytest.approx(9.5)

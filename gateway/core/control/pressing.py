@@ -10,8 +10,9 @@ mended too late; so what is in doubt is taken at once:
                  a car was raised and has not told since, the meter fell since it told, or it tells nothing: down to
                  the minimum, for a cut that counts on more than it draws is too small
 
-No car is stopped here: what minimums cannot carry is decided by the guard's lanes. The price is some 10 s at the
-minimum, then the car is raised again to what is free.
+No car is stopped here: what minimums cannot carry is decided by the guard's lanes, where a car in doubt counts in an
+overload with what it certainly draws: it cannot give more. The price is some 10 s at the minimum, then the car is
+raised again to what the fuse held, and to more with growing patience (see retreat).
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ from gateway.model.snapshot import Snapshot
 SOURCE = "storm hold"
 SPARE = 1.2
 """The plan is given so much more time to fill a battery than it needs at full power."""
+SLICES, LEAST_SHARE = 20, 0.01
+"""The way to full is reckoned in so many parts, none at less than this share of the greatest power."""
 
 
 def storm_limits(site: Site, preferences: Preferences, now: datetime) -> tuple[Limit, ...]:
@@ -47,9 +49,16 @@ def storm_windows(site: Site, preferences: Preferences, snapshot: Snapshot, now:
         spec = device.spec if device is not None else None
         if soc is None or not isinstance(spec, BatterySpec):
             continue
-        lacks_wh = max(0.0, spec.max_soc_percent - soc) / 100 * spec.capacity_wh / spec.charge_efficiency
-        full = min(limit.end, now + timedelta(hours=SPARE * lacks_wh / spec.max_charge_w))
+        full = min(limit.end, now + timedelta(hours=SPARE * _hours_to_full(spec, soc)))
         if full > now:
             yield replace(limit, end=full)
         if full < limit.end:
             yield replace(limit, start=full, value=0.0)
+
+
+def _hours_to_full(spec: BatterySpec, soc: float) -> float:
+    """How long it charges to its most, h, at all it takes on the way there."""
+    points = max(0.0, spec.max_soc_percent - soc)
+    part_wh = points / SLICES / 100 * spec.capacity_wh / spec.charge_efficiency
+    middles = (soc + points * (part + 0.5) / SLICES for part in range(SLICES))
+    return sum(part_wh / max(spec.at(middle).max_charge_w, LEAST_SHARE * spec.max_charge_w) for middle in middles)
