@@ -120,11 +120,14 @@ def test_a_load_that_pulses_opens_the_band_once_and_it_closes_when_it_has_gone()
 
 
 def test_what_the_battery_gives_for_the_fuse_charges_no_car() -> None:
-    """28 A of other loads: the battery gives, so the meter shows 24 A or less, and the car must not take of it."""
+    """28 A and then 20 A of other loads: with the battery still open the meter shows room for a car, but it is lent."""
     one = home(with_car=True)
     live(one, 20)
     one.jump(25.0, (2,))
-    live(one, 120)
+    live(one, 70)
+    one.jump(-8.0, (2,))
+    live(one, 40)
+    assert one.flows()[1] < 18.0, "the battery still gives"
     assert one.cars["car0"].draws_a == 0.0
 
 
