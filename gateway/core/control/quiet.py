@@ -10,14 +10,17 @@ word, an event) is not held here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
+from gateway.model.setpoint import Setpoint
 from gateway.model.site import BatterySpec
 from gateway.model.snapshot import Snapshot
 
 CAR_WORDS = "The car takes less, so that the home makes no new peak."
+STEP_W, PATIENCE_W = 500.0, 1_500.0
 BATTERY_WORDS = "The battery helps, so that the home makes no new peak."
 
 
@@ -36,10 +39,20 @@ def quiet_car(wish: Wish, snapshot: Snapshot, own_w: float, per_amp_w: float, le
     return replace(wish, value=amps if amps >= least_a else 0.0, reason=CAR_WORDS)
 
 
-def quiet_battery(wish: Wish, snapshot: Snapshot, spec: BatterySpec, share: float = 1.0) -> Wish:
+def _stepped(low: float, told: Setpoint | None) -> float:
+    """The lower end in whole steps, never above what is wished."""
+    if told is not None and told.reason == BATTERY_WORDS and 0.0 <= low - told.low < PATIENCE_W:
+        return told.low
+    return math.floor(low / STEP_W) * STEP_W
+
+
+def quiet_battery(
+    wish: Wish, snapshot: Snapshot, spec: BatterySpec, share: float = 1.0, told: Setpoint | None = None
+) -> Wish:
     """A planned band, W, lowered so far that the battery gives what would be a peak, but nothing to the car.
 
-    Of several batteries each gives its `share` of it, 0-1.
+    Of several batteries each gives its `share` of it, 0-1. In steps, and what was `told` stays while it does and is
+    not much too low: an inverter is not written to for every kettle.
     """
     battery, grid = snapshot.battery_w(), snapshot.grid_w()
     room = None if battery is None else quiet_room_w(snapshot, battery)
@@ -50,4 +63,5 @@ def quiet_battery(wish: Wish, snapshot: Snapshot, spec: BatterySpec, share: floa
     low = max(-most, room) * share
     if wish.low <= low:
         return wish
+    low = max(-most * share, _stepped(low, told))
     return replace(wish, low=low, value=max(low, min(wish.value, max(room * share, 0.0))), reason=BATTERY_WORDS)

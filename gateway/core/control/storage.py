@@ -55,7 +55,13 @@ def own_wish(site: Site, snapshot: Snapshot, device: Device) -> Wish:
     limits = (*snapshot.limits, *storm_limits(site, snapshot.preferences, snapshot.now))
     wish = _event(_intent(block, spec), limits, device, spec)
     several = sum(isinstance(other.spec, BatterySpec) for other in site.devices)
-    wish = quiet_battery(_override(wish, snapshot, device), snapshot, spec, share=1 / max(1, several))
+    wish = quiet_battery(
+        _override(wish, snapshot, device),
+        snapshot,
+        spec,
+        share=1 / max(1, several),
+        told=snapshot.commanded.get(device.id),
+    )
     return _protect(wish, snapshot, device, spec)
 
 
