@@ -34,6 +34,18 @@ def check_times(preferences: Preferences, now: datetime) -> None:
             raise WishRefused(f"{name} names a time zone. Write the home's local time without one, e.g. 22:00.")
 
 
+def check_new_times(preferences: Preferences, held: Preferences, now: datetime) -> None:
+    """Raises WishRefused for a newly asked storm hold that is over already.
+
+    One that was in force and has ended since is no reason to refuse another wish; a form sends it back to the minute.
+    """
+    until, before = preferences.storm_until, held.storm_until
+    if until is None or until > now:
+        return
+    if before is None or abs(until - before) >= timedelta(minutes=1):
+        raise WishRefused("The storm hold would end in the past. Choose a later time, or none.")
+
+
 def _times_of_day(preferences: Preferences) -> Iterator[tuple[str, time]]:
     for wish in preferences.charging.values():
         yield "The time to be ready by", wish.ready_by

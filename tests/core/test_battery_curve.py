@@ -118,8 +118,8 @@ def commanded(soc: float, before: tuple[float, float], kind: IntentKind, power_w
 
 def test_a_command_is_kept_only_while_the_curve_allows_it() -> None:
     """A forced power is not written anew for 400 W, unless the battery cannot do it any more."""
-    assert commanded(50.0, (-5_000, -5_000), IntentKind.DISCHARGE_AT, -4_700.0) == (-5_000, -5_000)
-    assert commanded(19.0, (-5_000, -5_000), IntentKind.DISCHARGE_AT, -4_700.0) == (-4_500, -4_500)
+    assert commanded(50.0, (-5_000, 0), IntentKind.DISCHARGE_AT, -4_700.0) == (-5_000, 0)
+    assert commanded(19.0, (-5_000, 0), IntentKind.DISCHARGE_AT, -4_700.0) == (-4_500, 0)
 
 
 def test_while_the_grid_is_lost_the_band_keeps_to_the_curve() -> None:

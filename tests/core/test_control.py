@@ -360,7 +360,7 @@ def test_the_site_import_limit_binds_the_car():
             snapshot(mode=ChargeMode.OFF, planned=plan(block("inverter", IntentKind.CHARGE_AT, 3000))),
             (3000, 5000),
         ),
-        ("discharge at", snapshot(planned=plan(block("inverter", IntentKind.DISCHARGE_AT, 3000))), (-3000, -3000)),
+        ("discharge at", snapshot(planned=plan(block("inverter", IntentKind.DISCHARGE_AT, 3000))), (-3000, 0)),
         ("reserve is kept", snapshot(soc=9), (0, 5000)),
         ("silent meter rests", snapshot(meter_age_s=12), (0, 0)),
         ("not drained into the car", snapshot((17, 17, 17), charger=car(16)), (-700, 5000)),

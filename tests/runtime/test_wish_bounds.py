@@ -48,6 +48,20 @@ def test_a_time_that_cannot_be_meant_is_refused_in_words(wish: Preferences, word
         check(wish, SITE, START)
 
 
+async def test_a_storm_hold_that_is_over_already_is_refused_when_it_is_newly_asked() -> None:
+    """Wrong before: it was taken without a word, and nothing was held."""
+    clock = FakeClock()
+    wishes = OwnerWishes(SITE, clock, FakeStore(), lambda what: None)
+    with pytest.raises(WishRefused, match="would end in the past"):
+        await wishes.set_preferences(Preferences(storm_until=clock.now() - timedelta(hours=1)), "owner")
+    held = Preferences(storm_until=clock.now() + timedelta(seconds=90))
+    await wishes.set_preferences(held, "owner")
+    wishes.preferences = ended = replace(held, storm_until=clock.now() - timedelta(seconds=30))
+    # What has ended since is no reason to refuse another wish, nor is a form's rounding to minutes.
+    for until in (ended.storm_until, clock.now() - timedelta(seconds=60), None):
+        await wishes.set_preferences(replace(ended, comfort_low_c=18.0, storm_until=until), "owner")
+
+
 @pytest.mark.parametrize("days", [-400, 0, 400])
 def test_a_vacation_of_any_sensible_end_is_taken(days: int) -> None:
     check(Preferences(vacation_until=START + timedelta(days=days)), SITE, START)

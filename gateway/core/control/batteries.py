@@ -24,6 +24,7 @@ from gateway.core.control.storage import (
 )
 from gateway.core.control.storages import Store, Team, share_bands
 from gateway.core.control.timing import ControlTiming
+from gateway.core.control.trimming import Trim, trimmed
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.setpoint import Setpoint, SetpointKind
@@ -46,6 +47,8 @@ class StorageMemory:
     """By battery that cannot follow the meter."""
     helps: Mapping[str, Help] = field(default_factory=dict)
     """By battery that gives more than it would, as a fuse or a limit is exceeded."""
+    trims: Mapping[str, Trim] = field(default_factory=dict)
+    """By battery whose charge a fuse or a limit has cut."""
 
 
 def battery_setpoints(
@@ -76,7 +79,9 @@ def battery_setpoints(
         return rest, replace(memory, steered=steered, helps={})
     net_w = (snapshot.grid_w() or 0.0) - sum(store.power_w for store in stores)
     bands, team = share_bands(stores, net_w, memory.team, mono)
-    fitted = _fitted(site, snapshot, stores, bands, rooms, overloaded=overloaded)
+    rooms_w = {name: room or 0.0 for name, room in rooms.items()}
+    spared = _spared(site, snapshot, stores, bands, overloaded=overloaded)
+    fitted, trims = _fitted(stores, spared, rooms_w, memory.trims, timing, mono)
     fitted, helps = _helped(site, stores, bands, fitted, excesses or {}, memory.helps, mono)
     steered = {}
     setpoints = []
@@ -86,7 +91,7 @@ def battery_setpoints(
             target = _target(store, stores, team, net_w)
             wish, steered[store.device.id] = steer(wish, target, memory.steered.get(store.device.id), mono)
         setpoints.append(_setpoint(snapshot, store, _still(wish, _kept(snapshot, store)), timing))
-    return setpoints, StorageMemory(team, steered, helps)
+    return setpoints, StorageMemory(team, steered, helps, trims)
 
 
 def battery_powers(site: Site, snapshot: Snapshot) -> dict[str, float | None]:
@@ -102,27 +107,41 @@ def _stores(site: Site, snapshot: Snapshot) -> list[Store]:
     ]  # fmt: skip
 
 
-def _fitted(
-    site: Site,
-    snapshot: Snapshot,
-    stores: list[Store],
-    bands: Mapping[str, Wish],
-    rooms: Mapping[str, float | None],
-    *,
-    overloaded: bool,
+def _spared(
+    site: Site, snapshot: Snapshot, stores: list[Store], bands: Mapping[str, Wish], *, overloaded: bool
 ) -> dict[str, Wish]:
-    """The bands within what car and fuse leave; what one battery takes of the room is gone for the next."""
-    fitted, taken_w = dict[str, Wish](), 0.0
+    """The bands without what would go into a car."""
     giving = sum(max(0.0, -bands[store.device.id].low) for store in stores)
+    fitted = {}
     for store in stores:
         wish = bands[store.device.id]
         share = max(0.0, -wish.low) / giving if giving > 0 else 0.0
-        wish = spare_from_car(wish, site, snapshot, overloaded, share=share, power_w=store.power_w)
-        room_w = rooms[store.device.id] or 0.0
-        wish = within_room(wish, store.power_w, room_w - taken_w)
-        taken_w += max(0.0, wish.low - max(0.0, store.power_w))
-        fitted[store.device.id] = wish
+        fitted[store.device.id] = spare_from_car(wish, site, snapshot, overloaded, share=share, power_w=store.power_w)
     return fitted
+
+
+def _fitted(
+    stores: list[Store],
+    bands: Mapping[str, Wish],
+    rooms_w: Mapping[str, float],
+    before: Mapping[str, Trim],
+    timing: ControlTiming,
+    mono: float,
+) -> tuple[dict[str, Wish], dict[str, Trim]]:
+    """The bands within what fuses leave; what one battery takes of the room is gone for the next."""
+    fitted, trims, taken_w = dict[str, Wish](), dict[str, Trim](), 0.0
+    for store in stores:
+        name, wish, room_w = store.device.id, bands[store.device.id], rooms_w[store.device.id] - taken_w
+        trim = before.get(name)
+        if wish.low > 0:
+            trim = trimmed(trim, wish.low, max(0.0, store.power_w + room_w), timing, mono)
+        if trim is not None:
+            trims[name] = trim
+            room_w = min(room_w, trim.held_w - store.power_w)
+        wish = within_room(wish, store.power_w, room_w)
+        taken_w += max(0.0, wish.low - max(0.0, store.power_w))
+        fitted[name] = wish
+    return fitted, trims
 
 
 def _helped(
@@ -211,5 +230,6 @@ def _as_forced(wish: Wish, before: Setpoint) -> bool:
     if wish.authority is not Authority.PLAN or before.authority is not Authority.PLAN:
         return False
     charges = min(wish.low, before.low) > 0 and wish.value == before.value
-    gives = max(wish.value, before.value) < 0
+    home_only = max(wish.low, before.low) < 0 and wish.value == before.value == 0
+    gives = max(wish.value, before.value) < 0 or home_only
     return (charges or gives) and abs(wish.low - before.low) < FORCED_STEP_W

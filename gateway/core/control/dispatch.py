@@ -20,6 +20,7 @@ from gateway.core.control.curtailment import ExportMemory, curtail
 from gateway.core.control.draws import in_force, spec_of
 from gateway.core.control.guard import Guarded, guard
 from gateway.core.control.helping import given_w
+from gateway.core.control.idling import counted, idle_since
 from gateway.core.control.islanding import Island
 from gateway.core.control.phase_switching import PhaseRun
 from gateway.core.control.pressing import Over, Place
@@ -69,6 +70,8 @@ class ControlMemory:
     most_a: Mapping[str, float] = field(default_factory=dict)
     """The most each car may have been drawing then, A per phase."""
     storage: StorageMemory = field(default_factory=StorageMemory)
+    idle: Mapping[str, float] = field(default_factory=dict)
+    """Since when each car draws nothing."""
     island: Island = field(default_factory=Island)
     export: ExportMemory = field(default_factory=ExportMemory)
 
@@ -149,10 +152,11 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
     setpoints = [_setpoint(now, c, wishes[c.id], claims[c.id], shares, runs.get(c.id)) for c in chargers]
     granted = {setpoint.device: setpoint.value for setpoint in setpoints}
     after = replace(_remember(now, chargers, setpoints, shares), retreats=_retreats(now, wishes, setpoints))
-    stored, storage = _batteries(now, granted, island)
+    idle = idle_since(site, snapshot, memory.idle, monotonic)
+    stored, storage = _batteries(now, counted(site, granted, idle, timing, monotonic), island)
     cut, export, alarms = curtail(site, snapshot, memory.export, timing, monotonic)
     setpoints += [*stored, *switches.switch_setpoints(site, snapshot, timing, island.off), *cut]
-    after = replace(after, storage=storage, island=island, export=export)
+    after = replace(after, storage=storage, idle=idle, island=island, export=export)
     after = replace(after, solar=solar, heating=heating, phases=runs, sampled_a=guarded.sampled)
     after = replace(after, calm_a=guarded.calm_a, over=guarded.over, at=monotonic)
     alarms += islanding.alarms(island)
@@ -332,7 +336,7 @@ def _step(amps: float, spec: ChargerSpec) -> float:
 
 
 def _batteries(now: _Moment, granted: Mapping[str, float], island: Island) -> tuple[list[Setpoint], StorageMemory]:
-    """What the batteries do beside chargers that are told `granted` A."""
+    """What the batteries do beside chargers that count with `granted` A."""
     over = any(circuit == MAIN for circuit, _ in now.guarded.over)
     return battery_setpoints(
         now.site, now.snapshot, lambda battery: now.guarded.battery_room_w(battery, granted), now.timing,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.core.control.comfort import dip_c, reach_c
@@ -17,6 +18,8 @@ from gateway.model.site import Device, HeatPumpSpec, WaterHeaterSpec
 from gateway.model.snapshot import Snapshot
 
 HYSTERESIS_K = 3.0
+LEAST_SWITCH = timedelta(minutes=5)
+"""A tank's relay stays as it is for so long when nothing above the plan switches it: each plan is a little different."""
 FROST_C = 12.0
 """No limit lets the room fall below this."""
 VACATION_C = 15.0
@@ -32,13 +35,16 @@ def tank_wish(snapshot: Snapshot, device: Device) -> Wish:
     state = snapshot.devices.get(device.id)
     water = state.get(Quantity.TEMPERATURE) if state else None
     heating = bool(state and state.get(Quantity.ON))
-    wish = _tank_plan(snapshot, device, spec, water, heating)
+    wish = _steady(_tank_plan(snapshot, device, spec, water, heating), snapshot, device)
     sheds = [x for x in snapshot.limits if x.device in ("", device.id) and x.kind in _TANK_KINDS]
     for limit in (x for x in sheds if x.authority >= Authority.DEMAND_RESPONSE):
         wish = _shed(wish, limit)
     floor = max(snapshot.preferences.water_min_c, spec.min_temperature_c)
     if water is not None and water < floor + (HYSTERESIS_K if heating else 0.0):
-        wish = wish.raised(1.0, Authority.OWNER_FLOOR, f"The water is below your minimum of {floor:.0f} °C.")
+        words = f"The water is below your minimum of {floor:.0f} °C."
+        if water >= floor:
+            words = f"The water is being heated to {floor + HYSTERESIS_K:.0f} °C, a little above your minimum."
+        wish = wish.raised(1.0, Authority.OWNER_FLOOR, words)
     wish = _override(wish, snapshot, device.id, 1.0, 0.0)
     due = hygiene_due(snapshot.preferences, spec, snapshot.loads, device.id)
     if due is not None and snapshot.now >= due:
@@ -63,6 +69,16 @@ def _tank_plan(snapshot: Snapshot, device: Device, spec: WaterHeaterSpec, water:
     keep = (spec.min_temperature_c + spec.max_temperature_c) / 2
     on = water < keep + (HYSTERESIS_K if heating else -HYSTERESIS_K)
     return Wish(float(on), Authority.DEFAULT, f"There is no plan for it now, so the tank keeps {keep:.0f} °C.")
+
+
+def _steady(wish: Wish, snapshot: Snapshot, device: Device) -> Wish:
+    """The relay as it stands while it was switched a moment ago."""
+    told = snapshot.loads.stands.get(device.id)
+    if told is None or told.value == wish.value or snapshot.now - told.since >= LEAST_SWITCH:
+        return wish
+    stays = "on" if told.value else "off"
+    least = f"{LEAST_SWITCH / timedelta(minutes=1):.0f} minutes"
+    return replace(wish, value=told.value, reason=f"The relay stays {stays} for at least {least}.")
 
 
 def _shed(wish: Wish, limit: Limit) -> Wish:

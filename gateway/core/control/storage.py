@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.core.control.draws import in_force, spec_of
+from gateway.core.control.permissions import permitted
 from gateway.core.control.quiet import quiet_battery
 from gateway.core.control.storm import storm_limits
 from gateway.core.control.wish import Wish
@@ -53,7 +54,7 @@ def own_wish(site: Site, snapshot: Snapshot, device: Device) -> Wish:
     spec = at_state(spec, soc_of(snapshot, device))
     block = _worth_a_write(snapshot.plan, device, snapshot.now) if snapshot.plan else None
     limits = (*snapshot.limits, *storm_limits(site, snapshot.preferences, snapshot.now))
-    wish = _event(_intent(block, spec), limits, device, spec)
+    wish = permitted(_event(_intent(block, spec), limits, device, spec), spec)
     several = sum(isinstance(other.spec, BatterySpec) for other in site.devices)
     wish = quiet_battery(
         _override(wish, snapshot, device),
@@ -191,20 +192,25 @@ def _car_w(site: Site, snapshot: Snapshot, charger: Device) -> float:
 def _protect(wish: Wish, snapshot: Snapshot, device: Device, spec: BatterySpec) -> Wish:
     """The reserve holds against all but what binds; what the battery itself bears holds against everything."""
     soc = soc_of(snapshot, device) if device.id in snapshot.devices else snapshot.soc_percent()
-    if soc is None:
-        return wish
     reserve = max(spec.min_soc_percent, snapshot.preferences.battery_reserve_percent)
+    if soc is None:
+        unsure = reserve > spec.min_soc_percent and wish.low < 0 and Authority.PROTECTION.may_undo(wish.authority)
+        words = f"The battery does not tell its state of charge, so it keeps its reserve of {reserve:.0f} %."
+        return _stopped(wish, spec, words) if unsure else wish
     if soc <= spec.min_soc_percent and wish.low < 0:
-        return _stopped(wish, f"The battery is at its least of {spec.min_soc_percent:.0f} %.")
+        return _stopped(wish, spec, f"The battery is at its least of {spec.min_soc_percent:.0f} %.")
     if soc <= reserve + _patience(snapshot, device) and wish.low < 0 and Authority.PROTECTION.may_undo(wish.authority):
-        wish = _stopped(wish, f"The battery keeps its reserve of {reserve:.0f} %.")
+        wish = _stopped(wish, spec, f"The battery keeps its reserve of {reserve:.0f} %.")
     if soc >= spec.max_soc_percent and wish.low > 0:
         wish = replace(wish, low=0.0, reason="The battery is full.")
     return wish
 
 
-def _stopped(wish: Wish, words: str) -> Wish:
-    return replace(wish, low=0.0, value=max(0.0, wish.value), authority=Authority.PROTECTION, reason=words)
+def _stopped(wish: Wish, spec: BatterySpec, words: str) -> Wish:
+    """It gives no more; the sun may fill it again, unless what binds had ordered it to give."""
+    gave = wish.value <= 0 and Authority.PROTECTION.may_undo(wish.authority)
+    most = spec.max_charge_w if gave else max(0.0, wish.value)
+    return replace(wish, low=0.0, value=most, authority=Authority.PROTECTION, reason=words)
 
 
 def _patience(snapshot: Snapshot, device: Device) -> float:

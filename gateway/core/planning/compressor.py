@@ -8,7 +8,6 @@ from gateway.core.planning.home import Heat, Home
 from gateway.core.planning.limits import Mask
 from gateway.core.planning.runs import spans
 from gateway.core.planning.slots import Array
-from gateway.model.quantity import Quantity
 from gateway.model.site import HeatPumpSpec
 
 LEAST = 0.25
@@ -26,17 +25,9 @@ def compressor_bounds(home: Home, pump: Heat, power: Array, left_w: Array) -> tu
     least = LEAST * pump.power_w
     able = cap >= least
     on = gathered(home, pump, (power > HARDLY * pump.power_w) & able, able)
-    low = np.where(on, least, 0.0)
-    if pump.running and on[0]:
-        # It goes on in the first slot as it runs now.
-        low[0] = max(least, min(_drawn_w(home, pump), float(cap[0])))
-    return low, np.where(on, cap, 0.0)
-
-
-def _drawn_w(home: Home, pump: Heat) -> float:
-    state = home.request.snapshot.devices.get(pump.device.id)
-    power = state.get(Quantity.POWER) if state is not None and state.online else None
-    return 0.0 if power is None else power
+    # What runs now goes on as it does, be that less than another run would take.
+    given = np.minimum(pump.given_w, cap)
+    return np.where(given > 0, given, np.where(on, least, 0.0)), np.where(on, cap, given)
 
 
 def gathered(home: Home, pump: Heat, on: Mask, able: Mask | None = None) -> Mask:

@@ -10,12 +10,14 @@ from itertools import pairwise
 import numpy as np
 
 from gateway.core.planning.compressor import gathered
+from gateway.core.planning.explain_battery import limited_words, still_words
 from gateway.core.planning.explain_car import CHEAPER, CarStory, clock, limit_of, local
 from gateway.core.planning.explain_cold import cooled_words, resting_words
 from gateway.core.planning.explain_heat import band_words, hygiene_words
 from gateway.core.planning.explain_loads import LOAD_ALTERNATIVES, load_stories
 from gateway.core.planning.fallback import thermostat
 from gateway.core.planning.home import Battery, Heat, Home
+from gateway.core.planning.limits import Mask
 from gateway.core.planning.rounding import runs
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.slots import Array
@@ -126,6 +128,8 @@ class Story:
         if limit is not None and kind in (IntentKind.CHARGE_AT, IntentKind.DISCHARGE_AT):
             return limit.reason
         dear = int(b + np.argmax(price[b:])) if b < len(price) else b
+        if words := still_words(self.home, battery, self.schedule, a, b):
+            return words
         if kind is IntentKind.CHARGE_AT:
             return (
                 f"The battery charges from the grid until {until} because power is dearer at {clock(self.home, dear)}."
@@ -152,7 +156,7 @@ class Story:
         for a, b in runs(above):
             if a > 0 and self.home.slots.hours[a:b].sum() < SHORT_H + 1e-6:
                 above[a:b] = False
-        above = gathered(self.home, heat, above)
+        above = _free(heat, gathered(self.home, heat, _free(heat, above)))
         return [IntentKind.RUN if up else IntentKind.IDLE for up in above]
 
     def _heat(self, heat: Heat, kind: IntentKind, a: int, b: int) -> str:
@@ -178,7 +182,7 @@ class Story:
                 return f"The {what} is heated until {until} because power is dearer later."
             return f"The {what} is heated until {until} to stay in its band."
         if limit is not None:
-            return limit.reason
+            return limited_words(self.home, limit, b, f"the {what} needs no more")
         if b < len(price) and float(price[b]) < CHEAPER * float(price[a]):
             return f"The {what} is warm enough; heating waits until {until}, when power is cheaper."
         return f"The {what} keeps its minimum; it needs no more until {until}."
@@ -198,8 +202,15 @@ def thermostat_at_least(heat: Heat) -> tuple[Array, Array]:
     """Power that keeps a room at the lower end of its band, in cooling at the upper one, W, and its temperature."""
     end_c, start = heat.least_c, float(heat.least_c[0])
     start = max(heat.start_c, start) if heat.cools else min(heat.start_c, start)
-    at_end = replace(heat, low_c=end_c, high_c=end_c, start_c=start)
+    at_end = replace(heat, low_c=end_c, high_c=end_c, start_c=start, given_w=0.0)
     return thermostat(at_end, np.full(len(heat.keep), np.inf), plain=True)
+
+
+def _free(heat: Heat, above: Mask) -> Mask:
+    """While it draws what it does now whatever is planned, what is meant is what is planned next."""
+    bound = np.broadcast_to(heat.given_w, above.shape) > 0
+    free = np.flatnonzero(~bound)
+    return np.where(bound, above & above[free[0]], above) if len(free) else above
 
 
 def _battery_kind(flow: float, grid: float, empty: bool, full: bool) -> IntentKind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gateway.core.planning.explain_battery import limited_words
 from gateway.core.planning.explain_car import CHEAPER, clock, local
 from gateway.core.planning.home import Heat, Home
 from gateway.model.setpoint import Limit
@@ -31,7 +32,7 @@ def resting_words(home: Home, a: int, b: int, limit: Limit | None) -> str:
     """Of a block that only keeps the upper end of the band; `limit` is the event in force."""
     price, until = home.buy_cost, clock(home, b)
     if limit is not None:
-        return limit.reason
+        return limited_words(home, limit, b, "the room needs no more")
     if b < len(price) and float(price[b]) < CHEAPER * float(price[a]):
         return f"The room is cool enough; cooling waits until {until}, when power is cheaper."
     return f"The room is kept from rising above its maximum; it needs no more until {until}."

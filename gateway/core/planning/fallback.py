@@ -20,7 +20,7 @@ from gateway.model.preferences import ChargeMode
 
 def rules(home: Home, *, plain: bool = False) -> Schedule:
     """A schedule by rules; `plain` charges on arrival and ignores prices and joined events (the reference)."""
-    left = home.headroom_w.copy()
+    left = np.maximum(0.0, home.headroom_w - home.given_w)
     power: dict[str, Array] = {}
     state: dict[str, Array] = {}
     relaxed: list[str] = []
@@ -30,10 +30,11 @@ def rules(home: Home, *, plain: bool = False) -> Schedule:
         rooms.take(car, power[car.device.id])
         left = np.maximum(0.0, left - power[car.device.id])
         relaxed += [*missed(home, car, power[car.device.id]), *over_limit(home, car, power[car.device.id])]
-    taken = home.headroom_w - left
+    taken = np.maximum(0.0, home.headroom_w - home.given_w) - left
     for name, load in loads_by_rule(home, left, taken, plain=plain).items():
         power[name], left = load, np.maximum(0.0, left - load)
     for heat in (*home.tanks, *home.pumps):
+        left = left + heat.given_w
         power[heat.device.id], state[heat.device.id] = thermostat(held_hot(heat), left, plain=plain)
         left = np.maximum(0.0, left - power[heat.device.id])
     cars = {car.device.id for car in home.cars}
@@ -167,7 +168,7 @@ def thermostat(heat: Heat, left: Array, *, plain: bool) -> tuple[Array, Array]:
     against more of it.
     """
     power, state = np.zeros(len(heat.keep)), np.zeros(len(heat.keep))
-    now = heat.start_c
+    now, given = heat.start_c, np.broadcast_to(heat.given_w, power.shape)
     for index in range(len(power)):
         target = heat.least_c[index] if plain else (heat.low_c[index] + heat.high_c[index]) / 2
         free = step(heat, index, now, 0.0)
@@ -175,7 +176,7 @@ def thermostat(heat: Heat, left: Array, *, plain: bool) -> tuple[Array, Array]:
         wanted = (target - free) / gain if gain else 0.0
         if heat.price[index] > 0 and not plain:
             wanted = (heat.least_c[index] - free) / gain if gain else 0.0
-        power[index] = min(max(0.0, wanted), heat.cap_w[index], left[index])
+        power[index] = max(given[index], min(max(0.0, wanted), heat.cap_w[index], left[index]))
         now = state[index] = step(heat, index, now, power[index])
     return power, state
 

@@ -18,6 +18,7 @@ from gateway.core.planning.limits import Mask, caps, is_joined, limits_of, overr
 from gateway.core.planning.profiles import Profile, make_profile, under_way
 from gateway.core.planning.request import PlanRequest
 from gateway.core.planning.rooms import Room, make_rooms
+from gateway.core.planning.running import drawn_w, given_w
 from gateway.core.planning.runs import Runs, make_runs, real_power
 from gateway.core.planning.season import free_run, is_cooling_season, room_band
 from gateway.core.planning.site_limits import limited_sun, site_export, site_import
@@ -87,6 +88,8 @@ class Heat:
     """Electric energy that one kelvin is worth; negative, like `gain_k_per_w`, where power cools."""
     hygiene: Hygiene | None = None
     """A tank that must become hot once."""
+    given_w: Array | float = 0.0
+    """What it draws whatever is planned: it runs now."""
 
     @property
     def cools(self) -> bool:
@@ -138,6 +141,11 @@ class Home:
     def base_w(self) -> Array:
         """House, sun and the appliances that run, W: what nobody controls."""
         return np.asarray(self.house_w + self.pv_w + sum(self.given.values(), np.zeros(self.slots.count)))
+
+    @property
+    def given_w(self) -> Array:
+        """What the heat pumps that run now draw, whatever is planned, W."""
+        return np.asarray(sum((pump.given_w for pump in self.pumps), np.zeros(self.slots.count)))
 
     @property
     def buy_cost(self) -> Array:
@@ -192,10 +200,19 @@ def make_home(request: PlanRequest) -> Home:
         tanks=tuple(
             _tank(home, d, d.spec) for d in site.devices if isinstance(d.spec, WaterHeaterSpec) and _is_heard(request, d)
         ),
-        pumps=tuple(
-            _pump(home, d, d.spec) for d in site.devices if isinstance(d.spec, HeatPumpSpec) and _is_heard(request, d)
-        ),
+        pumps=_pumps(home),
     )  # fmt: skip
+
+
+def _pumps(home: Home) -> tuple[Heat, ...]:
+    """Those that run go on as far as the connection lets them beside the house and each other."""
+    request, left, found = home.request, np.maximum(0.0, home.import_w - home.base_w), list[Heat]()
+    for device in request.site.devices:
+        if isinstance(device.spec, HeatPumpSpec) and _is_heard(request, device):
+            pump = _pump(home, device, device.spec)
+            found.append(replace(pump, given_w=np.minimum(pump.given_w, left)))
+            left = left - found[-1].given_w
+    return tuple(found)
 
 
 def _careful(home: Home, around: Surroundings, car: Car) -> Car:
@@ -347,7 +364,7 @@ def _pump(home: Home, device: Device, spec: HeatPumpSpec) -> Heat:
             (low, high), ratio = band, -max(0.5, spec.cooling_eer)
     return Heat(
         device, start, low, high, keep, around, resistance * ratio, np.zeros(slots.count), cap, price,
-        bool(_reading(home, device.id, Quantity.ON, 0.5, 1.5)), most, mass / ratio,
+        drawn_w(request, device, spec) > 0, most, mass / ratio, given_w=given_w(request, slots, device, spec, cap),
     )  # fmt: skip
 
 

@@ -176,7 +176,7 @@ def _add_rooms(model: Model) -> None:
 def _add_heat(model: Model, heat: Heat, penalty: float) -> None:
     home, lp, name = model.home, model.lp, heat.device.id
     count, hours = home.slots.count, home.slots.hours
-    power = lp.columns(count, 0.0, heat.cap_w, _early(home, name) + heat.price * hours)
+    power = lp.columns(count, heat.given_w, heat.cap_w, _early(home, name) + heat.price * hours)
     worth = np.zeros(count)
     worth[-1] = -stored_value(home) * heat.wh_per_k
     state = lp.columns(count, -np.inf, np.inf, worth)

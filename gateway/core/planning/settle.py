@@ -37,7 +37,7 @@ WORSE = 500_000.0
 
 def by_rule(home: Home) -> dict[str, Array]:
     """Cars whose mode leaves nothing to choose."""
-    left, rooms, result = home.headroom_w.copy(), Rooms(home.rooms), {}
+    left, rooms, result = np.maximum(0.0, home.headroom_w - home.given_w), Rooms(home.rooms), {}
     for car in home.cars:
         if car.mode is not ChargeMode.SMART or car.run.any() or car.need_wh <= 0:
             power = result[car.device.id] = charging(home, car, rooms.left_w(car, left))
@@ -57,7 +57,7 @@ class Taken:
 
 def round_cars(model: Model, first: Array, fixed: dict[str, Array]) -> Taken:
     home = model.home
-    driven = home.base_w + sum(fixed.values(), np.zeros(home.slots.count))
+    driven = home.base_w + home.given_w + sum(fixed.values(), np.zeros(home.slots.count))
     left = np.maximum(0.0, home.import_w - driven)
     # What goes beyond it makes a peak that the relaxation did not want.
     loud = left - np.maximum(0.0, quiet_w(home, _bought(model, first)) - driven)
@@ -90,10 +90,11 @@ def round_rest(model: Model, first: Array, taken: Taken) -> Array:
         power, first = _place_relay(model, tank, first, left, np.maximum(0.0, left - taken.loud_w))
         left = np.maximum(0.0, left - power)
     for pump in home.pumps:
+        left = left + pump.given_w
         bounds = compressor_bounds(home, pump, first[model.power[pump.device.id]], left)
         if bounds is not None:
             model.lp.bound(model.power[pump.device.id], *bounds)
-            left = np.maximum(0.0, left - bounds[0])
+        left = np.maximum(0.0, left - (pump.given_w if bounds is None else bounds[0]))
     bind_batteries(model, first, taken.driving)
     return left
 

@@ -96,9 +96,10 @@ def record_of(site: Site, history: History) -> tuple[Record, list[str]]:
 
 def _check(known: NDArray[np.bool_]) -> None:
     days = float(np.sum(known)) / DAY
-    if days < LEAST_DAYS:
+    if days <= LEAST_DAYS - 1:
+        # Up to a day of gaps is no reason to refuse who asks for the least there is to ask for.
         raise WishRefused(
-            f"There are {days:.0f} days of history, and {LEAST_DAYS} are needed. Ask again later, or import older data "
+            f"There are {math.floor(days)} days of history, and {LEAST_DAYS} are needed. Ask again later, or import older data "
             "with 'hearth import'."
         )
     missing = 1 - float(np.mean(known))
@@ -109,15 +110,19 @@ def _check(known: NDArray[np.bool_]) -> None:
 
 
 def _sun(site: Site, history: History) -> tuple[Array, Array]:
-    """What the panels gave to the home (W, <= 0), and what inverters took beside their battery (W, >= 0)."""
-    total = np.zeros(history.count)
-    for device in site.of_role(Role.PV):
-        total = total + np.nan_to_num(history.net_w(device.id))
-    for device in site.of_role(Role.HYBRID_INVERTER):
-        # Its output is sun and battery together, after its own losses.
-        total = total + np.nan_to_num(history.net_w(device.id) - history.net_w(f"{device.id}/battery"))
-    if not total.any():
-        total = np.nan_to_num(history.net_w(SOLAR))
+    """What the panels gave to the home (W, <= 0), and what inverters took beside their battery (W, >= 0).
+
+    Each quarter hour by its devices where they told anything, else by the sum of panels, as older data is imported.
+    """
+    parts = [history.net_w(device.id) for device in site.of_role(Role.PV)]
+    # A hybrid inverter's output is sun and battery together, after its own losses.
+    parts += [
+        history.net_w(device.id) - history.net_w(f"{device.id}/battery")
+        for device in site.of_role(Role.HYBRID_INVERTER)
+    ]
+    total = sum((np.nan_to_num(part) for part in parts), np.zeros(history.count))
+    told = np.any([~np.isnan(part) for part in parts], axis=0) if parts else np.zeros(history.count, dtype=bool)
+    total = np.where(told, total, np.nan_to_num(history.net_w(SOLAR)))
     return np.minimum(0.0, total), np.maximum(0.0, total)
 
 
