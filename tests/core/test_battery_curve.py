@@ -163,9 +163,10 @@ def beyond_wh(made: PlanRequest, result: Plan) -> tuple[float, float]:
 
 NIGHT, TWO, THREE = at("2026-11-20 22:00"), at("2026-11-21 02:00"), at("2026-11-21 03:00")
 EVENING = at("2026-11-21 22:00")
-NEAR_WH, FAR_WH = 40.0, 500.0
-"""A slot within one segment is exact. One that crosses a bend is a little beyond: of 1250 Wh in a quarter hour, and of
-5000 Wh in the hours a day ahead, which are planned again many times."""
+NEAR_WH, FAR_WH = 90.0, 500.0
+"""A slot within one segment is exact. One that crosses a bend is a little beyond: of 1250 Wh in a quarter hour by at most
+slope * 1250 Wh / 8 * 0.25 h, which is 85 Wh where 5 kW fall to nothing over 23 % of 10 kWh; of 5000 Wh in the hours a day
+ahead, which are planned again many times."""
 CHEAP = PricePoint("PRICE", 1_000.0, TWO, at("2026-11-21 05:00"))
 DEAR = PricePoint("PRICE", 900_000.0, at("2026-11-21 05:00"), EVENING)
 
