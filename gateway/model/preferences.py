@@ -7,6 +7,7 @@ from datetime import datetime, time
 from enum import StrEnum
 
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
+USUAL_RESERVE_PERCENT = 10.0
 
 
 class ChargeMode(StrEnum):
@@ -122,7 +123,7 @@ class Preferences:
 
     charging: dict[str, ChargingPreference] = field(default_factory=dict)
     """By charger id."""
-    battery_reserve_percent: float = 10.0
+    battery_reserve_percent: float = USUAL_RESERVE_PERCENT
     comfort_low_c: float = 19.5
     comfort_high_c: float = 22.0
     comfort_schedule: tuple[ComfortSpan, ...] = ()

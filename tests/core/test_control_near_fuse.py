@@ -233,10 +233,11 @@ def test_an_empty_battery_does_not_charge_while_what_binds_has_it_give() -> None
     ("reserve", "limits", "low"),
     [
         (60.0, (), 0),
+        (10.0, (), -5_000),
         (5.0, (), -5_000),
         (60.0, (ordered(LimitKind.BATTERY_DISCHARGE, 1, Authority.BINDING_LIMIT),), -5_000),
     ],
-    ids=["a reserve", "no more than its own least", "what binds"],
+    ids=["a reserve", "the usual one", "no more than its own least", "what binds"],
 )
 def test_without_a_state_of_charge_the_reserve_holds(reserve: float, limits: tuple[Limit, ...], low: float) -> None:
     """Wrong before: an unknown state of charge cancelled the reserve."""

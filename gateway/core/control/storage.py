@@ -14,6 +14,7 @@ from gateway.core.control.storm import storm_limits
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.plan import Block, IntentKind, Plan
+from gateway.model.preferences import USUAL_RESERVE_PERCENT
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import Limit, LimitKind
 from gateway.model.site import BatterySpec, Device, Role, Site
@@ -194,7 +195,9 @@ def _protect(wish: Wish, snapshot: Snapshot, device: Device, spec: BatterySpec) 
     soc = soc_of(snapshot, device) if device.id in snapshot.devices else snapshot.soc_percent()
     reserve = max(spec.min_soc_percent, snapshot.preferences.battery_reserve_percent)
     if soc is None:
-        unsure = reserve > spec.min_soc_percent and wish.low < 0 and Authority.PROTECTION.may_undo(wish.authority)
+        # A reserve that nobody asked for must not idle a battery that never tells; its own least protects it.
+        asked = reserve > max(spec.min_soc_percent, USUAL_RESERVE_PERCENT)
+        unsure = asked and wish.low < 0 and Authority.PROTECTION.may_undo(wish.authority)
         words = f"The battery does not tell its state of charge, so it keeps its reserve of {reserve:.0f} %."
         return _stopped(wish, spec, words) if unsure else wish
     if soc <= spec.min_soc_percent and wish.low < 0:
