@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -21,8 +17,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from firmware_sim.clock import SimClock, add_clock_arguments, clock_from
+from firmware_sim.http_process import serving
 from firmware_sim.physics.replay import Replay, load_data
-from firmware_sim.process import ready, run_process
+from firmware_sim.process import run_process
 from firmware_sim.sources_faults import KINDS, FaultLayer, Faults
 from firmware_sim.sources_world import DAY, HOUR, World, hours, published_until
 
@@ -180,24 +177,8 @@ def parser() -> argparse.ArgumentParser:
 async def serve(args: argparse.Namespace) -> None:
     """Serve until cancelled."""
     services = Services(clock_from(args), World(args.seed, Replay(args.seed, load_data())))
-    listener = socket.create_server(("127.0.0.1", args.port))
-    server = _Server(uvicorn.Config(services.app(), log_level="warning", access_log=False, lifespan="off"))
-    ready("sources", listener.getsockname()[1])
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        await asyncio.shield(serving)
-    finally:
-        server.should_exit = server.force_exit = True
-        await serving
-
-
-class _Server(uvicorn.Server):
-    """Signals belong to the process, not to the server inside it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave them alone."""
-        yield
+    async with serving("sources", services.app(), args.port) as task:
+        await asyncio.shield(task)
 
 
 def main(argv: list[str]) -> None:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import json
-import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import uvicorn
-
 from firmware_sim.clock import SimClock, add_clock_arguments, clock_from
-from firmware_sim.process import ready, run_process
+from firmware_sim.http_process import serving
+from firmware_sim.process import run_process
 from firmware_sim.vtn_access import Access, parse_clients
 from firmware_sim.vtn_api import Api
 from firmware_sim.vtn_notify import Notifier
@@ -53,17 +48,10 @@ async def serve(args: argparse.Namespace) -> None:
     api = build(clock, args.client or DEFAULT_CLIENTS, args.token_life_s, args.timezone)
     if args.script:
         api.script.add(json.loads(args.script.read_text(encoding="utf-8")))
-    listener = socket.create_server(("127.0.0.1", args.port))
-    server = _Server(uvicorn.Config(api.app(), log_level="warning", access_log=False, lifespan="off"))
-    ready("vtn", listener.getsockname()[1])
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
+    async with serving("vtn", api.app(), args.port):
         while True:
             _run_due(api.script)
             await clock.sleep(1.0, 0.1)
-    finally:
-        server.should_exit = server.force_exit = True
-        await serving
 
 
 def _run_due(script: Script) -> None:
@@ -71,15 +59,6 @@ def _run_due(script: Script) -> None:
         script.run_due()
     except (Problem, ValueError, KeyError, TypeError) as error:
         print(f"vtn: a script entry is unusable: {error!r}", file=sys.stderr, flush=True)
-
-
-class _Server(uvicorn.Server):
-    """Signals belong to the process, not to the server inside it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave them alone."""
-        yield
 
 
 def main(argv: list[str]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from adapters.http.manners import is_local
 
 
 class OpenAdrSettings(BaseModel):
@@ -43,15 +44,5 @@ def _check(name: str, url: str, local: bool) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{name}: {url!r} is not a web address; write it like https://vtn.example.org/openadr3/3.1.0")
-    if parts.scheme == "http" and not (local and _is_local(parts.hostname)):
+    if parts.scheme == "http" and not (local and is_local(parts.hostname)):
         raise ValueError(f"{name}: plain http would show the secret to others; use https, or 'local: true' at home")
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost" or host.endswith((".local", ".localhost")):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_private or address.is_link_local

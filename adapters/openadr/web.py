@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from adapters.http.manners import RETRY_LATER, distrust_of, retry_after_s, tls_context
 from adapters.openadr.settings import OpenAdrSettings
 from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
 from gateway.ports import Clock
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES = 4_000_000
 REQUEST_TIMEOUT_S = 10.0
-RETRY_LATER = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,7 @@ class Web:
         return self._client
 
     def _tls(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cafile=self._settings.ca_file or None)
-        except (OSError, ssl.SSLError):
-            where = self._settings.ca_file
-            raise ServerRefused(
-                self._name, f"{where} is not a readable PEM file", "Mend ca_file in the site file"
-            ) from None
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context = tls_context(self._name, self._settings.ca_file)
         if not self._settings.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -117,7 +110,7 @@ class Web:
         except (ValueError, RecursionError):
             if response.status_code < 300:
                 raise ServerAnswerWrong(self._name, f"the answer from {response.url.path} is not JSON") from None
-        return Answer(response.status_code, body, self._retry_after(response.headers))
+        return Answer(response.status_code, body, retry_after_s(response.headers))
 
     def _note_date(self, headers: Mapping[str, str]) -> None:
         try:
@@ -127,25 +120,11 @@ class Web:
         if theirs.tzinfo is not None:
             self.clock_skew_s = (theirs - self._clock.now()).total_seconds()
 
-    def _retry_after(self, headers: Mapping[str, str]) -> float | None:
-        """Seconds, or a date told against the server's own clock; never more than an hour."""
-        text = headers.get("retry-after", "")
-        try:
-            seconds = float(text)
-        except ValueError:
-            try:
-                seconds = (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds()
-            except (KeyError, ValueError, TypeError):
-                return None
-        return min(max(seconds, 0.0), 3600.0) if seconds == seconds else None
-
     def _failure(self, url: str, error: Exception) -> ServerUnreachable | ServerRefused:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                words = f"its certificate cannot be trusted ({cause.verify_message})"
-                return ServerRefused(self._name, words, "Set ca_file for a private authority, or ask the utility")
-            cause = cause.__cause__ or cause.__context__
+        distrust = distrust_of(error)
+        if distrust is not None:
+            words = f"its certificate cannot be trusted ({distrust})"
+            return ServerRefused(self._name, words, "Set ca_file for a private authority, or ask the utility")
         return ServerUnreachable(self._name, f"{url} cannot be reached ({type(error).__name__})")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from adapters.http.manners import is_local
 from gateway.model.series import SeriesKind
 
 OptionText = Annotated[str, StringConstraints(pattern=r"^[\w.@:/+\-]{1,100}$")]
@@ -83,15 +83,5 @@ def check_address(url: str, allow_http: bool) -> None:
         raise ValueError("url: is not a web address; write it like https://api.example.org")
     if parts.username or parts.password:
         raise ValueError("url: a password in an address is seen by others; use token")
-    if parts.scheme == "http" and not (allow_http or _is_local(host)):
+    if parts.scheme == "http" and not (allow_http or is_local(host)):
         raise ValueError("url: plain http is allowed to this house only; use https, or 'allow_http: true'")
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost" or host.endswith((".local", ".localhost")):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_private or address.is_link_local

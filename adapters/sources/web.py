@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
+from adapters.http.manners import RETRY_LATER, distrust_of, retry_after_s, tls_context
 from gateway.model.errors import ServerAnswerWrong, ServerError, ServerRefused, ServerUnreachable
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 MAX_ANSWER_BYTES = 2_000_000
 TIMEOUT_S = 20.0
 MAX_REDIRECTS = 3
-RETRY_LATER = frozenset({408, 425, 429})
 WORDS, TELLING = 200, 8
 """Longest quotation of an answer; so many characters of a key in a row are not told."""
 USER_AGENT = "Hearth home energy gateway"
@@ -141,7 +139,7 @@ class Web:
     def _refusal(self, url: str, status: int, headers: Mapping[str, str]) -> ServerError:
         reason = f"{self.shown(url)} was answered with {status}"
         if status in RETRY_LATER or status >= 500:
-            return ServerUnreachable(self._name, reason, retry_after_s=_retry_after(headers))
+            return ServerUnreachable(self._name, reason, retry_after_s=retry_after_s(headers))
         if status in (401, 403):
             return ServerRefused(self._name, reason, "Check the token, and what the service asks of its users")
         return ServerRefused(self._name, reason, "Check area and options in the site file")
@@ -157,26 +155,18 @@ class Web:
             for noisy in (logging.getLogger("httpx"), logging.getLogger("httpcore")):
                 noisy.setLevel(max(noisy.level, logging.WARNING))
             self._client = httpx.AsyncClient(
-                timeout=TIMEOUT_S, verify=self._tls(), follow_redirects=False, trust_env=False
+                timeout=TIMEOUT_S,
+                verify=tls_context(self._name, self._ca_file),
+                follow_redirects=False,
+                trust_env=False,
             )
         return self._client
 
-    def _tls(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cafile=self._ca_file or None)
-        except (OSError, ssl.SSLError):
-            words = f"{self._ca_file} is not a readable PEM file"
-            raise ServerRefused(self._name, words, "Mend ca_file in the site file") from None
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
-
     def _failure(self, url: str, error: Exception) -> ServerError:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                words = f"the certificate of {self.shown(url)} cannot be trusted ({cause.verify_message})"
-                return ServerRefused(self._name, words, "Set ca_file for a private authority")
-            cause = cause.__cause__ or cause.__context__
+        distrust = distrust_of(error)
+        if distrust is not None:
+            words = f"the certificate of {self.shown(url)} cannot be trusted ({distrust})"
+            return ServerRefused(self._name, words, "Set ca_file for a private authority")
         return ServerUnreachable(self._name, f"{self.shown(url)} cannot be reached ({type(error).__name__})")
 
 
@@ -202,16 +192,3 @@ def _origin(url: str) -> tuple[str, str, int | None]:
         return parts.scheme, parts.hostname or "", parts.port
     except ValueError:
         return "", "", None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, or a date told against the server's own clock; never more than an hour."""
-    text = headers.get("retry-after", "")
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text) - parsedate_to_datetime(headers["date"])).total_seconds()
-        except (KeyError, ValueError, TypeError):
-            return None
-    return min(max(seconds, 0.0), 3600.0) if seconds == seconds else None

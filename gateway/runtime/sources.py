@@ -40,6 +40,8 @@ AFTER_NEWS_S = 120.0
 """After the hour of publication, and up to twice that: not all homes at once."""
 REAL_FLOOR_S = 2.0
 WATCH_S = 60.0
+BRIEF = timedelta(minutes=30)
+"""Yesterday stands in so long before somebody is told: a server that tells by the day is asked again at its midnight."""
 
 
 class Source(SeriesSource, Protocol):
@@ -170,7 +172,7 @@ class Sources:
         """Raise and end the notifications about what is missing, one a kind."""
         now = self._clock.now()
         for kind in self._kinds():
-            words, cause = self._missing(kind, now), f"series {kind.value}"
+            words, cause = self._worth_telling(kind, now), f"series {kind.value}"
             known = self._notices.open.get(cause)
             if known is not None and known.text != words:
                 self._notices.later_end(cause)
@@ -260,7 +262,9 @@ class Sources:
         until = told_without_gap(self._points_of(source, source.kinds[0]), now)
         news = source.next_news(now, until)
         if news is None:
-            return pause
+            # Nobody knows when it tells more, but past the end of what it told there is nothing: asked right behind it.
+            ends_s = (until - now).total_seconds() if until is not None else 0.0
+            return min(pause, max(ends_s + AFTER_NEWS_S * (1 + self._chance()), LATE_PAUSE_S))
         if news <= now:
             return min(pause, LATE_PAUSE_S * (0.75 + self._chance() / 2))
         return min(pause, (news - now).total_seconds() + AFTER_NEWS_S * (1 + self._chance()))
@@ -302,6 +306,13 @@ class Sources:
             return ""
         wanted = max(source.expected(now) for source in tellers)
         return missing_words(self._site, kind, points, wanted, now)
+
+    def _worth_telling(self, kind: SeriesKind, now: datetime) -> str:
+        if kind in REPEATED:
+            ended = max((point.end for point in self._as_told(kind) if point.end <= now), default=None)
+            if ended is not None and now - ended < BRIEF:
+                return ""
+        return self._missing(kind, now)
 
     def _state(self, source: Source) -> SourceState:
         kept, now = self._kept[source.name], self._clock.now()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import random
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from firmware_sim.physics.replay import DATA
 from tests.core.bill_oracle import Metered, SpotPoint
 
 FLAT = [{"name": "all", "import": 0.30, "export": 0.07}]
@@ -161,57 +160,19 @@ def spot(metered: list[Metered], minutes: int = 60, seed: int = 7, gaps: float =
     return found
 
 
-# ---- real homes: read where a developer has them, never copied
+# ---- real homes, as they are shipped for the simulated one (see NOTICE)
 
-REAL = Path("/work/shared/data")
-FILES = {
-    "opengrid": "opengrid_18_meters_60min_kw_2016.csv.gz",
-    "minutes": "opengrid_one_home_1min_kw_2017.csv.gz",
-    "emhass": "emhass_home_30min_w.csv.gz",
-    "ausgrid": "ausgrid_customer12_30min_kw.csv.gz",
+HOMES = {"3aa4": ("home_60min_2016", "load_w")} | {
+    name: ("more_homes_60min_2016", f"{name}_w") for name in ("b841", "d209", "4d23", "7863")
 }
 
 
-def real_home(name: str, column: str, first: int, days: int) -> list[Metered]:
-    """Some days of a real home in its file's own length, from row `first` on; FileNotFoundError where it is not."""
-    with gzip.open(REAL / FILES[name], "rt") as text:
-        rows = list(islice(csv.DictReader(text), first, first + days * {"minutes": 1440, "opengrid": 24}.get(name, 48)))
-    return list(READERS[name](rows, column))
-
-
-def _hours(rows: list[dict[str, str]], column: str) -> Iterator[Metered]:
-    for row in rows:
-        yield Metered(datetime.fromisoformat(row["start_utc"]), 60, 1000 * float(row[column]) if row[column] else None)
-
-
-def _minutes(rows: list[dict[str, str]], column: str) -> Iterator[Metered]:
-    """One-minute means as quarter hours."""
-    for i in range(0, len(rows) - 14, 15):
-        wh = sum(1000 * float(row[column] or 0) / 60 for row in rows[i : i + 15])
-        yield Metered(datetime.fromisoformat(rows[i]["start_utc"]), 15, wh)
-
-
-def _with_sun(rows: list[dict[str, str]], column: str) -> Iterator[Metered]:
-    """Half hours of load minus sun; a missing load is no data, a missing sun none."""
-    for row in rows:
-        at = datetime.fromisoformat(row[""])
-        if not row["load_w"]:
-            yield Metered(at, 30, None, None)
-            continue
-        wh = (float(row["load_w"]) - abs(float(row[column] or 0))) / 2
-        yield Metered(at, 30, max(0.0, wh), max(0.0, -wh))
-
-
-def _sydney(rows: list[dict[str, str]], column: str) -> Iterator[Metered]:
-    for row in rows:
-        at = datetime.fromisoformat(row["start_local_sydney"]).replace(tzinfo=ZoneInfo("Australia/Sydney"))
-        wh = 500 * (float(row["load_kw"]) - float(row[column]))
-        yield Metered(at.astimezone(UTC), 30, max(0.0, wh), max(0.0, -wh))
-
-
-READERS: dict[str, Callable[[list[dict[str, str]], str], Iterator[Metered]]] = {
-    "opengrid": _hours,
-    "minutes": _minutes,
-    "emhass": _with_sun,
-    "ausgrid": _sydney,
-}
+def real_home(name: str, first: int, days: int) -> list[Metered]:
+    """Some days of a real home's hours, from hour `first` of 2016 on; an hour without a value is no data."""
+    file, column = HOMES[name]
+    with gzip.open(DATA / f"{file}.csv.gz", "rt", encoding="utf-8") as text:
+        rows = list(islice(csv.DictReader(text), first, first + 24 * days))
+    return [
+        Metered(datetime.fromisoformat(row["start_utc"]), 60, float(row[column]) if row[column] else None)
+        for row in rows
+    ]

@@ -311,6 +311,20 @@ async def test_carbon_that_was_told_for_today_only_is_tomorrow_what_it_was_today
     assert home.told == []
 
 
+async def test_carbon_told_by_the_day_is_asked_anew_behind_its_midnight_and_nobody_is_woken() -> None:
+    class ByTheDay(Teller):
+        async def fetch(self, start: datetime, end: datetime) -> list[Series]:
+            days = (self.clock.now() - MIDNIGHT) // DAY
+            self.points = {CARBON: hourly(MIDNIGHT + days * DAY, 24)}
+            return await super().fetch(start, end)
+
+    teller = ByTheDay(FakeClock(NOON), "sky", (CARBON,), day_ahead=False, every_s=3 * 3600.0)
+    home = Home(teller)
+    await home.pass_(12.4)
+    assert not home.store.notification_rows
+    assert any(MIDNIGHT + DAY <= at < MIDNIGHT + DAY + timedelta(minutes=20) for at, _, _ in teller.asked)
+
+
 async def test_the_first_source_of_the_site_file_counts_and_the_second_fills_its_gaps() -> None:
     first = market(points={SPOT: hourly(MIDNIGHT + 12 * HOUR, 6, 10.0, 0.0)})
     second = market(name="second", points={SPOT: hourly(MIDNIGHT, 48, 99.0, 0.0)})

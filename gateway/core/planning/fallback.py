@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.planning.cars import BARGAIN, Car
+from gateway.core.planning.following import followed_w, stored_wh
 from gateway.core.planning.home import Battery, Heat, Home
 from gateway.core.planning.hot import held_hot, missed_heat
 from gateway.core.planning.loads import loads_by_rule, missed_loads
@@ -193,18 +194,11 @@ def self_consumption(home: Home, battery: Battery, served: Array, net: Array) ->
     spec, hours = battery.spec, home.slots.hours
     flow, state = np.zeros(len(hours)), np.zeros(len(hours))
     energy = battery.start_wh
+    span = (battery.floor_wh, battery.full_wh)
     for index, hour in enumerate(hours):
-        now = spec.at(100 * energy / spec.capacity_wh)
-        room = max(0.0, battery.full_wh - energy) / hour / spec.charge_efficiency
-        stock = max(0.0, energy - battery.floor_wh) / hour * spec.discharge_efficiency
-        if net[index] < 0:
-            flow[index] = min(-net[index], battery.charge_w[index], now.max_charge_w, room)
-        else:
-            most = min(battery.discharge_w[index], now.max_discharge_w, stock)
-            flow[index] = -min(max(0.0, served[index]), net[index], most)
-        energy += hour * (
-            max(flow[index], 0) * spec.charge_efficiency + min(flow[index], 0) / spec.discharge_efficiency
-        )
+        power = followed_w(spec, energy, span, float(net[index]), float(served[index]), float(hour))
+        flow[index] = min(max(power, -battery.discharge_w[index]), battery.charge_w[index])
+        energy += stored_wh(spec, flow[index], float(hour))
         state[index] = energy
     return flow, state
 

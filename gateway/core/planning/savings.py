@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.core.planning.following import followed_w, stored_wh
 from gateway.core.tariff.bill import Metered, bill_of
 from gateway.model.savings import StoredMore
 from gateway.model.series import Series
@@ -217,18 +218,14 @@ def self_consumption(
 ) -> tuple[Array, float]:
     """The battery in its own mode, following the meter: Wh a quarter hour, and what is in it at the end."""
     spec, inside = battery.spec, battery.start_wh - battery.more_wh
-    full = spec.capacity_wh * spec.max_soc_percent / 100
+    span = (battery.floor_wh, spec.capacity_wh * spec.max_soc_percent / 100)
     wh = np.zeros(len(net_wh))
     for index, net in enumerate(net_wh):
         if not known[index]:
             continue
-        if net < 0:
-            wh[index] = min(-net, spec.max_charge_w * hours, max(0.0, full - inside) / spec.charge_efficiency)
-            inside += wh[index] * spec.charge_efficiency
-        else:
-            stock = max(0.0, inside - battery.floor_wh) * spec.discharge_efficiency
-            wh[index] = -min(net, spec.max_discharge_w * hours, stock)
-            inside += wh[index] / spec.discharge_efficiency
+        power = followed_w(spec, inside, span, net / hours, net / hours, hours)
+        wh[index] = power * hours
+        inside += stored_wh(spec, power, hours)
     return wh, inside
 
 

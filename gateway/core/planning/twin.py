@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from gateway.core.control.charging import charging_wish
 from gateway.core.control.heating import tank_wish, thermostat_wish
-from gateway.core.control.quiet import quiet_battery, quiet_car
 from gateway.core.control.storage import battery_wish
+from gateway.core.planning.following import stored_wh
 from gateway.core.planning.home import AROUND_C, GAINS_W
 from gateway.core.tariff.limits import import_limit_w
 from gateway.model.charging import ChargingNeeds
 from gateway.model.plan import Plan
-from gateway.model.preferences import ChargeMode, Preferences
+from gateway.model.preferences import Preferences
 from gateway.model.quantity import Quantity
 from gateway.model.site import BatterySpec, ChargerSpec, Device, HeatPumpSpec, Role, Site, WaterHeaterSpec
 from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snapshot
@@ -236,10 +236,7 @@ class Twin:
         per_amp = volts * len(spec.phases)
         share = sun_w if sun_w >= spec.min_current_a * per_amp else 0.0
         now = self.snapshot(index, plan, net_w, {})
-        wish = charging_wish(self.setup.site, now, device, share)
-        amps = wish.value
-        if self.setup.preferences.charging_of(device.id).mode is ChargeMode.SMART:
-            amps = quiet_car(wish, now, 0.0, per_amp, spec.min_current_a).value
+        amps = charging_wish(self.setup.site, now, device, share).value
         amps = math.floor(10 * min(amps, max(0.0, left_w) / per_amp)) / 10
         return amps * per_amp if amps >= spec.min_current_a else 0.0
 
@@ -250,7 +247,6 @@ class Twin:
             return 0.0
         now = self.snapshot(index, plan, net_w, powers)
         wish = battery_wish(self.setup.site, now, device, self.import_limit_w(index) - net_w)
-        wish = quiet_battery(wish, now, spec.at(100 * self.stored_wh[device.id] / spec.capacity_wh))
         stored = self.stored_wh[device.id]
         room = (spec.capacity_wh * spec.max_soc_percent / 100 - stored) / spec.charge_efficiency / HOURS
         stock = (stored - self._floor_wh(spec)) * spec.discharge_efficiency / HOURS
@@ -260,8 +256,7 @@ class Twin:
         if not spec.grid_export:
             flow = max(flow, min(0.0, -net_w))
         flow = min(max(flow, -max(0.0, stock)), max(0.0, room))
-        gain = spec.charge_efficiency if flow > 0 else 1 / spec.discharge_efficiency
-        self.stored_wh[device.id] = stored + flow * HOURS * gain
+        self.stored_wh[device.id] = stored + stored_wh(spec, flow, HOURS)
         return flow
 
     def _floor_wh(self, spec: BatterySpec) -> float:
