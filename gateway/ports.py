@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.charging import ChargerAbout, Operation, TraceLine, WaitingCharger
-from gateway.model.dr import DrEvent, DrProgram, DrReport, EventRecord
+from gateway.model.dr import DrEvent, DrProgram, DrReport, DrResource, EventRecord, OptState
 from gateway.model.learned import DayShape
 from gateway.model.plan import Plan
 from gateway.model.reading import Interval, Reading, Rollup
@@ -180,6 +180,24 @@ class DrWakeUp(Protocol):
 
     async def wait(self) -> None:
         """Return when the server hinted at a change."""
+        ...
+
+
+@runtime_checkable
+class DrEnrolling(Protocol):
+    """A server that keeps a list of our devices as resources."""
+
+    async def enrol_resources(self, resources: Sequence[DrResource]) -> None:
+        """Make the server's list hold these, by name; what others made there stays. Raises ServerError."""
+        ...
+
+
+@runtime_checkable
+class DrAnswering(Protocol):
+    """A server that wants to be told whether the home takes part (OpenADR 2.0b: EiEvent, EiOpt)."""
+
+    async def answer(self, event: DrEvent, opt: OptState) -> None:
+        """Tell where the home stands on an event; the same answer again is harmless. Raises ServerError."""
         ...
 
 

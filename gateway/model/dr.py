@@ -70,6 +70,7 @@ class DrProgram:
     """A utility's program; `binding` when the utility says so (BINDING_EVENTS), consent is the owner's."""
 
     id: str
+    """As the server names it; `key` tells it from another server's."""
     server: str
     name: str
     binding: bool = False
@@ -77,6 +78,21 @@ class DrProgram:
     """Payload type -> units ("KWH", "KW"), from the program's payload descriptors."""
     currencies: dict[str, str] = field(default_factory=dict)
     """Payload type -> currency of a price, from the program's payload descriptors."""
+
+    @property
+    def key(self) -> str:
+        """Its name in the home: two servers may use one id."""
+        return f"{self.server}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class DrResource:
+    """One device of the home as the utility may address it: its name there, and what it can take or give, W."""
+
+    name: str
+    role: str
+    consumes_w: float | None = None
+    produces_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +121,16 @@ class DrEvent:
     test: bool = False
     modified: str = ""
     fingerprint: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its name in the home: two servers may use one id."""
+        return f"{self.server}:{self.id}"
+
+    @property
+    def program_key(self) -> str:
+        """`DrProgram.key` of its program."""
+        return f"{self.server}:{self.program}"
 
 
 class OptState(StrEnum):
@@ -155,6 +181,11 @@ class EventRecord:
     home_delivered_high_wh: float | None = None
     earned_micro: int | None = None
 
+    @property
+    def key(self) -> str:
+        """The event's name in the home."""
+        return self.event.key
+
     def with_opt(self, opt: OptState, reason: str) -> EventRecord:
         """The same record with another opt state."""
         return replace(self, opt=opt, opt_reason=reason)
@@ -174,7 +205,9 @@ class Signal:
     start: datetime
     end: datetime | None
     event: str
+    """`DrEvent.key`."""
     program: str
+    """`DrProgram.key`."""
     interval: int
     priority: int | None
     authority: Authority

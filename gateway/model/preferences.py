@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from enum import StrEnum
 
+from gateway.model.agreement import Agreement, DrPolicy
+
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 USUAL_RESERVE_PERCENT = 10.0
 
@@ -25,16 +27,6 @@ class ChargeGoal(StrEnum):
 
     CHEAPEST = "cheapest"
     GREENEST = "greenest"
-
-
-class DrPolicy(StrEnum):
-    """What happens when the utility asks."""
-
-    ASK = "ask"
-    """Do nothing unless the owner joins."""
-    JOIN = "join"
-    """Join unless the owner skips."""
-    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +127,9 @@ class Preferences:
     water_min_c: float = 45.0
     dr_policy: DrPolicy = DrPolicy.JOIN
     consents: dict[str, str] = field(default_factory=dict)
-    """Program id -> "binding", "voluntary" or "none"; a program not named follows `dr_policy`."""
+    """Program -> "binding", "voluntary" or "none"; a program not named follows `dr_policy`. The short form of `agreements`."""
+    agreements: dict[str, Agreement] = field(default_factory=dict)
+    """By program: its key ("server:id"), or its id or name."""
     vacation_until: datetime | None = None
     carbon_weight_micro_per_kg: int = 0
     """What the owner is willing to pay to avoid one kg of CO2, micro-units of the currency."""
@@ -147,6 +141,8 @@ class Preferences:
     """Whether the plan may draw more from the grid at once than the home would without any plan."""
     storm_until: datetime | None = None
     """Until then the battery is charged to full and kept so, for when the grid fails."""
+    storm_from: datetime | None = None
+    """When it is to be full, and is filled at least cost before; None: at once."""
     island_soc_percent: float = 50.0
     """While the grid is lost, devices that are only nice to have run as long as the battery holds more than this."""
     vehicles: tuple[Vehicle, ...] = ()
@@ -160,6 +156,15 @@ class Preferences:
     def charging_of(self, charger: str) -> ChargingPreference:
         """The wishes for one charger; the defaults when none were set."""
         return self.charging.get(charger, ChargingPreference())
+
+    def agreement(self, *names: str) -> Agreement:
+        """What was agreed about a program, known by any of `names` (its key, its id, its name; the first counts)."""
+        for name in names:
+            if name in self.agreements:
+                return self.agreements[name]
+            if name in self.consents:
+                return Agreement(standing=self.consents[name])
+        return Agreement()
 
     def with_charging(self, charger: str, wish: ChargingPreference) -> Preferences:
         """The same preferences with one charger's wishes replaced."""

@@ -61,10 +61,11 @@ class DemandResponse:
 
     async def resume(self) -> None:
         """Take up the events known before a restart: their anchors, draws and opt states."""
-        self.records = {record.event.id: record for record in await self.store.event_records()}
+        self.records = {record.key: record for record in await self.store.event_records()}
         known = await self.store.get("dr-programs") or {}
         for item in known.get("programs", []):
-            self.programs[item["id"]] = DrProgram(**item)
+            program = DrProgram(**item)
+            self.programs[program.key] = program
         self.rebuild()
 
     async def poll(self, server: DrServer) -> None:
@@ -86,7 +87,7 @@ class DemandResponse:
         programs = await server.programs()
         events = await server.events()
         for program in programs:
-            self.programs[program.id] = program
+            self.programs[program.key] = program
         changed = await self._merge(server.name, events)
         if changed:
             await self._keep_programs()
@@ -110,19 +111,19 @@ class DemandResponse:
         return changed
 
     async def _event(self, event: DrEvent) -> bool:
-        known, now = self.records.get(event.id), self.clock.now()
+        known, now = self.records.get(event.key), self.clock.now()
         if known is not None and known.event.fingerprint == event.fingerprint and known.cancelled_at is None:
             return False
         if known is None:
             record = EventRecord(event, now, draw_shifts(event, self.site.name, now))
-            opt, reason = decide_opt(event, self.programs.get(event.program), self.preferences())
+            opt, reason = decide_opt(event, self.programs.get(event.program_key), self.preferences())
             record = record.with_opt(opt, reason)
             await self._keep(record, "asked", f"event '{event.name or event.id}' received")
             await self._decided(record)
         else:
             shifts = draw_shifts(event, self.site.name, known.first_seen)
             record = replace(known, event=event, shifts_s=shifts, cancelled_at=None)
-            program = self.programs.get(event.program)
+            program = self.programs.get(event.program_key)
             if not_understood(known.event, program):
                 # What could not be decided before may be clear now.
                 record = record.with_opt(*decide_opt(event, program, self.preferences()))
@@ -132,28 +133,31 @@ class DemandResponse:
     async def _decided(self, record: EventRecord) -> None:
         name = record.event.name or record.event.id
         words = f"{record.opt.value}: {record.opt_reason}"
-        await self.store.append(AuditRow(self.clock.now(), "decided", record.event.id, words, 6, record.event.id))
+        await self.store.append(AuditRow(self.clock.now(), "decided", record.key, words, 6, record.key))
         level = "info"
-        await self.notices.raise_(
-            f"event {record.event.id}", level, f"The utility announced '{name}'. {record.opt_reason}"
-        )
+        await self.notices.raise_(f"event {record.key}", level, f"The utility announced '{name}'. {record.opt_reason}")
 
     async def _keep(self, record: EventRecord, step: str, words: str) -> None:
         await self.store.save_event(record)
-        self.records[record.event.id] = record
+        self.records[record.key] = record
         await self._note(record, step, words)
 
     async def _note(self, record: EventRecord, step: str, words: str) -> None:
-        await self.store.append(AuditRow(self.clock.now(), step, record.event.id, words, 6, record.event.id))
+        await self.store.append(AuditRow(self.clock.now(), step, record.key, words, 6, record.key))
 
     async def update(self, event_id: str, **changes: Any) -> None:
         """Change some fields of a record (a report was queued, delivered energy is known), whatever else changed."""
         record = self.records[event_id] = replace(self.records[event_id], **changes)
         await self.store.save_event(record)
 
+    def find(self, name: str) -> EventRecord | None:
+        """An event by its key, or by the server's own id where only one has it; None when there is none."""
+        alike = [record for record in self.records.values() if record.event.id == name]
+        return self.records.get(name) or (alike[0] if len(alike) == 1 else None)
+
     async def opt(self, event_id: str, choice: str, who: str) -> EventRecord:
         """The owner joins or skips an event; raises WishRefused when it is not theirs to decide."""
-        record = self.records.get(event_id)
+        record = self.find(event_id)
         if record is None:
             raise WishRefused(f"There is no event '{event_id}'.")
         if choice not in ("join", "skip"):
@@ -164,7 +168,7 @@ class DemandResponse:
         if record.opt is OptState.BINDING:
             return record
         record = record.with_opt(opt, f"{who} chose to {choice}")
-        self.records[event_id] = record
+        self.records[record.key] = record
         self.rebuild()
         self.on_change("event")
         await self.store.save_event(record)
@@ -173,12 +177,12 @@ class DemandResponse:
 
     async def overridden(self, event_id: str, device: str) -> None:
         """Note that the owner set an event aside for one device: its limits on that device end at once."""
-        record = self.records.get(event_id)
+        record = self.find(event_id)
         if record is None or device in record.overridden_devices:
             return
         devices = (*record.overridden_devices, device)
         record = replace(record, overridden_at=record.overridden_at or self.clock.now(), overridden_devices=devices)
-        self.records[event_id] = record
+        self.records[record.key] = record
         self.rebuild()
         self.on_change("override")
         await self.store.save_event(record)
@@ -186,12 +190,12 @@ class DemandResponse:
 
     async def followed(self, event_id: str, device: str) -> None:
         """Undo `overridden`: the event acts on the device again."""
-        record = self.records.get(event_id)
+        record = self.find(event_id)
         if record is None or device not in record.overridden_devices:
             return
         devices = tuple(name for name in record.overridden_devices if name != device)
         record = replace(record, overridden_at=record.overridden_at if devices else None, overridden_devices=devices)
-        self.records[event_id] = record
+        self.records[record.key] = record
         self.rebuild()
         self.on_change("override")
         await self.store.save_event(record)
@@ -205,11 +209,15 @@ class DemandResponse:
             self.programs,
             now,
             horizon_s=HORIZON_S,
-            consents=self.preferences().consents,
+            consents=self._consents(),
             timezone=self.site.timezone,
         )
         self.limits = tuple(to_limits(self.timeline, now, self.strategies, site=self.site))
         self._changed.set()
+
+    def _consents(self) -> dict[str, str]:
+        wishes = self.preferences()
+        return {key: wishes.agreement(key, p.id, p.name).standing for key, p in self.programs.items()}
 
     def in_force(self) -> tuple[Limit, ...]:
         """The limits in force now."""

@@ -175,9 +175,9 @@ class Home:
         return self.dr.timeline
 
     def program_name(self, program: str) -> str:
-        """A program's name as the utility wrote it."""
-        known = self.dr.programs.get(program)
-        return known.name if known else program
+        """A program's name as the utility wrote it, by its key (or its id at its server)."""
+        known = self.dr.programs.get(program) or next((p for p in self.dr.programs.values() if p.id == program), None)
+        return known.name if known else program.partition(":")[2] or program
 
     def day_shapes(self) -> list[DayShape]:
         """The classes of past days, oldest first."""
@@ -284,18 +284,18 @@ class Home:
         name = found.name if found else device
         if made is None:
             for record in self._events_now():
-                await self.dr.followed(record.event.id, device)
+                await self.dr.followed(record.key, device)
             return f"{name} follows the plan again."
         if made.action == "run":
             for record in self._events_now():
-                await self.dr.overridden(record.event.id, device)
+                await self.dr.overridden(record.key, device)
         until = local_time(made.end, self.clock.now(), self.site.timezone)
         return f"{name} {'runs' if action == 'run' else 'pauses'} until {until}, then follows the plan again."
 
     def _events_now(self) -> list[EventRecord]:
         now = self.clock.now()
         active = {signal.event for signal in self.dr.timeline.at(now)}
-        return [r for r in self.event_records() if r.event.id in active and r.opt is OptState.JOINED]
+        return [r for r in self.event_records() if r.key in active and r.opt is OptState.JOINED]
 
     async def opt(self, event_id: str, choice: str, who: str) -> str:
         """Join or skip an event; raises WishRefused. Returns what will happen."""

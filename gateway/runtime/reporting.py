@@ -79,20 +79,20 @@ class Reporting:
 
         A plan made earlier would not know a car that came since; one made later would already show the event.
         """
-        key, span = f"dr-before/{record.event.id}", event_span(record, self.site.timezone)
+        key, span = f"dr-before/{record.key}", event_span(record, self.site.timezone)
         now = self.clock.now()
-        if record.event.id in self._before or span is None or self.without is None:
+        if record.key in self._before or span is None or self.without is None:
             return
         if now < span[0] - timedelta(seconds=self._ahead_s()):
             return
         kept = await self.store.get(key)
         if kept is None:
-            plan = await self.without(record.event.id) if span[1] is None or now < span[1] else None
+            plan = await self.without(record.key) if span[1] is None or now < span[1] else None
             if plan is None:
                 return
             kept = {"devices": _powers(plan, [*self._devices(), *self._batteries()])}
             await self.store.put(key, kept)
-        self._before[record.event.id] = {
+        self._before[record.key] = {
             device: [(datetime.fromisoformat(start), power) for start, power in slots]
             for device, slots in kept["devices"].items()
         }
@@ -123,8 +123,8 @@ class Reporting:
         reports = self._due(record, await self._data(record, start, end))
         for report in reports:
             await self.store.enqueue(report, self.clock.now())
-        reported = self.dr.records[record.event.id].reported + tuple(report.key for report in reports)
-        await self.dr.update(record.event.id, reported=reported)
+        reported = self.dr.records[record.key].reported + tuple(report.key for report in reports)
+        await self.dr.update(record.key, reported=reported)
 
     def _due(self, record: EventRecord, data: ReportData) -> list[DrReport]:
         until, zone = self.clock.now() - self._grace(), self.site.timezone
@@ -139,19 +139,19 @@ class Reporting:
         now = self.clock.now()
         if record.delivered_wh is not None or record.opt is OptState.SKIPPED or not asks_action(record.event):
             return False
-        return end + self._grace() <= now < end + GIVE_UP and now >= self._retry_at.get(record.event.id, now)
+        return end + self._grace() <= now < end + GIVE_UP and now >= self._retry_at.get(record.key, now)
 
     async def _delivered(self, record: EventRecord, start: datetime, end: datetime) -> None:
         found, now = await self.measure(record, start, end), self.clock.now()
-        tried = record.event.id in self._retry_at
-        self._retry_at[record.event.id] = now + timedelta(seconds=INTERVAL_S)
+        tried = record.key in self._retry_at
+        self._retry_at[record.key] = now + timedelta(seconds=INTERVAL_S)
         if found.energy_wh is not None or not tried:
-            row = AuditRow(now, "released", record.event.id, _words(found), 6, record.event.id)
+            row = AuditRow(now, "released", record.key, _words(found), 6, record.key)
             await self.store.append(row)
         if found.energy_wh is None:
             return
         await self.dr.update(
-            record.event.id,
+            record.key,
             delivered_wh=found.energy_wh,
             delivered_low_wh=found.low_wh,
             delivered_high_wh=found.high_wh,
@@ -206,7 +206,7 @@ class Reporting:
         return [BaselineRow(x.start, x.duration_s, x.net_wh) for x in found if x.net_wh is not None]
 
     def _planned(self, record: EventRecord, device: Device) -> Callable[[datetime], float | None] | None:
-        slots = self._before.get(record.event.id, {}).get(device.id)
+        slots = self._before.get(record.key, {}).get(device.id)
         return _planned(slots) if slots else None
 
     async def _before_w(self, device: Device, start: datetime) -> float:
@@ -218,7 +218,7 @@ class Reporting:
         for other in self.dr.records.values():
             span = event_span(other, self.site.timezone)
             joined = other.opt in (OptState.JOINED, OptState.BINDING) and asks_action(other.event)
-            if other.event.id != record.event.id and joined and span is not None:
+            if other.key != record.key and joined and span is not None:
                 days.add(span[0].astimezone(self.site.timezone).date())
         return days
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, fields, replace
 from datetime import datetime, time
 from typing import Any
 
+from gateway.model.agreement import Agreement, DrPolicy, Shared
 from gateway.model.preferences import (
     EVERY_DAY,
     ChargeGoal,
@@ -13,21 +14,24 @@ from gateway.model.preferences import (
     ChargingPreference,
     ComfortSpan,
     Departure,
-    DrPolicy,
     Preferences,
     Vehicle,
 )
+
+INSTANTS = ("vacation_until", "storm_until", "storm_from")
 
 
 def preferences_document(preferences: Preferences) -> dict[str, Any]:
     """Preferences as a JSON document."""
     document = asdict(preferences)
     document["dr_policy"] = preferences.dr_policy.value
-    document["vacation_until"] = preferences.vacation_until.isoformat() if preferences.vacation_until else None
-    document["storm_until"] = preferences.storm_until.isoformat() if preferences.storm_until else None
+    for key in INSTANTS:
+        at = getattr(preferences, key)
+        document[key] = at.isoformat() if at else None
     document["charging"] = {charger: _charging_document(wish) for charger, wish in preferences.charging.items()}
     document["vehicles"] = [_vehicle_document(vehicle) for vehicle in preferences.vehicles]
     document["comfort_schedule"] = [_span_document(span) for span in preferences.comfort_schedule]
+    document["agreements"] = {program: _agreement_document(word) for program, word in preferences.agreements.items()}
     return document
 
 
@@ -35,14 +39,33 @@ def preferences_from(document: dict[str, Any]) -> Preferences:
     """Preferences from their document; raises ValueError, TypeError or KeyError for what cannot be read."""
     values = _known(Preferences, document)
     values["dr_policy"] = DrPolicy(values.get("dr_policy", DrPolicy.JOIN))
-    if values.get("vacation_until"):
-        values["vacation_until"] = datetime.fromisoformat(values["vacation_until"])
-    if values.get("storm_until"):
-        values["storm_until"] = datetime.fromisoformat(values["storm_until"])
+    values |= {key: datetime.fromisoformat(values[key]) for key in INSTANTS if values.get(key)}
     values["charging"] = {charger: _charging_from(wish) for charger, wish in values.get("charging", {}).items()}
     values["vehicles"] = tuple(_vehicle_from(vehicle) for vehicle in values.get("vehicles", []))
     values["comfort_schedule"] = tuple(_span_from(span) for span in values.get("comfort_schedule", []))
+    values["agreements"] = {program: _agreement_from(word) for program, word in values.get("agreements", {}).items()}
     return replace(Preferences(), **values)
+
+
+def _agreement_document(word: Agreement) -> dict[str, Any]:
+    return {
+        "standing": word.standing,
+        "policy": word.policy.value if word.policy else None,
+        "share": [kind.value for kind in word.share],
+        "until": word.until.isoformat() if word.until else None,
+        "since": word.since.isoformat() if word.since else None,
+    }
+
+
+def _agreement_from(document: dict[str, Any]) -> Agreement:
+    values = _known(Agreement, document)
+    policy, share = values.get("policy"), values.get("share")
+    values["policy"] = DrPolicy(policy) if policy else None
+    if share is not None:
+        values["share"] = tuple(Shared(kind) for kind in share if kind in set(Shared))
+    for edge in ("until", "since"):
+        values[edge] = datetime.fromisoformat(values[edge]) if values.get(edge) else None
+    return replace(Agreement(), **values)
 
 
 def _charging_document(wish: ChargingPreference) -> dict[str, Any]:

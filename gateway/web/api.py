@@ -131,7 +131,7 @@ def _add_wishes(router: APIRouter, home: HomeView) -> None:
     @router.post("/dr/events/{event_id}/opt")
     async def opt(event_id: str, wish: OptIn, request: Request) -> SaidOut:
         """Join or skip an event."""
-        if not any(record.event.id == event_id for record in home.event_records()):
+        if not any(event_id in (record.key, record.event.id) for record in home.event_records()):
             raise Problem(404, f"There is no event '{event_id[:100]}'. GET /api/v1/dr/events lists them.")
         return SaidOut(text=await home.opt(event_id, wish.choice, request.state.who))
 

@@ -176,9 +176,9 @@ def _event_card(home: HomeView, record: EventRecord) -> EventCard:
     until = {EventPhase.UPCOMING: when.start, EventPhase.ACTIVE: when.end}.get(when.phase)
     word = "starts" if when.phase is EventPhase.UPCOMING else "ends"
     return EventCard(
-        record.event.id,
+        record.key,
         record.event.name or "Event without a name",
-        home.program_name(record.event.program),
+        home.program_name(record.event.program_key),
         span(when.start, when.end, now, home.site.timezone) if when.start else "no time stated",
         f"{word} {countdown((until - now).total_seconds())}" if until else "",
         when.phase.value,

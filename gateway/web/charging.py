@@ -303,7 +303,7 @@ def _waiting(home: HomeView, device: Device, status: ChargerStatus | None, car: 
     micro, grams = (block.alternative_cost_micro, block.alternative_co2_g) if block and known else (None, None)
     saves = saving(micro, grams, home.site.currency)
     at = local_time(start, now, home.site.timezone)
-    event = setpoint.source if any(r.event.id == setpoint.source for r in home.event_records()) else ""
+    event = setpoint.source if any(r.key == setpoint.source for r in home.event_records()) else ""
     leaves = local_time(car.leaves, now, home.site.timezone)
     ready = f"Still planned to be ready by {leaves.split()[-1] if _within_a_day(car, now) else leaves}."
     on_sun = car.mode is ChargeMode.SOLAR

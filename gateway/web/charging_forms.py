@@ -125,7 +125,7 @@ class ChargingWishes:
         plugged = status is not None and status.phase is ChargePhase.PLUGGED
         if wish.mode is not ChargeMode.NOW or not plugged or setpoint is None or setpoint.value > 0:
             return ""
-        by_event = any(record.event.id == setpoint.source for record in self.home.event_records())
+        by_event = any(record.key == setpoint.source for record in self.home.event_records())
         if setpoint.authority > Authority.DEMAND_RESPONSE and not by_event:
             return ""
         return f"waits for now, and charges at once after that. {setpoint.reason.rstrip('.')}"

@@ -28,7 +28,7 @@ class EventTime:
 def event_time(home: HomeView, record: EventRecord) -> EventTime:
     """From the resolved timeline while it holds the event, else from what the event itself states."""
     now = home.clock.now()
-    start, end = home.timeline().span(record.event.id) or stated_span(record)
+    start, end = home.timeline().span(record.key) or stated_span(record)
     return EventTime(start, end, _phase(record, start, end, now))
 
 
@@ -128,7 +128,7 @@ def asks(home: HomeView, record: EventRecord) -> str:
 
 def signals_of(home: HomeView, record: EventRecord) -> list[Signal]:
     """The event's signals as resolved, in order."""
-    return [signal for signal in home.timeline().signals if signal.event == record.event.id]
+    return [signal for signal in home.timeline().signals if signal.event == record.key]
 
 
 def event_out(home: HomeView, record: EventRecord) -> DrEventOut:
@@ -140,8 +140,9 @@ def event_out(home: HomeView, record: EventRecord) -> DrEventOut:
     ]
     return DrEventOut(
         id=event.id,
+        key=record.key,
         name=event.name,
-        program=home.program_name(event.program),
+        program=home.program_name(event.program_key),
         server=event.server,
         phase=when.phase.value,
         start=when.start,

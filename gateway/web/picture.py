@@ -145,7 +145,7 @@ def cards_key(home: HomeView, state: StateOut) -> str:
         [(s.reason, s.authority) for s in state.setpoints.values()],
         state.next_change.model_dump_json() if state.next_change else "",
         [(c.id, c.phase.value, c.transaction) for c in chargers],
-        [(r.event.id, r.opt.value, str(r.cancelled_at), r.delivered_wh) for r in home.event_records()],
+        [(r.key, r.opt.value, str(r.cancelled_at), r.delivered_wh) for r in home.event_records()],
         str(plan.made_at if plan else ""),
     ]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]

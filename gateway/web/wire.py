@@ -228,6 +228,9 @@ class DrSignalOut(Out):
 
 class DrEventOut(Out):
     id: str
+    """As its server names it."""
+    key: str
+    """Its name in the home: two servers may use one id."""
     name: str
     program: str
     server: str

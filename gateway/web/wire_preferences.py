@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from gateway.model.agreement import DrPolicy
 from gateway.model.preferences import (
     EVERY_DAY,
     ChargeGoal,
@@ -14,7 +15,6 @@ from gateway.model.preferences import (
     ChargingPreference,
     ComfortSpan,
     Departure,
-    DrPolicy,
     Preferences,
     Vehicle,
 )
@@ -147,6 +147,7 @@ class PreferencesModel(In):
     comfort_weight: float = Field(1, ge=0, le=1)
     accept_higher_peak: bool = False
     storm_until: Instant | None = None
+    storm_from: Instant | None = None
     island_soc_percent: float = Field(50, ge=0, le=100)
     vehicles: list[VehicleModel] = Field(default_factory=list, max_length=20)
 

@@ -11,9 +11,10 @@ from ruamel.yaml import YAML
 
 from gateway.core.demand_response.response import alerts, decide_opt, parse_strategies, prices, to_limits
 from gateway.core.demand_response.timeline import build_timeline
+from gateway.model.agreement import DrPolicy
 from gateway.model.authority import Authority
 from gateway.model.dr import DrProgram, OptState
-from gateway.model.preferences import DrPolicy, Preferences
+from gateway.model.preferences import Preferences
 from gateway.model.setpoint import LimitKind
 from gateway.model.site import BatterySpec, ChargerSpec, Device, HeatPumpSpec, Role, Site, WaterHeaterSpec
 from tests.core.test_dr_timeline import FOREVER, T0, at, event, h, record, simple, step
@@ -53,7 +54,7 @@ def test_a_level_means_what_the_table_says(level, car_w, tank, heat_k):
     assert (found["tank"].kind, found["tank"].value) == (LimitKind.TANK_SHED, tank)
     assert (found["heat"].kind, found["heat"].value) == (LimitKind.TEMPERATURE_OFFSET, heat_k)
     assert (found["inverter"].kind, found["inverter"].value) == (LimitKind.BATTERY_DISCHARGE, 1)
-    assert found["car"].authority is Authority.DEMAND_RESPONSE and found["car"].source == "e"
+    assert found["car"].authority is Authority.DEMAND_RESPONSE and found["car"].source == "vtn:e"
     assert "until 04:00" in found["car"].reason
 
 
@@ -64,7 +65,7 @@ def test_level_zero_and_nonsense_limit_nothing(level):
 
 def test_limits_are_given_ahead_and_past_ones_are_not():
     found = limits(record(simple("old", 2, -3, -1)), record(simple("new", 2, 5, 6)))
-    assert {x.source for x in found} == {"new"} and not any(x.holds(T0) for x in found)
+    assert {x.source for x in found} == {"vtn:new"} and not any(x.holds(T0) for x in found)
 
 
 def test_an_open_end_is_stated_again_however_long_ago_it_began():

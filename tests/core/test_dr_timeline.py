@@ -154,7 +154,7 @@ def test_no_priority_is_the_lowest_and_among_equals_the_stricter_holds():
 def test_a_voluntary_event_never_displaces_a_binding_one():
     binding = record(simple("a", 3, 0, 2), opt=OptState.BINDING)
     found = build_timeline([binding, record(simple("b", 0, 0, 1, priority=0))], {}, T0)
-    assert [(s.event, s.authority) for s in found.signals] == [("a", Authority.BINDING_LIMIT)]
+    assert [(s.event, s.authority) for s in found.signals] == [("vtn:a", Authority.BINDING_LIMIT)]
 
 
 def test_different_kinds_hold_together():
@@ -172,7 +172,7 @@ def test_only_what_the_home_takes_part_in_counts(change):
 
 def test_the_units_of_the_program_fill_in():
     program = DrProgram("p", "vtn", "P", units={"PRICE": "KWH"}, currencies={"PRICE": "EUR"})
-    signal = build_timeline([record(event(step(0, 1), period=at()))], {"p": program}, T0).signals[0]
+    signal = build_timeline([record(event(step(0, 1), period=at()))], {"vtn:p": program}, T0).signals[0]
     assert (signal.unit, signal.currency) == ("KWH", "EUR")
 
 

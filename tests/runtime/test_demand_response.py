@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway.core.demand_response.strategies import parse_strategies
+from gateway.model.agreement import DrPolicy
 from gateway.model.authority import Authority
 from gateway.model.dr import DrEvent, DrInterval, DrProgram, DrReport, Duration, IntervalPeriod, OptState, Payload
 from gateway.model.errors import ServerError, ServerUnreachable, WishRefused
-from gateway.model.preferences import DrPolicy, Preferences
+from gateway.model.preferences import Preferences
 from gateway.model.setpoint import LimitKind
 from gateway.runtime.demand_response import DemandResponse
 from gateway.runtime.live import Changes
@@ -91,7 +92,7 @@ class Utility:
 async def test_an_announced_event_is_joined_kept_and_in_force_from_its_start_to_its_end() -> None:
     home = Utility()
     await home.look(event())
-    assert home.dr.records["e1"].opt is OptState.JOINED
+    assert home.dr.records["utility:e1"].opt is OptState.JOINED
     assert home.store.event_rows["e1"].first_seen == START
     assert not home.kinds()
     await home.clock.advance(1800)
@@ -119,7 +120,7 @@ async def test_an_event_missing_from_a_complete_listing_is_cancelled_but_a_faile
     assert home.kinds()
     home.server.error = None
     await home.look()
-    assert not home.kinds() and home.dr.records["e1"].cancelled_at == START
+    assert not home.kinds() and home.dr.records["utility:e1"].cancelled_at == START
 
 
 @pytest.mark.parametrize("policy", [DrPolicy.ASK, DrPolicy.NEVER])
@@ -128,7 +129,7 @@ async def test_withdrawal_of_an_event_nobody_joined_is_recorded_too(policy: DrPo
     home = Utility(preferences=Preferences(dr_policy=policy))
     await home.look(event())
     await home.look()
-    assert home.dr.records["e1"].cancelled_at is not None
+    assert home.dr.records["utility:e1"].cancelled_at is not None
 
 
 async def test_an_event_that_ended_and_left_the_list_is_not_cancelled() -> None:
@@ -136,7 +137,7 @@ async def test_an_event_that_ended_and_left_the_list_is_not_cancelled() -> None:
     await home.look(event())
     await home.clock.advance(3 * 3600)
     await home.look()
-    assert home.dr.records["e1"].cancelled_at is None
+    assert home.dr.records["utility:e1"].cancelled_at is None
 
 
 async def test_a_changed_event_keeps_its_anchor_and_opt_state_and_moves_its_limits() -> None:
@@ -145,7 +146,7 @@ async def test_a_changed_event_keeps_its_anchor_and_opt_state_and_moves_its_limi
     await home.dr.opt("e1", "join", "owner")
     await home.clock.advance(60)
     await home.look(event(START))
-    record = home.dr.records["e1"]
+    record = home.dr.records["utility:e1"]
     assert (record.first_seen, record.opt) == (START, OptState.JOINED)
     assert home.kinds()
 
@@ -153,9 +154,9 @@ async def test_a_changed_event_keeps_its_anchor_and_opt_state_and_moves_its_limi
 async def test_an_event_corrected_to_something_the_home_understands_is_decided_anew() -> None:
     home = Utility()
     await home.look(event(START, level=99))
-    assert home.dr.records["e1"].opt is OptState.SKIPPED and "not understand" in home.dr.records["e1"].opt_reason
+    assert home.dr.records["utility:e1"].opt is OptState.SKIPPED and "not understand" in home.dr.records["utility:e1"].opt_reason
     await home.look(event(START, level=2))
-    assert home.dr.records["e1"].opt is OptState.JOINED and home.kinds()
+    assert home.dr.records["utility:e1"].opt is OptState.JOINED and home.kinds()
 
 
 async def test_a_restart_keeps_draws_opt_state_and_limits() -> None:
@@ -166,9 +167,9 @@ async def test_a_restart_keeps_draws_opt_state_and_limits() -> None:
     again = Utility(home.store)
     await again.dr.resume()
     assert again.dr.records == home.dr.records
-    assert again.dr.records["e1"].shifts_s[0] != 0.0
+    assert again.dr.records["utility:e1"].shifts_s[0] != 0.0
     await again.dr.look(FakeServer(listed=[wide]))
-    assert again.dr.records["e1"].opt is OptState.SKIPPED
+    assert again.dr.records["utility:e1"].opt is OptState.SKIPPED
 
 
 async def test_a_skipped_event_ends_at_once_and_a_binding_one_cannot_be_skipped() -> None:
@@ -216,7 +217,7 @@ async def test_a_server_that_fails_is_told_once_and_the_loop_goes_on_until_it_is
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert "server utility" not in home.notices.open
-    assert home.dr.records["e1"].opt is OptState.JOINED
+    assert home.dr.records["utility:e1"].opt is OptState.JOINED
 
 
 async def test_a_server_that_says_when_to_come_back_is_obeyed() -> None:
@@ -236,13 +237,13 @@ async def test_a_choice_made_while_a_report_is_kept_is_not_lost() -> None:
     home = Utility()
     await home.look(event())
     home.store.gate.clear()
-    report = asyncio.create_task(home.dr.update("e1", reported=("USAGE",)))
+    report = asyncio.create_task(home.dr.update("utility:e1", reported=("USAGE",)))
     choice = asyncio.create_task(home.dr.opt("e1", "skip", "owner"))
     await home.clock.settle()
-    again = asyncio.create_task(home.dr.update("e1", delivered_wh=1.0))
+    again = asyncio.create_task(home.dr.update("utility:e1", delivered_wh=1.0))
     await home.clock.settle()
     home.store.gate.set()
     await asyncio.gather(report, choice, again)
-    record = home.dr.records["e1"]
+    record = home.dr.records["utility:e1"]
     assert (record.opt, record.reported, record.delivered_wh) == (OptState.SKIPPED, ("USAGE",), 1.0)
     assert home.store.event_rows["e1"] == record

@@ -71,7 +71,7 @@ class Proof:
 
     @property
     def record(self) -> EventRecord:
-        return self.dr.records["e1"]
+        return self.dr.records["utility:e1"]
 
 
 async def test_the_plan_without_the_event_is_made_when_it_starts_and_kept_over_a_restart() -> None:
@@ -81,7 +81,7 @@ async def test_the_plan_without_the_event_is_made_when_it_starts_and_kept_over_a
     await home.to(BEGIN - timedelta(minutes=1))
     assert not home.asked
     await home.to(BEGIN + timedelta(minutes=10))
-    assert [name for _, name in home.asked] == ["e1"] and home.asked[0][0] <= BEGIN
+    assert [name for _, name in home.asked] == ["utility:e1"] and home.asked[0][0] <= BEGIN
     home.reporting = home.again()
     await home.to(BEGIN + timedelta(minutes=20))
     assert len(home.asked) == 1
@@ -162,7 +162,7 @@ async def test_news_about_carbon_delivers_nothing_and_spoils_no_baseline_day() -
     await home.utility.look(event(), news)
     await home.measured("car", lambda at: 0.0)
     await home.to(END + timedelta(minutes=5))
-    assert home.dr.records["ghg"].delivered_wh is None and home.record.delivered_wh is not None
+    assert home.dr.records["utility:ghg"].delivered_wh is None and home.record.delivered_wh is not None
     assert not home.reporting._event_days(home.record)
 
 

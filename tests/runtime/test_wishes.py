@@ -10,16 +10,9 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from gateway.model.agreement import DrPolicy
 from gateway.model.errors import StoreError, WishRefused
-from gateway.model.preferences import (
-    ChargeGoal,
-    ChargeMode,
-    ChargingPreference,
-    Departure,
-    DrPolicy,
-    Preferences,
-    Vehicle,
-)
+from gateway.model.preferences import ChargeGoal, ChargeMode, ChargingPreference, Departure, Preferences, Vehicle
 from gateway.runtime.wish_documents import preferences_document, preferences_from
 from gateway.runtime.wishes import OVERRIDES, PREFERENCES, OwnerWishes
 from tests.core.homes import SITE

@@ -346,7 +346,7 @@ class FakeHome:
         return Timeline() if self.blank else timeline()
 
     def program_name(self, program: str):
-        return {"evening": "Fluvius Flex evenings"}.get(program, program)
+        return {"utility:evening": "Fluvius Flex evenings"}.get(program, program)
 
     def day_shapes(self):
         return [] if self.blank else day_shapes()

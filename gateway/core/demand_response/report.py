@@ -236,7 +236,7 @@ def _level(record: EventRecord, timeline: Timeline, when: datetime) -> float:
     if _opted_out(record, when):
         return 0.0
     for signal in timeline.at(when):
-        if signal.kind == "SIMPLE" and signal.event == record.event.id:
+        if signal.kind == "SIMPLE" and signal.event == record.key:
             return float(signal.values[0]) if is_usable("SIMPLE", signal.values, "") else 0.0
     return 0.0
 
@@ -245,7 +245,7 @@ def _state(record: EventRecord, timeline: Timeline, when: datetime, running: boo
     prefix = "RUNNING" if running else "IDLE"
     if _opted_out(record, when):
         return f"{prefix}_OPTED_OUT"
-    followed = any(s.event == record.event.id and is_usable(s.kind, s.values, s.unit) for s in timeline.at(when))
+    followed = any(s.event == record.key and is_usable(s.kind, s.values, s.unit) for s in timeline.at(when))
     return f"{prefix}_CURTAILED" if followed else f"{prefix}_NORMAL"
 
 

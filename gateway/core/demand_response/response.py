@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 from gateway.core.demand_response.overlap import Claim, Held, resolve
 from gateway.core.demand_response.strategies import Strategies, Strategy, parse_strategies
 from gateway.core.demand_response.timeline import CAPACITY_LIMITS
+from gateway.model.agreement import DrPolicy
 from gateway.model.dr import DrEvent, DrProgram, OptState, Payload, PricePoint, Signal, Timeline
-from gateway.model.preferences import DrPolicy, Preferences
+from gateway.model.preferences import Preferences
 from gateway.model.setpoint import Limit, LimitKind
 from gateway.model.site import BatterySpec, ChargerSpec, Device, Role, Site
 
@@ -182,7 +183,7 @@ def alerts(timeline: Timeline, now: datetime) -> list[tuple[str, str]]:
 
 def _consent(event: DrEvent, program: DrProgram | None, preferences: Preferences) -> str:
     name = program.name if program is not None else ""
-    return preferences.consents.get(event.program) or preferences.consents.get(name, "")
+    return preferences.agreement(event.program_key, event.program, name).standing
 
 
 def _asks(kind: str) -> bool:

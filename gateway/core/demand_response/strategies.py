@@ -42,8 +42,9 @@ class Strategies:
     description: str = ""
 
     def at(self, level: int, program: str = "") -> Strategy:
-        """The row for a level of a program; one that changes nothing when there is none."""
-        return self.programs.get(program, self.levels).get(level, Strategy())
+        """The row for a level of a program (its key; the table may name it by its id); one that changes nothing when there is none."""
+        named = self.programs.get(program) or self.programs.get(program.partition(":")[2])
+        return (named or self.levels).get(level, Strategy())
 
 
 def parse_strategies(document: Mapping[str, Any]) -> Strategies:

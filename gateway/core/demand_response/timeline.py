@@ -53,7 +53,7 @@ def build_timeline(
 ) -> Timeline:
     """The timeline of the events joined or binding, from `past_s` s before `now`; loops up to `horizon_s` s ahead.
 
-    An event's own stated intervals appear whole, however far ahead. `consents` maps a program's id to "binding",
+    An event's own stated intervals appear whole, however far ahead. `consents` maps a program's key or id to "binding",
     "voluntary" or "none". Skipped, undecided and cancelled events take no part.
     """
     since, until = now - timedelta(seconds=past_s), now + timedelta(seconds=horizon_s)
@@ -62,7 +62,7 @@ def build_timeline(
         if not _takes_part(record):
             continue
         binding = _is_binding(record, consents or {})
-        program = programs.get(record.event.program)
+        program = programs.get(record.event.program_key)
         recency = _recency(record)
         for signal in _signals(record, program, binding, timezone, since, until):
             key = (signal.kind, tuple(sorted(signal.targets)))
@@ -107,7 +107,9 @@ def _takes_part(record: EventRecord) -> bool:
 
 
 def _is_binding(record: EventRecord, consents: Mapping[str, str]) -> bool:
-    return record.opt is OptState.BINDING or consents.get(record.event.program) == "binding"
+    event = record.event
+    found = consents.get(event.program_key) or consents.get(event.program)
+    return record.opt is OptState.BINDING or found == "binding"
 
 
 def _signals(
@@ -145,8 +147,8 @@ def _values(
         unit=event.units.get(kind) or (program.units.get(kind, "") if program else ""),
         start=piece.start,
         end=piece.end,
-        event=event.id,
-        program=event.program,
+        event=event.key,
+        program=event.program_key,
         interval=piece.interval.id,
         priority=event.priority,
         authority=Authority.BINDING_LIMIT if bound else Authority.DEMAND_RESPONSE,
