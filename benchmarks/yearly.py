@@ -1,167 +1,42 @@
 """The closed loop over a year: what homes cost under no control, self-consumption, the plan and perfect foresight.
 
-    python benchmarks/yearly.py [--homes b841,d209,4d23,3aa4] [--days 365] [--jobs 2] [--only year|weeks|plain]
+    python benchmarks/yearly.py [--homes b841,d209,4d23,3aa4] [--days 365] [--jobs 2] [--only year|weeks|plain|plain-weeks]
 
-Homes, added devices and tariffs were fixed here before anything was tuned on them (see HOMES and PLAIN). Loads are
-hourly means of real meters (NOTICE), shaped within the hour by patterns of another home; the sun is the irradiance
-measured in the same hours. Each quarter hour the twin of the home follows the plan by the rules of the tick; the plan
-(24 h at 15 min) is made every hour of the home's own forecasts of the past (made anew every 3 h). Foresight knows house,
-sun and weather for 48 h and plans every 3 h. Departures and needs of the car are told when it is plugged in, as a car
-that speaks ISO 15118 does, and come true. A tariff's local time is taken to be the home's. Prints tables; asserts
-nothing.
+Homes, added devices and tariffs stand in benchmarks/yearly_homes.py. Each quarter hour the twin of the home follows the
+plan by the rules of the tick; the plan (24 h at 15 min) is made every hour of the home's own forecasts of the past (made
+anew every 3 h). Foresight knows house, sun and weather for 48 h and plans every 3 h. Departures and needs of the car are
+told when it is plugged in, as a car that speaks ISO 15118 does, and come true. A month is billed from local midnight to
+local midnight; an hour or two of a next month at the end are left out. Prints tables; asserts nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import random
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from zoneinfo import ZoneInfo
-
-import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ruamel.yaml import YAML  # noqa: E402
-
-from firmware_sim.physics.replay import DATA, HomeData, Replay, load_data  # noqa: E402
+from benchmarks.yearly_homes import HOMES, PLAIN, START, ZONE, HomeCase, record_of, setup_of  # noqa: E402
 from gateway.core.planning.controllers import Planned, Standing, standing  # noqa: E402
-from gateway.core.planning.home import DRAW_BY_HOUR, DRAW_WH_PER_L  # noqa: E402
 from gateway.core.planning.replay import Replayed, replay, run  # noqa: E402
 from gateway.core.planning.replay_forecast import Forecaster  # noqa: E402
 from gateway.core.planning.request import UNEVEN_STEPS  # noqa: E402
-from gateway.core.planning.twin import DAY, Array, Record, Setup, Twin, Visit  # noqa: E402
+from gateway.core.planning.twin import DAY, Array, Setup, Twin  # noqa: E402
 from gateway.core.tariff.bill import bill_of  # noqa: E402
-from gateway.core.tariff.rates import parse_tariff  # noqa: E402
 from gateway.model.plan import Plan  # noqa: E402
-from gateway.model.preferences import Preferences  # noqa: E402
-from gateway.model.site import (  # noqa: E402
-    BatterySpec,
-    ChargerSpec,
-    Device,
-    HeatPumpSpec,
-    Role,
-    Site,
-    WaterHeaterSpec,
-)
 from gateway.model.whatif import Control  # noqa: E402
 
-ZONE = ZoneInfo("Europe/Brussels")
-START = datetime(2016, 1, 1, tzinfo=UTC)
-PV_PERFORMANCE = 0.85
-"""AC energy of a kWp under 1 kW/m2 of horizontal irradiance."""
 SEASONS = {"winter": 14, "spring": 105, "summer": 196, "autumn": 287}
 """First day of the weeks of the full product plan."""
 WARM_DAYS = 28
-
-
-@dataclass(frozen=True)
-class HomeCase:
-    """One home: its meter, what is added to it, its tariff."""
-
-    name: str
-    pv_kwp: float
-    battery_kwh: float
-    battery_kw: float
-    ev_phases: tuple[int, ...]
-    tariff: str
-    heat: bool = False
-
-
-HOMES = (
-    HomeCase("b841", 5.0, 10.0, 5.0, (1, 2, 3), "us_california_tou_example"),
-    HomeCase("d209", 4.0, 5.0, 2.5, (1,), "uk_economy7_example"),
-    HomeCase("4d23", 6.0, 13.5, 5.0, (1, 2, 3), "ca_ontario_ulo_2024"),
-    HomeCase("3aa4", 6.0, 10.0, 5.0, (1,), "be_flanders_capacity_example"),
-)
-PLAIN = (
-    HomeCase("7863", 0.0, 0.0, 0.0, (1,), "ca_ontario_ulo_2024", heat=True),
-    HomeCase("7863", 0.0, 0.0, 0.0, (1,), "fr_heures_creuses_2024", heat=True),
-    HomeCase("7863", 0.0, 0.0, 0.0, (1,), "es_20td_2025", heat=True),
-)
-
-
-def home_data(name: str) -> HomeData:
-    """The shipped hours of one meter, with weather and patterns."""
-    data = load_data()
-    if name == "3aa4":
-        return data
-    with gzip.open(DATA / "more_homes_60min_2016.csv.gz", "rt", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return replace(data, load_w=tuple(float(row[f"{name}_w"]) for row in rows))
-
-
-def record_of(case: HomeCase, days: int, first_day: int = 0) -> Record:
-    """The home's quarter hours with the added panels and car."""
-    source, start = Replay(1, home_data(case.name)), START + timedelta(days=first_day)
-    count = days * DAY
-    house, sun, out, draw = (np.zeros(count) for _ in range(4))
-    for index in range(count):
-        at = start + timedelta(minutes=15 * index)
-        minutes = [at + timedelta(minutes=m) for m in (1, 4, 7, 10, 13)]
-        house[index] = sum(sum(source.load_w(m)) for m in minutes) / len(minutes)
-        sun[index] = -case.pv_kwp * PV_PERFORMANCE * sum(source.irradiance_w_m2(m) for m in minutes) / len(minutes)
-        out[index] = source.outdoor_c(at)
-        draw[index] = _draw_w(at) if case.heat else 0.0
-    visits = tuple(_visits(case, start, count)) if case.ev_phases else ()
-    return Record(start, house, sun, np.ones(count, dtype=bool), out, draw, visits)
-
-
-def _draw_w(at: datetime) -> float:
-    """Hot water of a day as the planner expects it, 30 % more or less, by a dice of the day."""
-    local = at.astimezone(ZONE)
-    dice = random.Random(f"draw {local.date()} {local.hour}").uniform(0.7, 1.3)
-    return DRAW_WH_PER_L * 200.0 * DRAW_BY_HOUR.get(local.hour, 0) / 100 * dice
-
-
-def _visits(case: HomeCase, start: datetime, count: int) -> list[Visit]:
-    """Home from about 17:45 to 7:30 on working days after 30-70 km (6-14 kWh), a Saturday trip, Sundays at home."""
-    dice = random.Random(f"car {case.name} {start.date()}")
-    found: list[Visit] = []
-    day = start.astimezone(ZONE).date() + timedelta(days=1)
-    last = 0
-    while True:
-        weekday = day.weekday()
-        leaves, back = {5: ((11, 0), (16, 0))}.get(weekday, ((7, 30), (17, 45)))
-        if weekday != 6:
-            gone = _quarter(start, datetime(day.year, day.month, day.day, *leaves, tzinfo=ZONE))
-            here = _quarter(start, datetime(day.year, day.month, day.day, *back, tzinfo=ZONE)) + dice.randint(-2, 3)
-            if gone >= count:
-                return found
-            found.append(Visit("car", last, gone, round(dice.uniform(6_000, 14_000))))
-            last = here
-        day += timedelta(days=1)
-
-
-def _quarter(start: datetime, when: datetime) -> int:
-    return int((when.astimezone(UTC) - start) / timedelta(minutes=15))
-
-
-def setup_of(case: HomeCase) -> Setup:
-    """The home's devices, wishes and tariff."""
-    devices = [Device("meter", "Main meter", Role.MAIN_METER)]
-    if case.pv_kwp:
-        devices.append(Device("panels", "Panels", Role.PV))
-    if case.battery_kwh:
-        power = case.battery_kw * 1000
-        devices.append(Device("battery", "Battery", Role.BATTERY, BatterySpec(case.battery_kwh * 1000, power, power)))
-    devices.append(Device("car", "Car", Role.EV_CHARGER, ChargerSpec(case.ev_phases, max_current_a=16.0)))
-    if case.heat:
-        devices.append(Device("tank", "Water heater", Role.WATER_HEATER, WaterHeaterSpec(2_000, 200)))
-        devices.append(Device("pump", "Heat pump", Role.HEAT_PUMP, HeatPumpSpec(2_500, 3.2, 0.0055, 8_000)))
-    site = Site(case.name, ZONE, 50.85, 4.35, "EUR", 3, 25.0, tuple(devices))
-    tariff = parse_tariff(YAML(typ="safe").load(ROOT / f"config/tariffs/{case.tariff}.yaml"))
-    return Setup(site, replace(tariff, timezone=ZONE), Preferences(hygiene_days=0))
 
 
 @dataclass(frozen=True)
@@ -190,17 +65,24 @@ def live(job: tuple[HomeCase, Control, int]) -> Way:
     return _way(case, control, setup, found, time.perf_counter() - began)
 
 
+def month_edges(count: int) -> list[float]:
+    """Where the local months of `count` quarter hours from the start begin, s since 1970, and where the last one ends."""
+    days = [(START + timedelta(days=1 + d)).astimezone(ZONE).replace(hour=0) for d in range(count // DAY)]
+    end = START + timedelta(days=count // DAY)
+    inner = [day.timestamp() for day in days if day.day == 1 and day < end]
+    last = [] if inner and end.timestamp() - inner[-1] <= 7200 else [end.timestamp()]
+    return [START.timestamp(), *inner, *last]
+
+
 def _way(case: HomeCase, control: str, setup: Setup, found: Replayed, took_s: float) -> Way:
     record, metered = found.record, found.metered
-    edges = [START + timedelta(days=d) for d in range(record.count // DAY + 1)]
-    firsts = [edge.timestamp() for edge in edges if edge.day == 1 or edge is edges[0]] + [edges[-1].timestamp()]
-    months = tuple(bill_of(setup.tariff, metered.between(a, b)).micro for a, b in pairwise(firsts) if b > a)
+    months = tuple(bill_of(setup.tariff, metered.between(a, b)).micro for a, b in pairwise(month_edges(record.count)))
     twin = Twin(setup, record)
     over = (
         sum(found.grid_w[i] > twin.import_limit_w(i) + 1 for i in range(record.count)) if setup.tariff.contracted else 0
     )
     return Way(
-        case, str(control), found.bill(setup.tariff).micro, months, float(found.grid_w.max()),
+        case, str(control), sum(months), months, float(found.grid_w.max()),
         found.switches / (record.count / DAY), found.missed_departures, found.cold_k_h, found.plans, found.fallbacks,
         took_s, int(over),
     )  # fmt: skip
@@ -276,12 +158,27 @@ class Later:
         return (self.before if index < self.first else self.after).plan(twin, index, grid_w)
 
 
-def week(job: tuple[HomeCase, str, str]) -> tuple[str, str, str, float, int]:
-    """One week of one home under self-consumption, the hourly plan, the product's plan or foresight: its cost."""
+@dataclass(frozen=True)
+class Week:
+    """One week of one home under one way, behind four weeks of plain self-consumption."""
+
+    case: HomeCase
+    season: str
+    way: str
+    micro: float
+    """What the week adds to the bill; what the battery holds at the end counts at the mean price."""
+    missed: int
+    cold_k_h: float
+    took_s: float
+
+
+def week(job: tuple[HomeCase, str, str]) -> Week:
+    """One week under "plain" rules, the hourly plan, the product's plan or foresight."""
     case, season, way = job
-    setup = setup_of(case)
-    record = record_of(case, WARM_DAYS + 7, SEASONS[season] - min(WARM_DAYS, SEASONS[season]))
-    first, calm = WARM_DAYS * DAY, standing(setup.site, record.start)
+    setup, began = setup_of(case), time.perf_counter()
+    warm = min(WARM_DAYS, SEASONS[season])
+    record = record_of(case, warm + 7, SEASONS[season] - warm)
+    first, calm = warm * DAY, standing(setup.site, record.start)
     own = Forecaster(record, setup.site, hours=48)
     planned = {
         "hourly": lambda: Planned(setup, own),
@@ -291,23 +188,41 @@ def week(job: tuple[HomeCase, str, str]) -> tuple[str, str, str, float, int]:
         ),
     }
     found = run(setup, record, Later(first, calm, planned[way]()) if way in planned else calm)
-    span = [record.start.timestamp() + 900 * i for i in (first, record.count)]
-    bill = bill_of(setup.tariff, found.metered.between(*span))
-    mean = bill.micro / max(1.0, bill.import_wh) if bill.import_wh else 0.0
-    return case.name, season, way, bill.micro - mean * found.stored_wh, found.missed_departures
+    began_s, first_s, last_s = (record.start.timestamp() + 900 * i for i in (0, first, record.count))
+    # Of a month's peak only what the week adds to it is the week's.
+    before, until = (bill_of(setup.tariff, found.metered.between(began_s, end)) for end in (first_s, last_s))
+    mean = until.micro / max(1.0, until.import_wh) if until.import_wh else 0.0
+    took_s = time.perf_counter() - began
+    return Week(
+        case, season, way, until.micro - before.micro - mean * found.stored_wh, found.missed_departures,
+        found.cold_k_h, took_s,
+    )  # fmt: skip
 
 
-def weeks(cases: tuple[HomeCase, ...], map_: Callable[..., object]) -> None:
-    """The full product plan, one week a season; what the battery holds at the end counts at the week's mean price."""
-    ways = ("self-consumption", "foresight", "hourly", "product")
+def weeks(cases: tuple[HomeCase, ...], ways: tuple[str, ...], map_: Callable[..., object]) -> None:
+    """One week a season under each of `ways`, of which the first is what the others are measured by."""
     jobs = [(case, season, way) for case in cases for season in SEASONS for way in ways]
-    print(f"\n| home | season | {' | '.join(ways)} |\n|---|---|---|---|---|---|")
-    row: list[float] = []
-    for name, season, _, micro, _ in map_(week, jobs):  # type: ignore[attr-defined]
-        row.append(micro)
+    shares = [f"{way} of foresight's gain" for way in ways if way in ("hourly", "product")]
+    head = ["home", "tariff", "season", *ways, *shares, "missed", "cold K h", "s"]
+    print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    row: list[Week] = []
+    total = dict.fromkeys(ways, 0.0)
+    for found in map_(week, jobs):  # type: ignore[attr-defined]
+        row.append(found)
+        total[found.way] += found.micro
         if len(row) == len(ways):
-            print(f"| {name} | {season} | {' | '.join(f'{value / 1e6:.2f}' for value in row)} |", flush=True)
+            costs = {each.way: each.micro for each in row}
+            tail = [str(sum(e.missed for e in row)), " ".join(f"{e.cold_k_h:.0f}" for e in row)]
+            cells = [row[0].case.name, row[0].case.tariff, row[0].season, *_money(costs), *tail]
+            print(f"| {' | '.join(cells)} | {sum(e.took_s for e in row):.0f} |", flush=True)
             row = []
+    print(f"| all |  |  | {' | '.join(_money(total))} |", flush=True)
+
+
+def _money(costs: dict[str, float]) -> list[str]:
+    plain_micro, most = next(iter(costs.values())), next(iter(costs.values())) - costs["foresight"]
+    shares = [f"{100 * (plain_micro - costs[w]) / most:.0f} %" for w in costs if w in ("hourly", "product")]
+    return [*(f"{value / 1e6:.2f}" for value in costs.values()), *(shares if most > 1e5 else ["-"] * len(shares))]
 
 
 def main() -> None:
@@ -316,7 +231,7 @@ def main() -> None:
     parser.add_argument("--homes", default=",".join(case.name for case in HOMES))
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", choices=("year", "weeks", "plain"))
+    parser.add_argument("--only", choices=("year", "weeks", "plain", "plain-weeks"))
     options = parser.parse_args()
     cases = tuple(case for case in HOMES if case.name in options.homes.split(","))
     with ProcessPoolExecutor(options.jobs) as pool:
@@ -325,7 +240,9 @@ def main() -> None:
         if options.only in (None, "plain"):
             plain(options.days, pool.map)
         if options.only in (None, "weeks"):
-            weeks(cases, pool.map)
+            weeks(cases, ("self-consumption", "foresight", "hourly", "product"), pool.map)
+        if options.only == "plain-weeks":
+            weeks(PLAIN, ("charge on arrival", "foresight", "hourly"), pool.map)
 
 
 if __name__ == "__main__":

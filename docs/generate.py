@@ -222,7 +222,21 @@ def _parameter(item: Parameter) -> str:
 def api() -> str:
     """Every path of the HTTP API, from its OpenAPI document."""
     # The routes only take these along; an OpenAPI document asks none of them.
-    parts = ("facts", "clock", "bills", "appliances", "sources", "archive", "savings", "plans", "questions", "tariffs")
+    parts = (
+        "facts",
+        "clock",
+        "bills",
+        "appliances",
+        "envelopes",
+        "chain",
+        "offers",
+        "sources",
+        "archive",
+        "savings",
+        "plans",
+        "questions",
+        "tariffs",
+    )
     home: Any = SimpleNamespace(**dict.fromkeys(parts))
     document = create_app(home, settings=WebSettings()).openapi()
     lines = [

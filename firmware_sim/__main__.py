@@ -5,7 +5,19 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("house", "meter", "inverter", "relay", "thermostat", "chargepoint", "chargers", "vtn", "history", "sources")
+NAMES = (
+    "house",
+    "meter",
+    "inverter",
+    "relay",
+    "thermostat",
+    "chargepoint",
+    "chargers",
+    "vtn",
+    "vtn2b",
+    "history",
+    "sources",
+)
 
 
 def main(argv: list[str]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 
 import uvicorn
@@ -14,10 +16,23 @@ from firmware_sim.process import ready
 
 
 @contextlib.asynccontextmanager
-async def serving(name: str, app: Any, port: int) -> AsyncIterator[asyncio.Task[None]]:
-    """Serve an ASGI app on loopback (`port` 0: any free one) and say READY; it ends with the block."""
+async def serving(
+    name: str, app: Any, port: int, now: Callable[[], datetime] | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Serve an ASGI app on loopback (`port` 0: any free one) and say READY; it ends with the block.
+
+    `now` is the simulated world's time: it stands in the Date header of each answer, as a utility's clock would.
+    """
     listener = socket.create_server(("127.0.0.1", port))
-    server = _Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    server = _Server(
+        uvicorn.Config(
+            app if now is None else _Dated(app, now),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            date_header=now is None,
+        )
+    )
     ready(name, listener.getsockname()[1])
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -25,6 +40,22 @@ async def serving(name: str, app: Any, port: int) -> AsyncIterator[asyncio.Task[
     finally:
         server.should_exit = server.force_exit = True
         await task
+
+
+class _Dated:
+    """Puts the simulated world's time into each answer."""
+
+    def __init__(self, app: Any, now: Callable[[], datetime]) -> None:
+        self._app, self._now = app, now
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def dated(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self._now(), usegmt=True).encode()
+                message = {**message, "headers": [*message.get("headers", []), (b"date", date)]}
+            await send(message)
+
+        await self._app(scope, receive, dated)
 
 
 class _Server(uvicorn.Server):

@@ -48,7 +48,7 @@ async def serve(args: argparse.Namespace) -> None:
     api = build(clock, args.client or DEFAULT_CLIENTS, args.token_life_s, args.timezone)
     if args.script:
         api.script.add(json.loads(args.script.read_text(encoding="utf-8")))
-    async with serving("vtn", api.app(), args.port):
+    async with serving("vtn", api.app(), args.port, clock.now):
         while True:
             _run_due(api.script)
             await clock.sleep(1.0, 0.1)

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.verify_record import verify_record
 from gateway.whatif_command import whatif
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,6 +228,39 @@ def probe_source(
         asyncio.run(ask())
 
 
+@probe_app.command("openadr")
+def probe_openadr(
+    url: Annotated[str, typer.Argument(help="Base URL of the utility's server (VTN), up to but without /programs")],
+    client_id: Annotated[str, typer.Option(help="Client id from the utility; none for a public server")] = "",
+    secret_file: Annotated[
+        Path | None, typer.Option(help="File with the client secret; else HEARTH_CLIENT_SECRET, else it is asked for")
+    ] = None,
+    token_url: Annotated[str, typer.Option(help="Token endpoint, where the server does not name it")] = "",
+    ca_file: Annotated[str, typer.Option(help="PEM file of the server's own certificate authority")] = "",
+    cert_file: Annotated[str, typer.Option(help="Our client certificate (PEM), where the server asks for one")] = "",
+    key_file: Annotated[str, typer.Option(help="Private key of the client certificate (PEM)")] = "",
+    ven_name: Annotated[str, typer.Option(help="Name of this home at the server: is it known there?")] = "",
+    version: Annotated[str, typer.Option(help="auto, 3.1.0 or 3.0.1")] = "auto",
+    insecure: Annotated[bool, typer.Option("--insecure", help="Do not check the server's certificate")] = False,
+    send_report: Annotated[
+        bool, typer.Option("--send-report", help="Send a test report for the first event, and remove it again")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="What was found as JSON")] = False,
+) -> None:
+    """Say whether an account at a utility's OpenADR 3 server works. Exit code 0: yes, 1: with warnings, 2: no."""
+    from gateway.probing_openadr import run_probe, secret_of, settings_of
+    from gateway.runtime.system_clock import SystemClock
+
+    with told():
+        settings = settings_of(
+            url, client_id=client_id, client_secret=secret_of(client_id, secret_file), token_url=token_url,
+            ca_file=ca_file, cert_file=cert_file, key_file=key_file, ven_name=ven_name, version=version,
+            verify=not insecure,
+        )  # fmt: skip
+        code = run_probe(settings, SystemClock(), send_report=send_report, as_json=as_json)
+    raise typer.Exit(code)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def sim(context: typer.Context) -> None:
     """Run one simulated device (house, meter, inverter, relay, thermostat, chargepoint, chargers, vtn, sources); all options are its own."""
@@ -299,6 +333,7 @@ def export(
 
 
 app.command()(whatif)
+app.command()(verify_record)
 
 
 @app.command()

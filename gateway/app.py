@@ -16,9 +16,10 @@ from adapters.mqtt.settings import MqttSettings
 from adapters.ocpp.quirks import Quirks, load_quirks
 from adapters.openadr.settings import OpenAdrSettings
 from adapters.p1.settings import P1DeviceSettings
+from adapters.pki.signer import RecordSigner
 from adapters.sqlite.store import SqliteStore
 from gateway.assembly import CONFIG, read_yaml, wire
-from gateway.charger_house import ChargerHouse
+from gateway.charger_house import PKI, ChargerHouse
 from gateway.config import SiteFile
 from gateway.core.control.timing import ControlTiming
 from gateway.core.demand_response.strategies import parse_strategies
@@ -33,11 +34,15 @@ from gateway.model.series import SeriesKind
 from gateway.model.site import Role
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Tariff
-from gateway.ports import Clock
+from gateway.ports import Clock, Closing
 from gateway.reload import Basis, check_by_hand, first_of, read_anew, read_basis, read_site
 from gateway.runtime.adoption import Adoption
 from gateway.runtime.appliance_wishes import ApplianceWishes
 from gateway.runtime.demand_response import DemandResponse
+from gateway.runtime.dr_news import DrNews
+from gateway.runtime.effects import Effects
+from gateway.runtime.envelopes import Envelopes
+from gateway.runtime.event_chain import EventAudit, EventChain
 from gateway.runtime.highest_peak import HighestPeak
 from gateway.runtime.home import Home
 from gateway.runtime.installer import Installer
@@ -46,8 +51,10 @@ from gateway.runtime.ledger import Ledger
 from gateway.runtime.ledger_prices import LedgerPrices
 from gateway.runtime.live import Changes, HomeState
 from gateway.runtime.load_watch import LoadWatch
+from gateway.runtime.memory import give_back, keep_little
 from gateway.runtime.meters import Intake, MeterLoop
 from gateway.runtime.notices import Notices
+from gateway.runtime.offers import Offers
 from gateway.runtime.outward import Outward
 from gateway.runtime.planning import PlanLoop
 from gateway.runtime.reporting import Reporting
@@ -72,6 +79,8 @@ BROKEN_FILE = "site file changed"
 """Cause of the notification about a site file that cannot be taken up."""
 TAKE_UP_S = 0.5
 """Real seconds between an adoption and the new site file: time for its answer."""
+CLOSE_S = 2.0
+"""Real seconds that taking back subscriptions may take."""
 HOUSEKEEPING_FIRST_S, HOUSEKEEPING_S = 600.0, 6 * 3600.0
 
 
@@ -82,6 +91,7 @@ async def run_gateway(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "httpcore", "websockets", "pymodbus", "aiomqtt", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    keep_little()
     hang_up = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, hang_up.set)
@@ -119,6 +129,14 @@ async def _next_basis(gateway: Gateway, stop: asyncio.Event, hang_up: asyncio.Ev
             return await asyncio.to_thread(read_anew, gateway.site_file, config)
         except SiteFileError as error:
             gateway.tell_broken(error)
+
+
+async def _closed(server: object) -> None:
+    """Close a utility's server; one that is not there holds nobody up."""
+    if isinstance(server, Closing):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await server.close()
 
 
 def _quirks(config: Path) -> Quirks:
@@ -169,6 +187,7 @@ class Gateway:
             weather=self.sources.temperature,
             irradiance=self.sources.irradiance,
         )
+        self.chain = EventChain(clock, store, RecordSigner(store.folder / PKI))
         self.dr = DemandResponse(
             site,
             clock,
@@ -181,6 +200,8 @@ class Gateway:
                 (s.poll_s for s in site_file.connections.values() if isinstance(s, OpenAdrSettings)), default=60
             ),
             servers=self.wired.servers,
+            chain=self.chain,
+            configured=tuple(self.wired.servers),
         )
         self.tick = Tick(
             self.state,
@@ -189,16 +210,29 @@ class Gateway:
             self._frozen_wishes,
             self.wired.chargers,
             self.wired.actuators,
-            store,
+            EventAudit(store, self.chain, self.dr.records),
             self.notices,
             self._ticked,
         )
         self.state.on_overload = self.tick.hurry
         self.wiring = self._wiring_loop()
+        self.envelopes = Envelopes(
+            site, clock, store, self.notices, self.state, lambda: self.tick.last, self._wish_changed, self.wired.doors
+        )
         self.month = RunningMonth(site, clock, store, tariff)
         self.highest = HighestPeak(site, clock, store)
         requests = Requests(
-            site, clock, tariff, self.tick, self.learn, self.dr, self.wishes, self.month, self.sources, self.highest
+            site,
+            clock,
+            tariff,
+            self.tick,
+            self.learn,
+            self.dr,
+            self.wishes,
+            self.month,
+            self.sources,
+            self.highest,
+            self.envelopes,
         )
         self.plans = PlanLoop(clock, store, requests.make, self._planned)
         self.tick.devices.on_change = lambda device: self.plans.cause("battery")
@@ -229,6 +263,11 @@ class Gateway:
         self.home.ledger = self.ledger
         self.home.appliances = self.appliances
         self.home.sources = self.sources
+        self.home.envelopes = self.envelopes
+        self.home.chain = self.chain
+        self.offers = self.home.offers = Offers(clock, store, self.plans, site.co2_g_per_kwh)
+        self.effects = Effects(clock, self.dr, self.plans, site.co2_g_per_kwh, self.changes.touch)
+        self.home.effects, self.news = self.effects, DrNews(clock, self.dr, self.notices)
 
     def _wiring_loop(self) -> WiringLoop | None:
         """Watches how the main meter's current transformers are mounted; a utility's own meter needs no such watch."""
@@ -245,6 +284,7 @@ class Gateway:
         await self.appliances.resume()
         await self.load_watch.resume()
         await self.dr.resume()
+        await self.envelopes.resume()
         await self.intake.resume()
         await self.sources.resume()
         self._tell_findings()
@@ -266,6 +306,10 @@ class Gateway:
         start("plan", self.plans.run)
         start("events", self.dr.follow)
         start("reports", self.reporting.run)
+        start("event records", self.chain.run)
+        start("flexibility", self.offers.run)
+        start("effects", self.effects.run)
+        start("event news", self.news.run)
         start("appliances", self.appliances.run)
         start("loads", self.load_watch.run)
         start("housekeeping", self._housekeeping)
@@ -275,6 +319,7 @@ class Gateway:
         if self.wiring is not None:
             start("wiring", self.wiring.run)
         start("watchdog", lambda: keep_watch(self.tick, self.clock))
+        start("memory", lambda: give_back(self.clock))
         for server in self.wired.servers.values():
             start(f"server {server.name}", lambda server=server: self.dr.poll(server))  # type: ignore[misc]
             start(f"outbox {server.name}", lambda server=server: self.reporting.deliver(server))  # type: ignore[misc]
@@ -325,6 +370,7 @@ class Gateway:
             await self.load_watch.keep()
             await self.intake.flush(final=True)
         await self.home.questions.close()
+        await asyncio.gather(*(_closed(server) for server in self.wired.servers.values()))
         await self.supervisor.stop()
 
     def _installer(self) -> Installer:
@@ -365,7 +411,8 @@ class Gateway:
 
     def _frozen_wishes(self) -> Wishes:
         loads = self.load_watch.loads(self.appliances.runs)
-        return Wishes(self.wishes.preferences, self.dr.in_force(), self.wishes.active(), self.plans.plan, loads)
+        limits = (*self.dr.in_force(), *self.envelopes.in_force())
+        return Wishes(self.wishes.preferences, limits, self.wishes.active(), self.plans.plan, loads)
 
     def _ticked(self, snapshot: Snapshot) -> None:
         self.appliances.observe(snapshot, self.tick.setpoints)
@@ -386,7 +433,7 @@ class Gateway:
 
     def _wish_changed(self, what: str) -> None:
         if what == "preference":
-            self.dr.rebuild()
+            self.dr.reconsider()
         self.tick.hurry()
         self.plans.cause(what)
         self.changes.touch()

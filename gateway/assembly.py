@@ -12,6 +12,7 @@ from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
 from adapters.openadr.settings import OpenAdrSettings
 from adapters.p1.settings import P1DeviceSettings, P1SerialSettings, P1TcpSettings
+from adapters.pushed.settings import PushedDeviceSettings, PushedSettings
 from adapters.sources.settings import CarbonSettings, PricesSettings, SourceSettings, WeatherSettings
 from adapters.sqlite.store import SqliteStore
 from gateway.charger_house import ChargerHouse
@@ -21,7 +22,7 @@ from gateway.core.tariff.rates import parse_tariff
 from gateway.model.errors import Finding, SiteFileError
 from gateway.model.site import Role
 from gateway.model.tariff import Tariff
-from gateway.ports import Actuator, Clock, Connection, DrServer, EvCharger, Meter
+from gateway.ports import Actuator, Clock, Connection, DrServer, EvCharger, Meter, Pushable
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 KINDS = {
@@ -31,6 +32,7 @@ KINDS = {
     "p1_serial": Kind(P1SerialSettings, P1DeviceSettings),
     "mqtt": Kind(MqttSettings, MqttDeviceSettings),
     "ocpp": Kind(OcppSettings, OcppDeviceSettings),
+    "pushed": Kind(PushedSettings, PushedDeviceSettings),
     "openadr": Kind(OpenAdrSettings, None),
     "prices": Kind(PricesSettings, None),
     "carbon": Kind(CarbonSettings, None),
@@ -56,6 +58,8 @@ class Wired:
     findings: list[Finding] = field(default_factory=list)
     needs: dict[str, list[Any]] = field(default_factory=dict)
     """Connection -> what each Modbus device on it needs of its line."""
+    doors: dict[str, Pushable] = field(default_factory=dict)
+    """Devices that somebody tells of over the API, by id."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Device id -> why it could not be wired, in words."""
 
@@ -165,6 +169,10 @@ def _connection(
         from adapters.ocpp.csms import Csms
 
         return Csms(name, settings, clock, store, store, on_change)
+    if isinstance(settings, PushedSettings):
+        from adapters.pushed.device import PushedDoor
+
+        return PushedDoor(name, settings, clock)
     from adapters.openadr.client import Vtn
 
     return Vtn(name, settings, clock)
@@ -196,6 +204,11 @@ def _add_device(wired: Wired, entry: DeviceEntry, owner: Any, clock: Clock, prof
         made = owner.charger(device, settings)
         wired.chargers[device.id] = made
         stale = 3 * settings.sample_interval_s
+    elif isinstance(settings, PushedDeviceSettings):
+        from adapters.pushed.device import PushedDevice
+
+        made = wired.doors[device.id] = PushedDevice(device, settings, clock)
+        stale = settings.expire_after_s
     else:
         raise Finding("connection", "carries no devices", "Name another connection.")
     wired.meters.append(made)

@@ -49,15 +49,18 @@ class SiteFile:
     path: Path
     site: Site
     tariff: str
+    """The one that holds last."""
     strategies: str
     connections: Mapping[str, BaseModel]
     devices: tuple[DeviceEntry, ...]
     web: BaseModel
     findings: tuple[Finding, ...] = field(default=())
+    earlier_tariffs: tuple[str, ...] = ()
+    """Those that held before it, in order."""
 
-    def site_tariff_path(self, config: Path) -> Path:
-        """The tariff's file below the folder of configuration data."""
-        return config / "tariffs" / f"{self.tariff}.yaml"
+    def tariff_paths(self, config: Path) -> list[Path]:
+        """The files of the tariffs below the folder of configuration data, in the order in which they hold."""
+        return [config / "tariffs" / f"{name}.yaml" for name in (*self.earlier_tariffs, self.tariff)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,12 @@ def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> Si
     named = {name: settings for name, (_, settings) in connections.items()}
     findings += port_checks(named, web_settings or web(), path, document)
     site = _site(section, zone, tuple(entry.device for entry in entries), tuple(c for c, _ in circuits.values()))
+    tariffs = [section.tariff] if isinstance(section.tariff, str) else section.tariff
     return SiteFile(
         path=path,
         site=site,
-        tariff=section.tariff,
+        tariff=tariffs[-1],
+        earlier_tariffs=tuple(tariffs[:-1]),
         strategies=section.dr_strategies,
         connections=named,
         devices=tuple(entries),

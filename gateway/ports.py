@@ -12,9 +12,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.charging import ChargerAbout, Operation, TraceLine, WaitingCharger
-from gateway.model.dr import DrEvent, DrProgram, DrReport, DrResource, EventRecord, OptState
+from gateway.model.dr import DrEvent, DrProgram, DrReport, DrResource, EventRecord, OptState, ServerFacts
 from gateway.model.learned import DayShape
 from gateway.model.plan import Plan
+from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval, Reading, Rollup
 from gateway.model.series import Series
 from gateway.model.session import EvSession, SessionAccount
@@ -184,6 +185,35 @@ class DrWakeUp(Protocol):
 
 
 @runtime_checkable
+class DrFacts(Protocol):
+    """A server whose health can be shown."""
+
+    @property
+    def facts(self) -> ServerFacts:
+        """What is known of it and of our standing there, as of the last look."""
+        ...
+
+
+@runtime_checkable
+class DrPaced(Protocol):
+    """A server with a pace of its own."""
+
+    @property
+    def poll_s(self) -> float:
+        """Seconds between looks, home time."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """What has connections of its own to give back."""
+
+    async def close(self) -> None:
+        """Close them, and take back what was only for the time of the run; never raises for an absent peer."""
+        ...
+
+
+@runtime_checkable
 class DrEnrolling(Protocol):
     """A server that keeps a list of our devices as resources."""
 
@@ -198,6 +228,27 @@ class DrAnswering(Protocol):
 
     async def answer(self, event: DrEvent, opt: OptState) -> None:
         """Tell where the home stands on an event; the same answer again is harmless. Raises ServerError."""
+        ...
+
+
+class Signer(Protocol):
+    """The hub's signature."""
+
+    def sign(self, messages: Sequence[bytes]) -> tuple[str, list[str]]:
+        """The public key and a signature of each message, hex; may take a second, not in the event loop. Raises StoreError."""
+        ...
+
+
+@runtime_checkable
+class Pushable(Protocol):
+    """A device that somebody tells of, instead of being asked."""
+
+    def push(self, values: Mapping[Quantity, float]) -> None:
+        """Take values as of now, each in its quantity's unit."""
+        ...
+
+    def admits(self, token: str) -> bool:
+        """Whether who brings them may."""
         ...
 
 

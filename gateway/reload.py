@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from adapters.ocpp.settings import OcppDeviceSettings
-from gateway.assembly import CONFIG, KINDS, load_strategies, load_tariff
+from gateway.assembly import CONFIG, KINDS, load_strategies
 from gateway.config import SiteFile, load_site
 from gateway.model.errors import Finding, SiteFileError, WishRefused
 from gateway.model.tariff import Tariff
+from gateway.site_tariff import load_site_tariff
 from gateway.web.settings import WebSettings
 
 
@@ -33,7 +34,7 @@ def read_basis(path: Path, config: Path = CONFIG) -> Basis:
     """The site file and its tariff, its strategies read too; raises SiteFileError."""
     site_file = read_site(path)
     load_strategies(config / "dr" / f"{site_file.strategies}.yaml")
-    return Basis(site_file, load_tariff(site_file.site_tariff_path(config), site_file.site.currency))
+    return Basis(site_file, load_site_tariff(site_file, config))
 
 
 def read_anew(held: SiteFile, config: Path = CONFIG) -> Basis:

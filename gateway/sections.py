@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from gateway.model.envelope import Counts, EnvelopeSpec
 from gateway.model.site import (
     ApplianceSpec,
     BatterySpec,
@@ -59,7 +60,12 @@ class SiteSection(Strict):
     sharing: Literal["fair", "priority"] = Field(
         default="fair", description="How cars share what the fuses leave: alike, or by priority and departure"
     )
-    tariff: str = Field(description="Name of a file in config/tariffs, without .yaml")
+    tariff: Annotated[str, Field(min_length=1)] | Annotated[
+        list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=20)
+    ] = Field(
+        description="Name of a file in config/tariffs, without .yaml; or a list of them in the order in which they hold, "
+        "each but the first with its valid_from"
+    )  # fmt: skip
     dr_strategies: str = Field(default="default", description="Name of a file in config/dr, without .yaml")
 
 
@@ -197,6 +203,10 @@ class HeatPumpSection(Strict):
     cooling_eer: float | None = Field(
         default=None, ge=1, le=12, description="Heat taken out of the room over power in; absent: it cannot cool"
     )
+    changes_over: bool = Field(
+        default=True,
+        description="It goes over between heating and cooling by itself; false: you switch it, each plan has one season",
+    )
 
     def spec(self) -> HeatPumpSpec:
         """The frozen noun of it."""
@@ -249,6 +259,34 @@ class ApplianceSection(Strict):
         return ApplianceSpec(**self.model_dump())
 
 
+class EnvelopeSection(Strict):
+    """What a grid operator's limit means that a contact or a bridge tells."""
+
+    limit_w: float = Field(
+        default=4200.0, ge=0, description="The limit while a contact asks for one without saying how much, W"
+    )
+    counts: Counts = Field(
+        default=Counts.SITE,
+        description="What the limit counts: site (all the meter shows) or devices (only the controllable ones)",
+    )
+    inverted: bool = Field(default=False, description="The contact opens to dim, so that a broken wire dims too")
+    heartbeat_s: float = Field(
+        default=120.0, ge=5, le=86_400, description="After so long without a sign of life the failsafe holds, s"
+    )
+    failsafe_w: float | None = Field(
+        default=None, ge=0, description="What may be drawn while nobody is heard, W; default: limit_w"
+    )
+    failsafe_s: float = Field(
+        default=7200.0, ge=0, le=7 * 86_400, description="Least length of a failsafe, unless the operator is heard, s"
+    )
+
+    def spec(self) -> EnvelopeSpec:
+        """The frozen noun of it."""
+        values = self.model_dump()
+        values["failsafe_w"] = self.limit_w if self.failsafe_w is None else self.failsafe_w
+        return EnvelopeSpec(**values)
+
+
 SPECS: dict[str, tuple[type[Strict], tuple[Role, ...]]] = {
     "battery": (BatterySection, (Role.BATTERY, Role.HYBRID_INVERTER)),
     "charger": (ChargerSection, (Role.EV_CHARGER,)),
@@ -256,6 +294,7 @@ SPECS: dict[str, tuple[type[Strict], tuple[Role, ...]]] = {
     "heat_pump": (HeatPumpSection, (Role.HEAT_PUMP,)),
     "pool_pump": (PoolPumpSection, (Role.POOL_PUMP,)),
     "appliance": (ApplianceSection, (Role.APPLIANCE,)),
+    "envelope": (EnvelopeSection, (Role.GRID_LIMIT,)),
 }
 PSEUDO_DEVICES = ("house", "solar")
 RESERVED_FOR = {"grid": Role.MAIN_METER, "pv": Role.PV}

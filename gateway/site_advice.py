@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from adapters.sources.settings import PricesSettings, SourceSettings
 from gateway.config import DeviceEntry, SiteFile
@@ -12,10 +13,14 @@ from gateway.model.site import ApplianceSpec, HeatPumpSpec, PoolPumpSpec, Site, 
 from gateway.model.tariff import Tariff
 
 
-def advice(site_file: SiteFile, tariff: Tariff, tariff_place: str) -> list[Finding]:
-    """Warnings; `tariff_place` is the tariff's file, as people write it."""
+def advice(site_file: SiteFile, tariff: Tariff, tariffs: Path) -> list[Finding]:
+    """Warnings; `tariffs` is the folder of the tariff's file, as people write it."""
     found = [*_sources(site_file, tariff), *(f for entry in site_file.devices for f in _device(entry, site_file))]
-    odd = (Finding(f"{tariff_place}: {f.where}", f.what, f.remedy, severity="warning") for f in oddities(tariff))
+    odd = (
+        Finding(f"{tariffs / each.id}.yaml: {f.where}", f.what, f.remedy, severity="warning")
+        for each in tariff.versions
+        for f in oddities(each)
+    )
     return [*found, *odd]
 
 

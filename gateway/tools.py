@@ -18,7 +18,7 @@ from adapters.ocpp.credentials import Credentials
 from adapters.ocpp.settings import OcppDeviceSettings
 from adapters.sqlite.store import SqliteStore
 from gateway.app import DATABASE
-from gateway.assembly import CONFIG, KINDS, Wired, load_strategies, load_tariff, wire
+from gateway.assembly import CONFIG, KINDS, Wired, load_strategies, wire
 from gateway.charger_house import PKI
 from gateway.config import DeviceEntry, SiteFile, load_site
 from gateway.core.metering.csv_rows import COLUMNS, LENGTH_COLUMN
@@ -30,6 +30,7 @@ from gateway.ports import Clock, Meter
 from gateway.runtime.energy import device_name, read_intervals
 from gateway.runtime.system_clock import SystemClock
 from gateway.site_advice import advice
+from gateway.site_tariff import load_site_tariff
 from gateway.web.settings import WebSettings
 
 ASK_S = 15.0
@@ -45,14 +46,13 @@ async def check_site(path: Path, *, devices: bool, config: Path = CONFIG, data: 
     """
     clock = SystemClock()
     site_file = load_site(path, KINDS, WebSettings)
-    tariff_path = site_file.site_tariff_path(config)
-    tariff = load_tariff(tariff_path, site_file.site.currency)
+    tariff = load_site_tariff(site_file, config)
     load_strategies(config / "dr" / f"{site_file.strategies}.yaml")
     store = SqliteStore.open(Path(":memory:"))
     try:
         wired = wire(site_file, store, clock, lambda device, what: None, config)
         findings = [*site_file.findings, *wired.findings, *await _without_password(site_file, data)]
-        findings += advice(site_file, tariff, str(tariff_path))
+        findings += advice(site_file, tariff, config / "tariffs")
         if devices:
             findings += await _ask_devices(wired, site_file, clock)
         return findings

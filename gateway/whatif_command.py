@@ -100,13 +100,15 @@ def answered(asking: Asking, question: Question, told: Callable[[float], bool], 
     from gateway.core.planning.twin import Setup
     from gateway.core.planning.whatif import ask
     from gateway.model.errors import StoreError
+    from gateway.site_tariff import load_site_tariff
     from gateway.web.settings import WebSettings
 
     site_file = load_site(asking.site, KINDS, WebSettings)
     for finding in site_file.findings:
         say(f"[yellow]{finding}[/]")
     home = site_file.site
-    own = load_tariff(site_file.site_tariff_path(asking.config), home.currency)
+    own = load_site_tariff(site_file, asking.config)
+    own = own.on(asking.now.astimezone(own.timezone).date())
     if asking.tariff is not None:
         other = load_tariff(asking.config / "tariffs" / f"{asking.tariff}.yaml", home.currency)
         question = replace(question, tariff=other)
@@ -119,21 +121,20 @@ def answered(asking: Asking, question: Question, told: Callable[[float], bool], 
 
 async def _past(store: SqliteStore, home: Site, asking: Asking) -> tuple[History, Preferences, Series | None]:
     """The history up to its last quarter hour, the owner's preferences, and the market prices kept of that time."""
-    from gateway.model.preferences import Preferences
     from gateway.model.series import SeriesKind
     from gateway.runtime.series_archive import SeriesArchive
     from gateway.runtime.system_clock import SystemClock
     from gateway.runtime.whatif import read_history
-    from gateway.runtime.wish_documents import preferences_from
+    from gateway.runtime.wishes import kept_preferences
 
     end = datetime.fromtimestamp(asking.now.timestamp() // INTERVAL_S * INTERVAL_S, UTC)
     try:
-        kept = await store.get("preferences")
+        kept = await kept_preferences(store, asking.now)
         past = await read_history(home, store, end - timedelta(days=asking.days), end)
         spot = await SeriesArchive(SystemClock(), store).between(SeriesKind.SPOT, past.start, end)
     finally:
         await store.close()
-    return past, preferences_from(kept) if kept else Preferences(), spot
+    return past, kept, spot
 
 
 def lines(answer: Answer) -> list[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from gateway.assembly import CONFIG
 from gateway.model.errors import SiteFileError
 from gateway.model.site import BatterySpec, ChargerSpec, Role
+from gateway.site_tariff import load_site_tariff
 from tests.site_files import GOOD, changed, line_of, load, refused
 
 
@@ -258,3 +261,36 @@ devices:
     assert any("phase 3 of a site with 1" in text for text in told)
     assert any("above the main fuse of 10 A" in text for text in told)
     assert len(site_file.devices) == 1 and {f.severity for f in site_file.findings} == {"warning"}
+
+
+def test_a_home_may_have_had_other_tariffs(path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "config" / "tariffs"
+    folder.mkdir(parents=True)
+    shipped = (CONFIG / "tariffs" / "demo_tou.yaml").read_text(encoding="utf-8")
+    for name, begins in (("first", ""), ("second", "valid_from: 2026-07-01\n")):
+        text = shipped.replace("id: demo_tou", f"id: {name}")
+        (folder / f"{name}.yaml").write_text(text + begins, encoding="utf-8")
+    several = load(path, GOOD.replace("tariff: demo_tou", "tariff: [first, second]"))
+    tariff = load_site_tariff(several, tmp_path / "config")
+    assert (tariff.id, tariff.valid_from, [each.id for each in tariff.versions]) == (
+        "second", date(2026, 7, 1), ["first", "second"],
+    )  # fmt: skip
+    assert tariff.on(date(2026, 6, 30)).id == "first"
+    alone = load(path, GOOD.replace("tariff: demo_tou", "tariff: first"))
+    assert load_site_tariff(alone, tmp_path / "config").others == ()
+
+
+def test_tariffs_in_the_wrong_order_are_told_at_their_place(path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "config" / "tariffs"
+    folder.mkdir(parents=True)
+    shipped = (CONFIG / "tariffs" / "demo_tou.yaml").read_text(encoding="utf-8")
+    for name in ("first", "second"):
+        (folder / f"{name}.yaml").write_text(shipped.replace("id: demo_tou", f"id: {name}"), encoding="utf-8")
+    several = load(path, GOOD.replace("tariff: demo_tou", "tariff: [first, second]"))
+    with pytest.raises(SiteFileError, match=r"site\.tariff\[1\].*does not say from when it holds"):
+        load_site_tariff(several, tmp_path / "config")
+
+
+def test_an_empty_list_of_tariffs_is_refused(path: Path) -> None:
+    with pytest.raises(SiteFileError, match="tariff"):
+        load(path, GOOD.replace("tariff: demo_tou", "tariff: []"))

@@ -14,8 +14,11 @@ from typer.testing import CliRunner, Result
 from adapters.sqlite.store import SqliteStore
 from gateway.__main__ import app as hearth
 from gateway.app import DATABASE
+from gateway.model.preferences import Preferences
 from gateway.model.series import Point, Series, SeriesKind
 from gateway.runtime.series_archive import SeriesArchive
+from gateway.runtime.wish_documents import preferences_document
+from gateway.runtime.wishes import kept_preferences
 from gateway.tariff_folder import TariffFolder
 from gateway.whatif_command import CONFIG, whatif
 from tests.fakes import FakeClock
@@ -114,3 +117,19 @@ def test_a_dynamic_tariff_is_replayed_at_the_market_prices_that_were_kept(folder
         line = next(line for line in told.stdout.splitlines() if line.startswith("as asked"))
         bills.append(float(line.split()[2].replace(",", "")))
     assert bills[1] > 2 * bills[0], "a euro per kWh, not the tariff's typical price"
+
+
+def test_stored_wishes_out_of_bounds_are_bounded_as_the_gateway_does(tmp_path: Path) -> None:
+    """Wrong before: an earlier version's "away until 9999" was replayed as it stood, and no day had a next one."""
+
+    async def kept(document: dict[str, object]) -> Preferences:
+        store = SqliteStore.open(tmp_path / f"{len(document)}.db")
+        try:
+            await store.put("preferences", document)
+            return await kept_preferences(store, NOW)
+        finally:
+            await store.close()
+
+    away = preferences_document(Preferences()) | {"vacation_until": "9999-12-31T23:59:59+00:00"}
+    assert asyncio.run(kept(away)).vacation_until == NOW + timedelta(days=400)
+    assert asyncio.run(kept({"charging": 5})) == Preferences()

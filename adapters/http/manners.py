@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+import sys
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from pathlib import Path
 
 from gateway.model.errors import ServerRefused
 
@@ -14,15 +17,37 @@ RETRY_LATER = frozenset({408, 425, 429})
 LONGEST_WAIT_S = 3600.0
 
 
-def tls_context(name: str, ca_file: str) -> ssl.SSLContext:
-    """TLS from 1.2 on, the certificate checked against the system's authorities or `ca_file`; raises ServerRefused."""
+def tls_context(name: str, ca_file: str, *, shared: bool = False) -> ssl.SSLContext:
+    """TLS from 1.2 on, the certificate checked against the system's authorities or `ca_file`; raises ServerRefused.
+
+    `shared`: one context for all who trust the same file and never change it; the system's authorities take 1 MB each.
+    """
+    trusted = Path(ca_file or ssl.get_default_verify_paths().cafile or "")
     try:
-        context = ssl.create_default_context(cafile=ca_file or None)
+        return _shared(ca_file, trusted.stat().st_mtime_ns if trusted.is_file() else 0) if shared else _fresh(ca_file)
     except (OSError, ssl.SSLError):
         words = f"{ca_file} is not a readable PEM file"
         raise ServerRefused(name, words, "Mend ca_file in the site file") from None
+
+
+@lru_cache(maxsize=4)
+def _shared(ca_file: str, changed_ns: int) -> ssl.SSLContext:
+    """The context for a file as it was written at `changed_ns`."""
+    return _fresh(ca_file)
+
+
+def _fresh(ca_file: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def leave_out_command_line() -> None:
+    """To be called before httpx is imported: its own command line would bring rich and pygments, 4 MB, for nothing.
+
+    None in sys.modules makes an import fail (Python reference, 5.3.1), and httpx does well without that module.
+    """
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 
 def distrust_of(error: BaseException) -> str | None:

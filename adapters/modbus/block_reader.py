@@ -219,6 +219,9 @@ def decode_register(register: Register, block: Block, words: list[int]) -> Decod
     )  # fmt: skip
     if raw.value is None:
         return raw
+    if register.states:
+        meant = dict(register.states).get(round(raw.value))
+        return Decoded(meant, "" if meant is not None else f"the device says {raw.value:g}, which tells nothing of it")
     factor = 1.0
     if register.scale_address is not None:
         scale = scale_factor(words[register.scale_address - block.address])

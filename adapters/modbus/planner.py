@@ -53,6 +53,8 @@ class Register:
     high: float | None = None
     slow: bool = False
     scale_address: int | None = None
+    states: tuple[tuple[int, float], ...] = ()
+    """What raw numbers of a state mean; any other is missing."""
     optional: bool = False
     guard: Guard | None = None
 

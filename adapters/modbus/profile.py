@@ -116,6 +116,7 @@ def _to_register(register: RegisterWire, wire: ProfileWire) -> Register:
         scale=register.scale * register.sign, offset=register.offset * register.sign,
         word_order=register.word_order or wire.word_order, byte_order=register.byte_order or wire.byte_order,
         nan=tuple(nan), low=low, high=high, slow=register.group == "slow", optional=register.optional,
+        states=tuple(register.map.items()),
     )  # fmt: skip
 
 

@@ -69,6 +69,9 @@ class RegisterWire(ValueWire):
     scale: Scale = Field(default=1.0, description="Factor to the quantity's unit, e.g. 1000 for kWh.")
     offset: float = Field(default=0.0, description="Added after scaling, in the quantity's unit: raw * scale + offset.")
     nan: list[int] | None = Field(default=None, description="Raw values that mean missing, in place of the profile's.")
+    map: dict[int, float] = Field(
+        default={}, description="What raw numbers of a state mean, e.g. {1: 1, 240: 0}; any other means missing."
+    )
     sum: bool = Field(default=False, description="Added up with the quantity's other registers that say so.")
 
 

@@ -17,6 +17,8 @@ _DECIMAL = re.compile(r"[ \t\r\n]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]
 """What devices write for numbers, zero-padded or not. Python's own spellings (1_000, other scripts' digits, infinity)
 are none of theirs: a payload that holds one is garbled."""
 _NO_WORDS: Mapping[str, float] = {}
+SWITCHES = (Quantity.ON, Quantity.GRID_PRESENT, Quantity.DIMMED)
+"""Quantities that true and false, on and off may stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def _channels(node: list[Any], state: State) -> Found | None:
 
 
 def _value(node: Any, state: State) -> float | None:
-    return _number(node, state.words or _NO_WORDS, switch=state.quantity in (Quantity.ON, Quantity.GRID_PRESENT))
+    return _number(node, state.words or _NO_WORDS, switch=state.quantity in SWITCHES)
 
 
 def _bounded(found: Found, state: State) -> Found:

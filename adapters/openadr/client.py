@@ -1,4 +1,4 @@
-"""The VEN's side of one VTN (OpenADR 3.1.0): enrol, list programs and events completely, deliver reports.
+"""The VEN's side of one VTN (OpenADR 3.1.0 and 3.0.1): list programs and events completely, enrol, deliver reports.
 
 A listing is complete or an error: the caller takes absence for cancellation. An event that became unreadable is not
 absent: its last readable version stands in for it.
@@ -6,188 +6,178 @@ absent: its last readable version stands in for it.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
-from adapters.openadr.bodies import report_body, ven_body
+from adapters.openadr.account import Account
+from adapters.openadr.enrolment import Enrolment
+from adapters.openadr.listing import Listings
+from adapters.openadr.push import Push
+from adapters.openadr.reports import send
 from adapters.openadr.settings import OpenAdrSettings
-from adapters.openadr.token import Token
-from adapters.openadr.web import Answer, Web
-from adapters.openadr.wire import identities, parse_events, parse_programs
-from gateway.model.dr import DrEvent, DrProgram, DrReport
-from gateway.model.errors import ServerAnswerWrong, ServerRefused
+from adapters.openadr.versions import Versions
+from adapters.openadr.wire import Parsed, T, merged, parse_events, parse_programs
+from gateway.model.dr import DrEvent, DrProgram, DrReport, DrResource, ServerFacts
 from gateway.ports import Clock
 
 log = logging.getLogger(__name__)
 
-PAGE = 50
-"""The greatest `limit` the specification allows."""
-MAX_PAGES = 100
-NOT_OFFERED = frozenset({403, 404, 405, 501})
-"""Answers of a server that keeps no VEN objects for us: we go on without."""
+MOST_NOTED = 1000
 
 
 class Vtn:
-    """One VTN as a DrServer; all requests carry a bearer token when there are credentials."""
+    """One VTN as a DrServer, DrEnrolling, DrWakeUp and DrFacts."""
 
     def __init__(self, name: str, settings: OpenAdrSettings, clock: Clock) -> None:
         self.name = name
         self._settings = settings
-        self._web = Web(name, settings, clock)
-        self._token = Token(name, settings, clock, self._web)
-        self._enrolling = asyncio.Lock()
-        self._keeps_no_vens = False
-        self._ven_id = ""
-        self._granted: tuple[str, ...] = ()
+        self._account = Account(name, settings, clock)
+        self._listings = Listings(self._account)
+        self._versions = Versions(self._account)
+        self._enrolment = Enrolment(self._account, self._listings, self._versions)
+        self._push = Push(self._account, self._listings, self._versions, self._enrolment)
         self._last_good: dict[str, DrEvent] = {}
-        self._program_names: dict[str, str] = {}
-        self._bad: frozenset[tuple[str, str]] = frozenset()
-        self.skipped = 0
-        """How many objects of the last listings could not be read."""
+        self._programs: dict[str, DrProgram] = {}
+        self._fresh = False
+        """Whether our standing was read just now."""
+        self._noted: frozenset[tuple[str, str]] = frozenset()
+        self._unreadable: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._count: int | None = None
+        self._looked_at: datetime | None = None
+
+    @property
+    def poll_s(self) -> float:
+        """How often to look when nobody says "look now", home seconds."""
+        return self._settings.poll_s
+
+    @property
+    def facts(self) -> ServerFacts:
+        """What is known of the server and our standing there, as of the last look."""
+        return ServerFacts(
+            version=self._versions.found,
+            ven=self._enrolment.ven_id,
+            groups=self._enrolment.groups,
+            resources=tuple(self._enrolment.resources),
+            clock_skew_s=self._account.web.clock_skew_s,
+            events=self._count,
+            looked_at=self._looked_at,
+            unreadable=tuple(
+                f"{what} {name or '?'}: {why}" for what, bad in self._unreadable.items() for name, why in bad
+            ),
+            push=self._push.state,
+            pushes=self._push.hints,
+        )
 
     @property
     def clock_skew_s(self) -> float | None:
         """The server's clock minus ours, s, resolution 1 s; None before the first answer."""
-        return self._web.clock_skew_s
+        return self._account.web.clock_skew_s
 
     @property
     def ven_id(self) -> str:
         """Our id at the VTN; empty before enrolment, or where it keeps none."""
-        return self._ven_id
+        return self._enrolment.ven_id
+
+    @property
+    def skipped(self) -> int:
+        """How many objects of the last listings could not be read."""
+        return sum(len(bad) for bad in self._unreadable.values())
 
     async def programs(self) -> list[DrProgram]:
         """The programs we follow; raises ServerError."""
-        parsed = parse_programs(await self._listing("/programs"), self.name)
-        self._note_bad("program", parsed.bad)
-        followed = [program for program in parsed.good if self._follows(program.id, program.name)]
-        self._program_names = {program.id: program.name for program in followed}
+        await self._enrolment.refresh()
+        self._fresh = True
+        listed = await self._listed("/programs", [{}])
+        parsed = self._noting("program", parse_programs(listed, self.name))
+        kept = {name: self._programs[name] for name, _ in parsed.bad if name in self._programs}
+        self._programs = {**{program.id: program for program in parsed.good}, **kept}
+        followed = [program for program in self._programs.values() if self._follows(program.id)]
+        self._push.follow(tuple(program.id for program in followed))
         return followed
 
     async def events(self) -> list[DrEvent]:
         """The complete listing of the events meant for us; raises ServerError, never a partial list."""
-        await self.enrol()
-        found = {name: item for item in await self._listing("/events") if (name := identities([item])[0])}
-        for target in self._granted:
-            more = await self._listing("/events", {"targets": target})
-            found |= {name: item for item in more if (name := identities([item])[0])}
-        parsed = parse_events(list(found.values()), self.name)
-        self._note_bad("event", parsed.bad)
-        readable = {event.id: event for event in parsed.good}
+        if not self._fresh:
+            await self._enrolment.refresh()
+        self._fresh = False
+        listed = await self._listed("/events", self._asked_by_program())
+        parsed = self._noting("event", parse_events(listed, self.name))
         kept = {name: self._last_good[name] for name, _ in parsed.bad if name in self._last_good}
-        self._last_good = {**readable, **kept}
-        return [event for event in self._last_good.values() if self._is_ours(event)]
+        self._last_good = {**{event.id: event for event in parsed.good}, **kept}
+        ours = [self._at_devices(event) for event in self._last_good.values() if self._is_ours(event)]
+        self._count, self._looked_at = len(ours), self._account.clock.now()
+        return ours
 
     async def send(self, report: DrReport) -> None:
         """Deliver one report; one that the server has already (409) is replaced. Raises ServerError."""
-        body = report_body(report, self._settings.ven_name)
-        answer = await self._request("POST", "/reports", json=body)
-        if answer.status == 409:
-            there = await self._report_id(report.event, body["reportName"])
-            answer = await self._request("PUT", f"/reports/{quote(there, safe='')}", json=body)
-        self._web.check(answer, "the report")
+        await send(self._account, self._listings, await self._versions.dialect(), report)
 
     async def enrol(self) -> None:
-        """Find or make our VEN object, once; a server that keeps none for us is fine. Raises ServerError.
+        """Find or make our VEN object; a server that keeps none for us is fine. Raises ServerError."""
+        await self._enrolment.refresh()
 
-        The grants (targets) are the utility's to change, so they are read again at every call.
+    async def enrol_resources(self, resources: Sequence[DrResource]) -> None:
+        """Make the server's list hold these, by name; what others made there stays. Raises ServerError.
+
+        What could not be done is tried again every 5 minutes, at a look.
         """
-        if not self._token.wanted or self._keeps_no_vens:
-            return
-        async with self._enrolling:
-            ven = await self._own_ven()
-            if ven is None and not self._keeps_no_vens:
-                ven = await self._new_ven()
-            if ven is not None:
-                self._ven_id = str(ven.get("id") or "")
-                targets = ven.get("targets")
-                self._granted = tuple(x for x in targets if isinstance(x, str)) if isinstance(targets, list) else ()
+        await self._enrolment.want(resources)
+
+    async def wait(self) -> None:
+        """Return when the server hinted at a change (webhook, MQTT); only ever a hint, and at most one per second."""
+        await self._push.wait()
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._web.close()
+        """Take the subscriptions back and close the connections."""
+        await self._push.close()
+        await self._account.close()
 
-    async def _own_ven(self) -> dict[str, Any] | None:
-        answer = await self._request("GET", "/vens", params={"venName": self._settings.ven_name, "limit": PAGE})
-        if answer.status in NOT_OFFERED:
-            self._none_kept(answer)
-            return None
-        vens = self._web.check(answer, "the list of VENs")
-        found = vens if isinstance(vens, list) else []
-        return next((x for x in found if isinstance(x, dict) and x.get("venName") == self._settings.ven_name), None)
+    async def _listed(self, path: str, queries: Sequence[Mapping[str, str]]) -> list[object]:
+        """Each object of all these listings once; in 3.1.0 what is for a group is listed to who names the group.
 
-    async def _new_ven(self) -> dict[str, Any] | None:
-        answer = await self._request("POST", "/vens", json=ven_body(self._settings.ven_name))
-        if answer.status == 409:
-            return await self._own_ven()
-        if answer.status in NOT_OFFERED:
-            self._none_kept(answer)
-            return None
-        made = self._web.check(answer, "the enrolment")
-        return made if isinstance(made, dict) else None
-
-    def _none_kept(self, answer: Answer) -> None:
-        self._keeps_no_vens = True
-        log.info("%s: the server keeps no VEN object for us (%d); going on without", self.name, answer.status)
-
-    async def _report_id(self, event: str, report_name: str) -> str:
-        listed = await self._listing("/reports", {"eventID": event, "clientName": self._settings.ven_name})
-        for item in listed:
-            if isinstance(item, dict) and item.get("reportName") == report_name and item.get("eventID") == event:
-                return str(item.get("id"))
-        raise ServerRefused(self.name, "the report is refused as a duplicate, but no such report can be found")
-
-    async def _listing(self, path: str, query: Mapping[str, str] | None = None) -> list[object]:
-        """All pages of a listing, each object once; raises ServerError for any page that fails.
-
-        The end is a short page, or one that brings nothing new (a server that does not know `skip`).
+        A server shows of an object's targets only those asked for (Definition, Object Privacy): they are put together.
         """
-        objects: list[object] = []
-        seen: set[str] = set()
-        for page in range(MAX_PAGES):
-            params = {**(query or {}), "skip": str(page * PAGE), "limit": str(PAGE)}
-            found = self._web.check(await self._request("GET", path, params=params), f"GET {path}")
-            if not isinstance(found, list):
-                raise ServerAnswerWrong(self.name, f"GET {path} did not give a list")
-            names = identities(found)
-            fresh = [item for item, name in zip(found, names, strict=True) if not name or name not in seen]
-            objects += fresh
-            if len(found) < PAGE or not set(names) - seen:
-                return objects
-            seen |= set(names)
-        raise ServerAnswerWrong(self.name, f"GET {path} has no end: more than {MAX_PAGES} pages")
+        groups = self._enrolment.groups
+        asked = groups if groups and (await self._versions.dialect()).asks_by_target else ()
+        found: list[object] = []
+        for query in queries:
+            for more in ({}, *({"targets": group} for group in asked)):
+                found += await self._listings.complete(path, {**query, **more})
+        self._versions.saw(found)
+        return merged(found)
 
-    async def _request(self, method: str, path: str, **request: Any) -> Answer:
-        """One request; a refused token (401, or 403 as some servers say) is renewed once."""
-        url = self._settings.base + path
-        header = await self._token.header()
-        answer = await self._web.exchange(method, url, headers=header, **request)
-        if answer.status in (401, 403) and self._token.reject(header):
-            answer = await self._web.exchange(method, url, headers=await self._token.header(), **request)
-        return answer
+    def _asked_by_program(self) -> list[dict[str, str]]:
+        """One listing for each program followed, or one of everything: some servers hold events for a whole country."""
+        wanted = self._settings.programs and [name for name in self._programs if self._follows(name)]
+        return [{"programID": name} for name in wanted] if wanted else [{}]
 
-    def _follows(self, program: str, name: str) -> bool:
-        wanted = self._settings.programs
-        return not wanted or program in wanted or name in wanted
+    def _follows(self, program: str) -> bool:
+        wanted, known = self._settings.programs, self._programs.get(program)
+        return not wanted or program in wanted or (known is not None and known.name in wanted)
 
     def _is_ours(self, event: DrEvent) -> bool:
         """The server's filters are not relied on: some ignore programID, some show events targeted at others.
 
         Interpretation: without a VEN object we cannot know our grants, and trust the server's choice of targets.
         """
-        if not self._follows(event.program, self._program_names.get(event.program, "")):
+        if not self._follows(event.program):
             return False
-        if not event.targets or not self._ven_id:
+        if not event.targets or not (self._enrolment.ven_id or self._settings.targets):
             return True
-        ours = {*self._granted, self._ven_id, self._settings.ven_name}
-        return not ours.isdisjoint(event.targets)
+        return not self._enrolment.names.isdisjoint(event.targets)
 
-    def _note_bad(self, what: str, bad: tuple[tuple[str, str], ...]) -> None:
+    def _at_devices(self, event: DrEvent) -> DrEvent:
+        """An event for a group that only some of our devices are in names those devices, too."""
+        devices = self._enrolment.devices_of(event.targets) if event.targets else ()
+        return replace(event, targets=tuple(dict.fromkeys((*event.targets, *devices)))) if devices else event
+
+    def _noting(self, what: str, parsed: Parsed[T]) -> Parsed[T]:
         """Warn about each unreadable object once, not at every look."""
-        self.skipped = len(bad)
-        for entry in bad:
-            if entry not in self._bad:
+        self._unreadable[what] = parsed.bad
+        for entry in parsed.bad:
+            if entry not in self._noted:
                 log.warning("%s: %s %r cannot be read and is left out: %s", self.name, what, entry[0] or "?", entry[1])
-        self._bad = self._bad | frozenset(bad) if len(self._bad) < 1000 else frozenset(bad)
+        self._noted = frozenset(parsed.bad) | (self._noted if len(self._noted) < MOST_NOTED else frozenset())
+        return parsed

@@ -44,7 +44,10 @@ def parse_duration(text: str, *, absolute: bool = False) -> Duration:
         float(part.replace(",", ".")) if part else 0.0 for part in match.groups()[1:]
     )
     whole_months = years * 12 + months
-    if years >= INFINITE_YEARS:
+    if (
+        whole_months / 12 + (weeks * 7 + days) / 365 + (hours * 3600 + minutes * 60 + seconds) / 31_536_000
+        >= INFINITE_YEARS
+    ):
         return Duration(infinite=True)
     if whole_months != int(whole_months):
         raise ValueError(f"{text!r} has a fraction of a month")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from adapters.http.manners import RETRY_LATER, distrust_of, retry_after_s, tls_context
+from adapters.http.manners import RETRY_LATER, distrust_of, leave_out_command_line, retry_after_s, tls_context
 from adapters.openadr.settings import OpenAdrSettings
 from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
 from gateway.ports import Clock
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES = 4_000_000
 REQUEST_TIMEOUT_S = 10.0
+HEADERS = {"User-Agent": "hearth", "Accept": "application/json"}
+"""Nothing of this home or machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,13 @@ class Web:
     """An HTTP client for one VTN: verified TLS, no redirects, every answer bounded in size and time."""
 
     def __init__(self, name: str, settings: OpenAdrSettings, clock: Clock) -> None:
+        leave_out_command_line()
         self._name = name
         self._settings = settings
         self._clock = clock
         self._client: httpx.AsyncClient | None = None
         self.clock_skew_s: float | None = None
-        """The server's clock minus ours, s, from its Date header (1 s resolution); None before the first answer."""
+        """The server's clock minus ours, s, from its Date header, good to half a second; None before the first answer."""
 
     async def exchange(self, method: str, url: str, **request: Any) -> Answer:
         """One request; raises ServerUnreachable, ServerRefused (TLS) or ServerAnswerWrong (size, not JSON)."""
@@ -53,7 +56,7 @@ class Web:
                     return self._answer(response, raw)
         except (TimeoutError, httpx.TimeoutException):
             raise ServerUnreachable(self._name, f"no answer from {url} within {REQUEST_TIMEOUT_S:g} s") from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError) as error:  # an alert of TLS 1.3 comes late, past the library
             raise self._failure(url, error) from None
         except httpx.InvalidURL:
             raise ServerRefused(self._name, f"{url} is not a web address", "Mend the url in the site file") from None
@@ -81,17 +84,11 @@ class Web:
         if self._client is None:
             import httpx
 
+            tls = tls_of(self._name, self._settings)
             self._client = httpx.AsyncClient(
-                timeout=REQUEST_TIMEOUT_S, verify=self._tls(), follow_redirects=False, trust_env=False
+                headers=HEADERS, timeout=REQUEST_TIMEOUT_S, verify=tls, follow_redirects=False, trust_env=False
             )
         return self._client
-
-    def _tls(self) -> ssl.SSLContext:
-        context = tls_context(self._name, self._settings.ca_file)
-        if not self._settings.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
     async def _read(self, response: httpx.Response) -> bytes:
         chunks, size = [], 0
@@ -106,26 +103,71 @@ class Web:
         self._note_date(response.headers)
         body: Any = None
         try:
-            body = json.loads(raw) if raw.strip() else None
+            body = json.loads(raw, parse_constant=_not_a_number) if raw.strip() else None
         except (ValueError, RecursionError):
             if response.status_code < 300:
                 raise ServerAnswerWrong(self._name, f"the answer from {response.url.path} is not JSON") from None
         return Answer(response.status_code, body, retry_after_s(response.headers))
 
     def _note_date(self, headers: Mapping[str, str]) -> None:
+        """Compare the clocks; the sped up clock of a simulated home goes with nobody's."""
         try:
             theirs = parsedate_to_datetime(headers["date"])
         except (KeyError, ValueError, TypeError):
             return
-        if theirs.tzinfo is not None:
-            self.clock_skew_s = (theirs - self._clock.now()).total_seconds()
+        if theirs.tzinfo is not None and self._clock.speed == 1:
+            # The header leaves out the fraction: half a second is what it means on average.
+            self.clock_skew_s = (theirs - self._clock.now()).total_seconds() + 0.5
 
     def _failure(self, url: str, error: Exception) -> ServerUnreachable | ServerRefused:
         distrust = distrust_of(error)
         if distrust is not None:
             words = f"its certificate cannot be trusted ({distrust})"
             return ServerRefused(self._name, words, "Set ca_file for a private authority, or ask the utility")
-        return ServerUnreachable(self._name, f"{url} cannot be reached ({type(error).__name__})")
+        if wants_certificate(error):
+            words = "it does not let us in without a client certificate that it knows"
+            return ServerRefused(self._name, words, "Set cert_file and key_file to the ones from the utility")
+        words, remedy = f"{url} cannot be reached ({type(error).__name__})", ""
+        if type(error).__name__ in ("ReadError", "RemoteProtocolError") and not self._settings.cert_file:
+            words = f"{url} ended the connection without an answer"
+            remedy = "If the utility gave you a client certificate, set cert_file and key_file"
+        return ServerUnreachable(self._name, words, remedy)
+
+
+def tls_of(name: str, settings: OpenAdrSettings) -> ssl.SSLContext:
+    """How we meet a VTN: its certificate checked, ours at hand; raises ServerRefused for files that cannot be read."""
+    context = tls_context(name, settings.ca_file)
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    show_certificate(context, name, settings.cert_file, settings.key_file)
+    return context
+
+
+def show_certificate(context: ssl.SSLContext, name: str, cert_file: str, key_file: str) -> None:
+    """Have a client certificate at hand for mutual TLS, where one is set; raises ServerRefused."""
+    if not cert_file:
+        return
+    try:
+        context.load_cert_chain(cert_file, key_file, password="")
+    except (OSError, ssl.SSLError, ValueError):
+        words = f"{cert_file} and {key_file} are not a readable certificate with its key"
+        raise ServerRefused(name, words, "Mend cert_file and key_file in the site file") from None
+
+
+def wants_certificate(error: BaseException) -> bool:
+    """Whether a server ended the handshake over our certificate: alerts 42 to 48, 116 (RFC 8446, 6.2)."""
+    cause: BaseException | None = error
+    while cause is not None:
+        reason = getattr(cause, "reason", None) or ""
+        if isinstance(cause, ssl.SSLError) and "ALERT" in reason and ("CERT" in reason or "UNKNOWN_CA" in reason):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _not_a_number(text: str) -> None:
+    """NaN and Infinity are no JSON: they count as absent."""
 
 
 def _detail(body: Any) -> str:

@@ -1,4 +1,4 @@
-"""OpenADR 3.1 JSON to our nouns: lenient in reading, one malformed object never hides the others.
+"""OpenADR 3 JSON to our nouns: lenient in reading, one malformed object never hides the others.
 
 Unknown fields, payload types and enum strings are kept or passed over; explicit nulls count as absent. What could be
 acted on wrongly (no id, no program, a time or duration that cannot be read) makes the one event malformed.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from adapters.openadr.iso import is_now, parse_duration, parse_time
+from adapters.openadr.v301 import lift_event, lift_program
 from gateway.model.dr import (
     DrEvent,
     DrInterval,
@@ -24,6 +26,10 @@ from gateway.model.dr import (
 )
 
 T = TypeVar("T")
+DEEPEST = 20
+"""Levels of nesting of one object; a point in a payload of an event stands at level 7."""
+LONGEST_ID = 256
+REPORT_INTERVALS = ("INTERVALS", "SUB_INTERVALS", "OPEN_INTERVALS")
 METADATA = ("createdDateTime", "modificationDateTime", "objectType")
 
 
@@ -47,7 +53,7 @@ def parse_programs(objects: Sequence[object], server: str) -> Parsed[DrProgram]:
 
 def parse_event(found: object, server: str) -> DrEvent:
     """One event; raises ValueError when it cannot be used."""
-    event = _object(found, "event")
+    event = lift_event(_object(found, "event"))
     intervals = [_interval(item, index) for index, item in enumerate(_list(event.get("intervals")))]
     return DrEvent(
         id=_id(event, "id"),
@@ -69,7 +75,7 @@ def parse_event(found: object, server: str) -> DrEvent:
 
 def parse_program(found: object, server: str) -> DrProgram:
     """One program; raises ValueError when it has no id."""
-    program = _object(found, "program")
+    program = lift_program(_object(found, "program"))
     return DrProgram(
         id=_id(program, "id"),
         server=server,
@@ -91,15 +97,48 @@ def identities(objects: Sequence[object]) -> list[str]:
     return [str(item.get("id") or "") if isinstance(item, dict) else "" for item in objects]
 
 
+def merged(objects: Sequence[object]) -> list[object]:
+    """Each object that has an id once, the last listed of its kind, with the targets of all; in order of first sight."""
+    found: dict[str, Any] = {}
+    for item, name in zip(objects, identities(objects), strict=True):
+        if name:
+            found[name] = _with_targets(item, found.get(name))
+    return list(found.values())
+
+
+def _with_targets(item: Any, earlier: Any) -> Any:
+    """An object with the targets of its earlier listing, too; where both show some."""
+    before, now = _list((earlier or {}).get("targets")), _list(item.get("targets"))
+    if not before or now == before:
+        return item
+    both = [*before, *(target for target in now if target not in before)]
+    return {**item, "targets": sorted(both, key=str)}
+
+
 def _each(objects: Sequence[object], parse: Callable[[object], T]) -> Parsed[T]:
     good: list[T] = []
     bad: list[tuple[str, str]] = []
     for found, name in zip(objects, identities(objects), strict=True):
         try:
+            _bounded(found)
             good.append(parse(found))
         except (ValueError, TypeError, OverflowError) as error:
             bad.append((name, str(error)))
     return Parsed(tuple(good), tuple(bad))
+
+
+def _bounded(found: object) -> None:
+    """Refuse what would hurt further inside: deep nesting, and texts that are no Unicode. Raises ValueError."""
+    level: list[object] = [found]
+    for _ in range(DEEPEST):
+        if not level:
+            return
+        for text in level:
+            if isinstance(text, str) and not text.isascii():
+                text.encode()
+        inner = [list(item.values()) if isinstance(item, dict) else item for item in level]
+        level = [each for items in inner if isinstance(items, list) for each in items]
+    raise ValueError(f"it is nested deeper than {DEEPEST} levels")
 
 
 def _interval(found: object, index: int) -> DrInterval:
@@ -123,6 +162,8 @@ def _payload(found: object) -> Payload | None:
 
 def _scalar(value: object) -> float | str | bool:
     """Points and other structures are kept as their JSON text: recorded, not acted on."""
+    if isinstance(value, int | float) and not math.isfinite(value):
+        raise ValueError("a value is beyond all numbers")
     return value if isinstance(value, bool | int | float | str) else json.dumps(value, sort_keys=True)
 
 
@@ -167,6 +208,7 @@ def _report(item: dict[str, Any]) -> ReportDescriptor:
         frequency=_whole(item.get("frequency"), -1),
         repeat=_whole(item.get("repeat"), 1),
         targets=_texts(item.get("targets")),
+        report_intervals=stated if (stated := item.get("reportIntervals")) in REPORT_INTERVALS else "INTERVALS",
     )
 
 
@@ -197,6 +239,8 @@ def _id(found: dict[str, Any], key: str) -> str:
     value = found.get(key)
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise ValueError(f"{key} is missing")
+    if len(str(value)) > LONGEST_ID:
+        raise ValueError(f"{key} is longer than {LONGEST_ID} characters")
     return str(value)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.pki.authority import LocalAuthority
+from adapters.pki.signing import sign
 from gateway.model.errors import StoreError, WishRefused
 
 
@@ -35,6 +36,9 @@ class AskedAt:
 def answer(question: dict[str, Any]) -> dict[str, Any]:
     """What the authority says; `refused` and `failed` tell why it did not."""
     try:
+        if question["do"] == "sign":
+            key, signatures = sign(Path(question["folder"]), [bytes.fromhex(text) for text in question["messages"]])
+            return {"key": key, "signatures": signatures}
         clock = AskedAt(datetime.fromisoformat(question["now"]))
         authority = LocalAuthority.open(Path(question["folder"]), clock, question["names"])
         if question["do"] == "issue":

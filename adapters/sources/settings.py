@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints,
 from adapters.http.manners import is_local
 from gateway.model.series import SeriesKind
 
-OptionText = Annotated[str, StringConstraints(pattern=r"^[\w.@:/+\-]{1,100}$")]
-"""What may stand in an address or a header without meaning anything there."""
+OptionText = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.@:/+\-]+$")]
+"""What may stand in an address or a header without meaning anything there.
+
+The length stands outside the pattern: every letter of Unicode a hundred times over is an automaton of 9 MB."""
 _TOKEN = re.compile(r"[\x21-\x7e]{0,4096}")
 
 

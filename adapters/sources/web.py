@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from adapters.http.manners import RETRY_LATER, distrust_of, retry_after_s, tls_context
+from adapters.http.manners import RETRY_LATER, distrust_of, leave_out_command_line, retry_after_s, tls_context
 from gateway.model.errors import ServerAnswerWrong, ServerError, ServerRefused, ServerUnreachable
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Web:
     """A client for one service: verified TLS, redirects on its own host only, every answer bounded in size and time."""
 
     def __init__(self, name: str, *, ca_file: str = "", secret: str = "") -> None:
+        leave_out_command_line()
         self._name, self._ca_file = name, ca_file
         self._secrets = {secret, quote(secret, safe="")} - {""}
         self._client: httpx.AsyncClient | None = None
@@ -156,7 +157,7 @@ class Web:
                 noisy.setLevel(max(noisy.level, logging.WARNING))
             self._client = httpx.AsyncClient(
                 timeout=TIMEOUT_S,
-                verify=tls_context(self._name, self._ca_file),
+                verify=tls_context(self._name, self._ca_file, shared=True),
                 follow_redirects=False,
                 trust_env=False,
             )

@@ -69,6 +69,11 @@ class SqliteStore:
         """
         return cls(Worker(path, connect))
 
+    @property
+    def folder(self) -> Path:
+        """Where the database lies, and beside it the home's keys."""
+        return self._worker.path.parent
+
     @classmethod
     def open_beside(cls, path: Path) -> SqliteStore:
         """Open to read, also while another process has the database: then a consistent copy, gone at `close`."""

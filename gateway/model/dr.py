@@ -1,6 +1,6 @@
 """Demand response: programs, events, the timeline they make, and the report rows that answer them.
 
-Nothing here knows a wire format: adapters translate OpenADR 3.1 (later 3.0.1 and 2.0b) into these nouns.
+Nothing here knows a wire format: adapters translate OpenADR 3.1.0, 3.0.1 and 2.0b into these nouns.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ class ReportDescriptor:
     frequency: int = -1
     repeat: int = 1
     targets: tuple[str, ...] = ()
+    report_intervals: str = "INTERVALS"
+    """Which rows: INTERVALS (the event's), SUB_INTERVALS (parts of them, under their ids), OPEN_INTERVALS (our own)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,32 @@ class DrEvent:
         return f"{self.server}:{self.program}"
 
 
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What is known of a utility's server and of our standing there, as of the last look; for pages and probes."""
+
+    version: str = ""
+    """The protocol's version as stated or found; empty while unknown."""
+    ven: str = ""
+    """Our id there; empty before enrolment, or where it keeps none."""
+    groups: tuple[str, ...] = ()
+    """Groups (targets) the utility put the home or its devices in."""
+    resources: tuple[str, ...] = ()
+    """Our devices on the server's list, by name."""
+    clock_skew_s: float | None = None
+    """The server's clock minus ours, s, resolution 1 s; None before the first answer."""
+    events: int | None = None
+    """How many events are meant for us; None before the first complete listing."""
+    looked_at: datetime | None = None
+    """When that listing was complete, aware UTC."""
+    unreadable: tuple[str, ...] = ()
+    """Each object of the last listings that could not be read, with the reason, in words."""
+    push: str = ""
+    """How the server tells us to look at once, or why it does not, in words; empty while unknown."""
+    pushes: int = 0
+    """How many such hints came since the start."""
+
+
 class OptState(StrEnum):
     """Where the home stands on an event."""
 
@@ -164,6 +192,10 @@ class EventRecord:
     """The randomised shift drawn for each interval, s; drawn once, kept over restarts."""
     opt: OptState = OptState.UNDECIDED
     opt_reason: str = ""
+    chosen: bool = False
+    """Whether the owner decided this event, so that no change of policy or agreement does."""
+    answered: str = ""
+    """What the server was told of it last, where it wants to be told (OpenADR 2.0b)."""
     cancelled_at: datetime | None = None
     overridden_at: datetime | None = None
     overridden_devices: tuple[str, ...] = ()
@@ -179,6 +211,12 @@ class EventRecord:
     home_delivered_low_wh: float | None = None
     """Lower end of the 80 % interval of `home_delivered_wh`."""
     home_delivered_high_wh: float | None = None
+    baseline_method: str = ""
+    """How the whole home's baseline was made (core/demand_response/baseline/methods.py)."""
+    baseline_error_percent: float | None = None
+    """Root mean square error of that method on this home's days without an event, percent of their mean energy."""
+    baseline_placebos: int = 0
+    """On how many such days it was tried."""
     earned_micro: int | None = None
 
     @property

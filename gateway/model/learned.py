@@ -91,6 +91,10 @@ class DrawPattern:
         """The mean draw in the hour of a local time, W of heat."""
         return (self.weekend_w if local.weekday() >= 5 else self.workday_w)[local.hour]
 
+    def high_at(self, local: datetime) -> float:
+        """The 90 % quantile of the hour of a local time, W of heat."""
+        return (self.weekend_high_w if local.weekday() >= 5 else self.workday_high_w)[local.hour]
+
 
 @dataclass(frozen=True, slots=True)
 class Learned:

@@ -82,6 +82,10 @@ class Block:
     alternative: str = ""
     alternative_cost_micro: int | None = None
     alternative_co2_g: float | None = None
+    priced_at: datetime | None = None
+    """When the plan was made to which `alternative_cost_micro` belongs: it may be an earlier one."""
+    cools: bool = False
+    """Of a heat pump: it cools, or would, were it to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ class Plan:
     solve_ms: float
     relaxed: tuple[str, ...] = ()
     cooling: tuple[str, ...] = ()
-    """Heat pumps that cool in this plan, by device id; the others heat."""
+    """Heat pumps that cool as this plan begins, by device id; the others heat. Later on the blocks tell."""
 
     def quiet_w(self, now: datetime) -> float | None:
         """Import up to which nothing is a new peak at `now`, W; None when the plan does not tell."""

@@ -11,6 +11,11 @@ BASELINE = (
     "thermostats at the same least comfort, and the battery in its own self-consumption; everything else as it ran."
 )
 """What is compared with, in one sentence."""
+WEAR = (
+    "The sum is the bill's money. What the battery's discharge wears off, by the price per kWh that the site file states "
+    "for it, is shown beside it and not taken off."
+)
+"""How wear stands to the savings."""
 SETTLED = (
     "What the home has more or less in its battery, tank, rooms and cars than the baseline at midnight counts at the "
     "mean price of the following day."
@@ -50,6 +55,15 @@ class SavingsDay:
     notes: tuple[str, ...] = ()
     stored: StoredMore = StoredMore()
     """At the end of the day."""
+    wear_micro: int | None = None
+    """What the batteries' discharge wore off, by the price the site file states; None where it was not counted."""
+    baseline_wear_micro: int | None = None
+    """The same of the batteries in their own self-consumption."""
+
+    @property
+    def more_wear_micro(self) -> int:
+        """What the batteries wore off more than in the baseline: not part of what was saved, and to be held against it."""
+        return (self.wear_micro or 0) - (self.baseline_wear_micro or 0)
 
     @property
     def saved_micro(self) -> int:
@@ -92,6 +106,16 @@ class Savings:
     def uncertain_micro(self) -> int:
         """One standard deviation of the sum: an assumption that is wrong is wrong on every day, so they add up."""
         return sum(day.uncertain_micro for day in self.counted)
+
+    @property
+    def more_wear_micro(self) -> int:
+        """What the batteries wore off more than in the baseline; negative where Hearth spared them."""
+        return sum(day.more_wear_micro for day in self.counted)
+
+    @property
+    def wear_micro(self) -> int:
+        """What the batteries wore off in all, on the days on which it was counted."""
+        return sum(day.wear_micro or 0 for day in self.counted)
 
     @property
     def lost(self) -> int:

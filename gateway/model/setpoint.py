@@ -80,6 +80,8 @@ class LimitKind(StrEnum):
     """No charging from the grid, discharge to load allowed (value 1); export allowed too (value 2)."""
     BATTERY_SETPOINT = "battery_setpoint_w"
     """The battery runs at `value` W, charging positive."""
+    BATTERY_SOC = "battery_soc_percent"
+    """The battery goes to `value` percent and stays there."""
     PV_PERCENT = "pv_percent"
 
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from gateway.model.envelope import EnvelopeSpec
+
 
 class Role(StrEnum):
     """What a device is to the home."""
@@ -22,6 +24,8 @@ class Role(StrEnum):
     HEAT_PUMP = "heat_pump"
     POOL_PUMP = "pool_pump"
     APPLIANCE = "appliance"
+    GRID_LIMIT = "grid_limit"
+    """A contact or a bridge that tells what the grid operator allows."""
 
 
 class Tier(StrEnum):
@@ -118,6 +122,8 @@ class HeatPumpSpec:
     """One that stopped rests at least so long, s."""
     cooling_eer: float | None = None
     """Heat taken out of the room over power in; None: it cannot cool."""
+    changes_over: bool = True
+    """Whether what can cool goes over between heating and cooling by itself; else the owner switches it by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +160,7 @@ class Sharing(StrEnum):
     """The higher priority first, then the nearer departure; equals alike."""
 
 
-Spec = BatterySpec | ChargerSpec | WaterHeaterSpec | HeatPumpSpec | PoolPumpSpec | ApplianceSpec | None
+Spec = BatterySpec | ChargerSpec | WaterHeaterSpec | HeatPumpSpec | PoolPumpSpec | ApplianceSpec | EnvelopeSpec | None
 
 
 @dataclass(frozen=True, slots=True)

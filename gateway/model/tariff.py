@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -152,11 +152,36 @@ class Tariff:
     tiers: Tiers | None = None
     demand: tuple[DemandCharge, ...] = ()
     contracted: tuple[Contracted, ...] = ()
+    valid_from: date | None = None
+    """The first local day on which it holds; None: ever since."""
+    others: tuple[Tariff, ...] = ()
+    """The home's other tariffs, which hold on other days; none of them has others itself."""
+
+    @property
+    def versions(self) -> tuple[Tariff, ...]:
+        """All tariffs of the home, each alone, in the order in which they begin."""
+        alone = (*self.others, replace(self, others=()) if self.others else self)
+        return tuple(sorted(alone, key=lambda each: each.valid_from or date.min))
+
+    def on(self, day: date) -> Tariff:
+        """The tariff in force on a local day, alone; before the first begins that one holds."""
+        if not self.others:
+            return self
+        versions = self.versions
+        begun = [each for each in versions if each.valid_from is None or each.valid_from <= day]
+        return begun[-1] if begun else versions[0]
+
+    def at(self, when: datetime) -> Tariff:
+        """The same tariffs with the one in force at an instant on the face: its own fields are those of that time."""
+        if not self.others:
+            return self
+        held = self.on(when.astimezone(self.timezone).date())
+        return replace(held, others=tuple(each for each in self.versions if each != held))
 
     @property
     def needs_spot(self) -> bool:
-        """Whether some price follows the spot price."""
-        return any(rate.spot_factor or rate.export_spot_factor for rate in self.rates)
+        """Whether some price of it, or of the home's other tariffs, follows the spot price."""
+        return any(r.spot_factor or r.export_spot_factor for each in (self, *self.others) for r in each.rates)
 
 
 @dataclass(frozen=True, slots=True)

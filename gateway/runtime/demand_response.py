@@ -1,41 +1,36 @@
-"""The DR loop: poll, keep, decide, apply at the second, report; with or without the utility's server."""
+"""The DR loop: what every utility asked is kept, decided, and applied at its second; with or without the servers."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
-from gateway.core.demand_response.response import decide_opt, not_understood, to_limits
+from gateway.core.demand_response.opt import agreement_of, decide_opt
+from gateway.core.demand_response.response import prices, to_limits
+from gateway.core.demand_response.safe import next_safe, safe_limits
 from gateway.core.demand_response.strategies import Strategies
-from gateway.core.demand_response.timeline import build_timeline, draw_shifts, phase_of
+from gateway.core.demand_response.timeline import Laid, build_timeline, phase_of
 from gateway.model.audit import AuditRow
-from gateway.model.dr import DrEvent, DrProgram, EventPhase, EventRecord, OptState, Timeline
-from gateway.model.errors import ServerError, ServerUnreachable, WishRefused
+from gateway.model.dr import DrEvent, DrProgram, EventPhase, EventRecord, OptState, PricePoint, ServerFacts, Timeline
+from gateway.model.errors import WishRefused
 from gateway.model.preferences import Preferences
+from gateway.model.proof import Fact
 from gateway.model.setpoint import Limit
 from gateway.model.site import Site
-from gateway.ports import Clock, DrServer, Store
+from gateway.ports import Clock, DrAnswering, DrServer, Store
+from gateway.runtime.dr_merge import merge_events, merge_programs
+from gateway.runtime.dr_servers import ServerHealth, ServerLoop, answer_of, facts_of
+from gateway.runtime.event_chain import EventChain
 from gateway.runtime.notices import Notices
 
 log = logging.getLogger(__name__)
 
-BACKOFF_MAX_S = 300.0
 HORIZON_S = 3 * 86_400.0
-
-
-@dataclass(slots=True)
-class ServerHealth:
-    """How one utility's server fares."""
-
-    ok: bool = False
-    last_ok: float | None = None
-    error: str = ""
-    failures: int = 0
+OVER = (EventPhase.ENDED, EventPhase.CANCELLED)
 
 
 @dataclass(slots=True)
@@ -51,109 +46,155 @@ class DemandResponse:
     on_change: Callable[[str], None]
     poll_s: float = 60.0
     servers: dict[str, DrServer] = field(default_factory=dict)
+    chain: EventChain | None = None
+    configured: Collection[str] | None = None
+    """The servers of the site file; an event of another one has nobody left who could end it."""
     records: dict[str, EventRecord] = field(default_factory=dict)
     programs: dict[str, DrProgram] = field(default_factory=dict)
     health: dict[str, ServerHealth] = field(default_factory=dict)
     timeline: Timeline = field(default_factory=Timeline)
     limits: tuple[Limit, ...] = ()
     """In force now or later, by start."""
+    older: dict[str, str] = field(default_factory=dict)
+    """Event -> fingerprint of a version older than the one known, told once so far."""
+    _laid: Laid = field(default_factory=Laid)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _due: dict[str, asyncio.Event] = field(default_factory=dict)
+    _reconsider: bool = False
+
+    # ---- what is known
 
     async def resume(self) -> None:
         """Take up the events known before a restart: their anchors, draws and opt states."""
-        self.records = {record.key: record for record in await self.store.event_records()}
+        self.records.clear()
+        for record in await self.store.event_records():
+            self.records[record.key] = record
         known = await self.store.get("dr-programs") or {}
         for item in known.get("programs", []):
             program = DrProgram(**item)
             self.programs[program.key] = program
+        for record in list(self.records.values()):
+            left = self.configured is not None and record.event.server not in self.configured
+            if left and record.cancelled_at is None and not self.over(record):
+                await self.cancel(record, "its server is no longer in the site file")
         self.rebuild()
-
-    async def poll(self, server: DrServer) -> None:
-        """Poll one server until cancelled; a failed poll changes nothing but its health."""
-        health = self.health.setdefault(server.name, ServerHealth())
-        while True:
-            pause = self.poll_s * random.uniform(0.9, 1.1)
-            floor = 0.25
-            try:
-                await self.look(server)
-            except ServerError as error:
-                pause, floor = await self._failed(server, health, error)
-            else:
-                await self._fine(server, health)
-            await self.clock.sleep(pause, real_floor=floor)
 
     async def look(self, server: DrServer) -> None:
         """One complete look at a server: programs, then events; raises ServerError and then changes nothing."""
         programs = await server.programs()
         events = await server.events()
-        for program in programs:
-            self.programs[program.key] = program
-        changed = await self._merge(server.name, events)
-        if changed:
-            await self._keep_programs()
+        renamed = await merge_programs(self, server.name, programs)
+        changed = await merge_events(self, server.name, events)
+        if renamed or changed:
+            items = [asdict(program) for program in self.programs.values()]
+            await self.store.put("dr-programs", {"programs": items})
             self.rebuild()
             self.on_change("event")
 
-    async def _keep_programs(self) -> None:
-        items = [asdict(program) for program in self.programs.values()]
-        await self.store.put("dr-programs", {"programs": items})
+    async def poll(self, server: DrServer) -> None:
+        """Follow one server until cancelled."""
+        await ServerLoop(self, server).run()
 
-    async def _merge(self, server: str, events: list[DrEvent]) -> bool:
-        listed = {event.id: event for event in events}
-        changed = False
-        for event in events:
-            changed |= await self._event(event)
-        for record in list(self.records.values()):
-            gone = record.event.server == server and record.event.id not in listed and record.cancelled_at is None
-            if gone and not self._over(record):
-                await self._keep(replace(record, cancelled_at=self.clock.now()), "released", "cancelled by the utility")
-                changed = True
-        return changed
-
-    async def _event(self, event: DrEvent) -> bool:
-        known, now = self.records.get(event.key), self.clock.now()
-        if known is not None and known.event.fingerprint == event.fingerprint and known.cancelled_at is None:
-            return False
-        if known is None:
-            record = EventRecord(event, now, draw_shifts(event, self.site.name, now))
-            opt, reason = decide_opt(event, self.programs.get(event.program_key), self.preferences())
-            record = record.with_opt(opt, reason)
-            await self._keep(record, "asked", f"event '{event.name or event.id}' received")
-            await self._decided(record)
-        else:
-            shifts = draw_shifts(event, self.site.name, known.first_seen)
-            record = replace(known, event=event, shifts_s=shifts, cancelled_at=None)
-            program = self.programs.get(event.program_key)
-            if not_understood(known.event, program):
-                # What could not be decided before may be clear now.
-                record = record.with_opt(*decide_opt(event, program, self.preferences()))
-            await self._keep(record, "asked", f"event '{event.name or event.id}' changed")
-        return True
-
-    async def _decided(self, record: EventRecord) -> None:
-        name = record.event.name or record.event.id
-        words = f"{record.opt.value}: {record.opt_reason}"
-        await self.store.append(AuditRow(self.clock.now(), "decided", record.key, words, 6, record.key))
-        level = "info"
-        await self.notices.raise_(f"event {record.key}", level, f"The utility announced '{name}'. {record.opt_reason}")
-
-    async def _keep(self, record: EventRecord, step: str, words: str) -> None:
-        await self.store.save_event(record)
-        self.records[record.key] = record
-        await self._note(record, step, words)
-
-    async def _note(self, record: EventRecord, step: str, words: str) -> None:
-        await self.store.append(AuditRow(self.clock.now(), step, record.key, words, 6, record.key))
-
-    async def update(self, event_id: str, **changes: Any) -> None:
-        """Change some fields of a record (a report was queued, delivered energy is known), whatever else changed."""
-        record = self.records[event_id] = replace(self.records[event_id], **changes)
-        await self.store.save_event(record)
+    def decision(self, event: DrEvent) -> tuple[OptState, str]:
+        """Where the home stands on an event by agreement and policy, with the reason in words."""
+        program, wishes = self.programs.get(event.program_key), self.preferences()
+        agreed = agreement_of(event, program, wishes).at(self.clock.now())
+        return decide_opt(event, program, wishes, agreed)
 
     def find(self, name: str) -> EventRecord | None:
         """An event by its key, or by the server's own id where only one has it; None when there is none."""
         alike = [record for record in self.records.values() if record.event.id == name]
         return self.records.get(name) or (alike[0] if len(alike) == 1 else None)
+
+    def phase(self, event_id: str) -> EventPhase:
+        """Where an event stands now."""
+        return phase_of(self.records[event_id], self.clock.now(), self.site.timezone)
+
+    def over(self, record: EventRecord) -> bool:
+        """Whether an event has ended, or was withdrawn."""
+        return phase_of(record, self.clock.now(), self.site.timezone) in OVER
+
+    def facts(self, server: str) -> ServerFacts:
+        """What a server tells of itself."""
+        return facts_of(self.servers.get(server))
+
+    def skew_s(self, server: str) -> float | None:
+        """A server's clock minus ours, s; None where it is not known."""
+        return self.facts(server).clock_skew_s
+
+    # ---- keeping
+
+    async def keep(self, record: EventRecord, step: str, words: str) -> None:
+        """Keep a record that the utility or the home changed; on the disk before this returns.
+
+        The chain comes first: after a kill in between the same step is taken again, and the chain knows it.
+        """
+        if step == "asked":
+            await self._chain_received(record)
+        if step in ("asked", "decided"):
+            await self._chain_decided(record)
+        await self.store.save_event(record)
+        self.records[record.key] = record
+        await self._note(record, step, words)
+        self._answer(record)
+
+    async def cancel(self, record: EventRecord, why: str) -> None:
+        """The event is withdrawn: it ends at once."""
+        await self._chain(record, "released", reason=why)
+        await self.keep(replace(record, cancelled_at=self.clock.now()), "released", why)
+        name = record.event.name or record.event.id
+        if record.opt in (OptState.JOINED, OptState.BINDING):
+            await self.notices.raise_(f"event {record.key}", "info", f"'{name}' is over before its time: {why}.")
+
+    async def tell_decision(self, record: EventRecord) -> None:
+        """Say in audit and to the owner where the home stands on a new event."""
+        name = record.event.name or record.event.id
+        await self._note(record, "decided", f"{record.opt.value}: {record.opt_reason}")
+        test = "test event " if record.event.test else ""
+        words = f"The utility announced {test}'{name}'. {record.opt_reason}"
+        await self.notices.raise_(f"event {record.key}", "info", words)
+
+    async def update(self, event_id: str, **changes: Any) -> None:
+        """Change some fields of a record (a report was queued, delivered energy is known), whatever else changed."""
+        record = self.records[event_id] = replace(self.records[event_id], **changes)
+        await self.store.save_event(record)
+        if "delivered_wh" in changes:
+            record = await self._earned(record)
+            low, high = record.delivered_low_wh, record.delivered_high_wh
+            await self._chain(record, "released", delivered_wh=record.delivered_wh, low_wh=low, high_wh=high)
+
+    async def _earned(self, record: EventRecord) -> EventRecord:
+        """What the program pays for what was delivered, where the table of strategies says so."""
+        pay = self.strategies.pay_of(record.event.program_key)
+        if pay is None or record.delivered_wh is None:
+            return record
+        amount = (pay.per_event or 0.0) + (pay.per_kwh or 0.0) * max(0.0, record.delivered_wh) / 1000
+        record = self.records[record.key] = replace(record, earned_micro=round(amount * 1e6))
+        await self.store.save_event(record)
+        return record
+
+    async def _note(self, record: EventRecord, step: str, words: str) -> None:
+        await self.store.append(AuditRow(self.clock.now(), step, record.key, words, 6, record.key))
+
+    async def _chain_received(self, record: EventRecord) -> None:
+        event = record.event
+        await self._chain(
+            record,
+            "received",
+            fingerprint=event.fingerprint,
+            modified=event.modified,
+            name=event.name,
+            program=event.program,
+        )
+
+    async def _chain_decided(self, record: EventRecord) -> None:
+        await self._chain(record, "decided", opt=record.opt.value, reason=record.opt_reason)
+
+    async def _chain(self, record: EventRecord, step: str, **facts: Fact) -> None:
+        if self.chain is not None:
+            await self.chain.add(record.key, step, **facts)
+
+    # ---- the owner's word
 
     async def opt(self, event_id: str, choice: str, who: str) -> EventRecord:
         """The owner joins or skips an event; raises WishRefused when it is not theirs to decide."""
@@ -164,15 +205,12 @@ class DemandResponse:
             raise WishRefused(f"'{choice}' is not a choice; use join or skip.")
         if record.opt is OptState.BINDING and choice == "skip":
             raise WishRefused("You consented to this program as binding, so its events cannot be skipped.")
-        opt = OptState.JOINED if choice == "join" else OptState.SKIPPED
         if record.opt is OptState.BINDING:
             return record
-        record = record.with_opt(opt, f"{who} chose to {choice}")
-        self.records[record.key] = record
-        self.rebuild()
-        self.on_change("event")
-        await self.store.save_event(record)
-        await self._note(record, "decided", f"{who} chose to {choice}")
+        opt = OptState.JOINED if choice == "join" else OptState.SKIPPED
+        record = replace(record.with_opt(opt, f"{who} chose to {choice}"), chosen=True)
+        await self._at_once(record, f"{who} chose to {choice}", "event", opt=opt.value, reason=record.opt_reason)
+        self._answer(record)
         return record
 
     async def overridden(self, event_id: str, device: str) -> None:
@@ -182,11 +220,8 @@ class DemandResponse:
             return
         devices = (*record.overridden_devices, device)
         record = replace(record, overridden_at=record.overridden_at or self.clock.now(), overridden_devices=devices)
-        self.records[record.key] = record
-        self.rebuild()
-        self.on_change("override")
-        await self.store.save_event(record)
-        await self._note(record, "decided", f"overridden by the owner for {device}")
+        words = f"overridden by the owner for {device}"
+        await self._at_once(record, words, "override", subject=device, opt="overridden by the owner")
 
     async def followed(self, event_id: str, device: str) -> None:
         """Undo `overridden`: the event acts on the device again."""
@@ -195,15 +230,52 @@ class DemandResponse:
             return
         devices = tuple(name for name in record.overridden_devices if name != device)
         record = replace(record, overridden_at=record.overridden_at if devices else None, overridden_devices=devices)
+        words = f"follows the event again: {device}"
+        await self._at_once(record, words, "override", subject=device, opt="follows again")
+
+    async def _at_once(self, record: EventRecord, words: str, cause: str, **facts: Fact) -> None:
+        """In force first, then on the disk: a person waits for the effect."""
         self.records[record.key] = record
         self.rebuild()
-        self.on_change("override")
-        await self.store.save_event(record)
-        await self._note(record, "decided", f"follows the event again: {device}")
+        self.on_change(cause)
+        await self._chain(record, "decided", **facts)
+        await self.store.save_event(self.records[record.key])
+        await self._note(record, "decided", words)
+
+    def reconsider(self) -> None:
+        """Preferences or agreements changed: what the owner did not decide event by event is decided anew."""
+        self._reconsider = True
+        self.rebuild()
+
+    async def _reconsidered(self) -> None:
+        self._reconsider = False
+        for record in list(self.records.values()):
+            if record.chosen or record.cancelled_at is not None or self.over(record):
+                continue
+            opt, reason = self.decision(record.event)
+            if (opt, reason) != (record.opt, record.opt_reason):
+                await self.keep(record.with_opt(opt, reason), "decided", f"{opt.value}: {reason}")
+
+    # ---- answers to servers that want them
+
+    def _answer(self, record: EventRecord) -> None:
+        wanted = isinstance(self.servers.get(record.event.server), DrAnswering)
+        if wanted and answer_of(record) != record.answered:
+            self._due.setdefault(record.event.server, asyncio.Event()).set()
+
+    def answering(self, server: str) -> None:
+        """A server is told all answers now."""
+        self._due.setdefault(server, asyncio.Event()).clear()
+
+    async def answers_due(self, server: str) -> None:
+        """Return when the home has something new to tell a server."""
+        await self._due.setdefault(server, asyncio.Event()).wait()
+
+    # ---- in time
 
     def rebuild(self) -> None:
         """Timeline and limits from the records, as of now."""
-        now = self.clock.now()
+        now, silent = self.clock.now(), self._silent()
         self.timeline = build_timeline(
             list(self.records.values()),
             self.programs,
@@ -211,13 +283,31 @@ class DemandResponse:
             horizon_s=HORIZON_S,
             consents=self._consents(),
             timezone=self.site.timezone,
+            laid=self._laid,
         )
-        self.limits = tuple(to_limits(self.timeline, now, self.strategies, site=self.site))
+        found = to_limits(self.timeline, now, self.strategies, site=self.site)
+        found += safe_limits(self.timeline, self.programs, silent, self.strategies, self.site, now)
+        self.limits = tuple(found)
         self._changed.set()
 
-    def _consents(self) -> dict[str, str]:
-        wishes = self.preferences()
-        return {key: wishes.agreement(key, p.id, p.name).standing for key, p in self.programs.items()}
+    def as_if(self, record: EventRecord, *, joined: bool) -> tuple[tuple[Limit, ...], tuple[PricePoint, ...]]:
+        """The limits and prices there would be if the home took part in an event, or did not."""
+        now = self.clock.now()
+        changed = record.with_opt(OptState.JOINED if joined else OptState.SKIPPED, "")
+        if joined and record.opt is OptState.BINDING:
+            changed = record
+        others = [other for other in self.records.values() if other.key != record.key]
+        timeline = build_timeline(
+            [*others, changed], self.programs, now,
+            horizon_s=HORIZON_S, consents=self._consents(), timezone=self.site.timezone,
+        )  # fmt: skip
+        found = to_limits(timeline, now, self.strategies, site=self.site)
+        return tuple(found), tuple(prices(timeline, self.site.currency))
+
+    def wake(self) -> None:
+        """Something that is no event changed (a server fell silent): look at the limits anew."""
+        self.rebuild()
+        self.on_change("event")
 
     def in_force(self) -> tuple[Limit, ...]:
         """The limits in force now."""
@@ -228,12 +318,13 @@ class DemandResponse:
         """Sleep to the next change of the timeline (or a new one), then tick and re-plan; until cancelled."""
         while True:
             self._changed.clear()
-            now = self.clock.now()
-            edge = self.timeline.next_change(now)
-            limit = now + timedelta(seconds=HORIZON_S / 3)
-            wait_s = (min(edge, limit) - now).total_seconds() if edge else HORIZON_S / 3
+            if self._reconsider:
+                await self._reconsidered()
+                self.rebuild()
+                self._changed.clear()
+                self.on_change("event")
             wake = asyncio.ensure_future(self._changed.wait())
-            pause = asyncio.ensure_future(self.clock.sleep(wait_s))
+            pause = asyncio.ensure_future(self.clock.sleep(self._next_s()))
             try:
                 await asyncio.wait({wake, pause}, return_when=asyncio.FIRST_COMPLETED)
                 if not wake.done():
@@ -243,27 +334,20 @@ class DemandResponse:
                 wake.cancel()
                 pause.cancel()
 
-    def phase(self, event_id: str) -> EventPhase:
-        """Where an event stands now."""
-        return phase_of(self.records[event_id], self.clock.now(), self.site.timezone)
+    def _next_s(self) -> float:
+        """Seconds to the next edge of the timeline, of a return, of an agreement or of a safe value."""
+        now = self.clock.now()
+        edges = [edge for limit in self.limits for edge in (limit.start, limit.end) if edge > now]
+        edges += [edge for edge in (self.timeline.next_change(now), *self._other_edges(now)) if edge is not None]
+        return min((min(edges) - now).total_seconds(), HORIZON_S / 3) if edges else HORIZON_S / 3
 
-    def _over(self, record: EventRecord) -> bool:
-        return phase_of(record, self.clock.now(), self.site.timezone) in (EventPhase.ENDED, EventPhase.CANCELLED)
+    def _other_edges(self, now: datetime) -> list[datetime | None]:
+        ends = [word.until for word in self.preferences().agreements.values() if word.until and word.until > now]
+        return [*ends, next_safe(self.programs, self._silent(), self.strategies, now)]
 
-    async def _failed(self, server: DrServer, health: ServerHealth, error: ServerError) -> tuple[float, float]:
-        health.failures += 1
-        if health.error != str(error):
-            log.warning("%s", error)
-            words = f"The utility's server '{server.name}' cannot be used: {error.reason}. {error.remedy}".strip()
-            await self.notices.raise_(f"server {server.name}", "warning", words)
-        health.ok, health.error = False, str(error)
-        wished = error.retry_after_s if isinstance(error, ServerUnreachable) else None
-        backoff = min(BACKOFF_MAX_S, 2.0 ** min(health.failures, 9)) * random.uniform(0.5, 1.0)
-        return wished or backoff, wished or min(backoff, 30.0)
+    def _silent(self) -> dict[str, datetime]:
+        return {name: health.silent_since for name, health in self.health.items() if health.silent_since is not None}
 
-    async def _fine(self, server: DrServer, health: ServerHealth) -> None:
-        if health.error:
-            log.info("%s answers again", server.name)
-        await self.notices.end(f"server {server.name}")
-        health.ok, health.error, health.failures = True, "", 0
-        health.last_ok = self.clock.monotonic()
+    def _consents(self) -> dict[str, str]:
+        wishes, now = self.preferences(), self.clock.now()
+        return {key: wishes.agreement(key, p.id, p.name).at(now).standing for key, p in self.programs.items()}

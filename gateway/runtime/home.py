@@ -26,13 +26,17 @@ from gateway.runtime.archive import PlanArchive
 from gateway.runtime.bills import Bills
 from gateway.runtime.demand_response import DemandResponse
 from gateway.runtime.edits import Edits
+from gateway.runtime.effects import Effects
 from gateway.runtime.energy import EnergyDay, EnergyHistory
+from gateway.runtime.envelopes import Envelopes
+from gateway.runtime.event_chain import EventChain
 from gateway.runtime.installer import Installer
 from gateway.runtime.learn import Learn
 from gateway.runtime.ledger import Ledger
 from gateway.runtime.live import Changes
 from gateway.runtime.meters import Intake
 from gateway.runtime.notices import Notices
+from gateway.runtime.offers import Offers
 from gateway.runtime.planning import PlanLoop
 from gateway.runtime.process import usage
 from gateway.runtime.savings import SavingsBook
@@ -80,6 +84,10 @@ class Home:
     ledger: Ledger = field(init=False)
     appliances: ApplianceWishes = field(init=False)
     sources: Sources = field(init=False)
+    envelopes: Envelopes = field(init=False)
+    chain: EventChain = field(init=False)
+    offers: Offers = field(init=False)
+    effects: Effects = field(init=False)
 
     def __post_init__(self) -> None:
         self.energy = EnergyHistory(self.site, self.clock, self.store)

@@ -8,17 +8,25 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from gateway.core.planning.request import PlanRequest
 from gateway.model.plan import Block, IntentKind, Plan
 from gateway.model.snapshot import Snapshot
 from gateway.ports import Clock, LearnedStore
 
+if TYPE_CHECKING:
+    from gateway.core.planning.scheduler import Worked
+
 log = logging.getLogger(__name__)
 
 SLOT_S = 300.0
 SURPRISE_S = 120.0
 """Home seconds the house must differ from the plan before it is planned anew."""
+PRICING_S = 3.0
+"""So long alternatives are priced after each plan, s of the world's time; the rest keep the price they had."""
+SHOWN_FIRST = 2
+"""Of so many blocks of each device the price is always of the plan in force."""
 SETTLE_S = 0.1
 """Causes that come together make one plan (real s)."""
 
@@ -34,6 +42,8 @@ class PlanLoop:
     plan: Plan | None = None
     durations_ms: list[float] = field(default_factory=list)
     _based_on: PlanRequest | None = None
+    _work: Worked | None = None
+    """The plan in force as it was solved: what its alternatives are solved on from, in the one thread."""
     _cause: str = "start"
     _surprised_since: float | None = None
     _cars: frozenset[object] | None = None
@@ -62,17 +72,33 @@ class PlanLoop:
             return
         run = asyncio.get_running_loop().run_in_executor
         started = self.clock.monotonic()
-        plan = priced_as(await run(self._thread, _plan, request, False), self.plan)
+        worked, made = await run(self._thread, _worked, request)
+        plan = priced_as(made, self.plan)
         self.durations_ms = [*self.durations_ms[-199:], (self.clock.monotonic() - started) / self.clock.speed * 1000]
-        before, self.plan, self._based_on = self.plan, plan, request
+        before, self.plan, self._based_on, self._work = self.plan, plan, request, worked
         if before is None or before.method != plan.method:
             log.info("plan: %s, because of %s", plan.method, cause)
         self.on_plan(plan)
         # In force first; what the alternatives would cost is for reading and may come a moment later.
-        if not self._wake.is_set():
-            self.plan = plan = await run(self._thread, _plan, request, True)
-            self.on_plan(plan)
+        plan = await self._priced(request, plan, worked)
         await self.store.save_plan(plan)
+
+    async def _priced(self, request: PlanRequest, plan: Plan, worked: Worked) -> Plan:
+        """The plan with the alternatives of the blocks that are read first, priced one by one until a cause comes."""
+        run, started, before = asyncio.get_running_loop().run_in_executor, self.clock.monotonic(), plan
+        for block in pricing_order(plan, request.now):
+            spent_s = (self.clock.monotonic() - started) / self.clock.speed
+            if self._wake.is_set() or spent_s >= PRICING_S:
+                break
+            micro, co2_g = await run(self._thread, _counterfactual, request, plan, block, worked)
+            found = replace(
+                block, alternative_cost_micro=micro, alternative_co2_g=co2_g, priced_at=plan.made_at
+            )  # fmt: skip
+            plan = replace(plan, blocks=tuple(found if each is block else each for each in plan.blocks))
+        if plan is not before:
+            self.plan = plan
+            self.on_plan(plan)
+        return plan
 
     async def counterfactual(self, device: str, start: datetime) -> tuple[Block, int, float] | None:
         """The exact cost of the alternative to one block (micro-units, g CO2); None when there is no such block."""
@@ -82,7 +108,7 @@ class PlanLoop:
         if block is None:
             return None
         run = asyncio.get_running_loop().run_in_executor
-        micro, co2_g = await run(self._thread, _counterfactual, self._based_on, self.plan, block)
+        micro, co2_g = await run(self._thread, _counterfactual, self._based_on, self.plan, block, self._work)
         return block, micro, co2_g
 
     async def charge_now(self, device: str) -> tuple[int, float] | None:
@@ -98,7 +124,7 @@ class PlanLoop:
         end = last.start + timedelta(seconds=last.duration_s)
         instead = Block(device, IntentKind.HOLD, start, end, 0.0, 0.0, "", "charge now")
         run = asyncio.get_running_loop().run_in_executor
-        return await run(self._thread, _counterfactual, self._based_on, self.plan, instead)
+        return await run(self._thread, _counterfactual, self._based_on, self.plan, instead, self._work)
 
     def watch(self, snapshot: Snapshot) -> None:
         """Ask for a new plan when a car said something new, or the house drew far from the plan for two minutes."""
@@ -115,6 +141,22 @@ class PlanLoop:
         elif now - self._surprised_since >= SURPRISE_S:
             self._surprised_since = None
             self.cause("surprise")
+
+    async def tried(self, change: Callable[[PlanRequest], PlanRequest]) -> Plan | None:
+        """The plan for what is asked now, changed; None when nothing can be planned yet."""
+        request = self.request("question")
+        if request is None:
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _plan, change(request), False)
+
+    async def compared(self, change: Callable[[PlanRequest], PlanRequest]) -> tuple[Plan, Plan] | None:
+        """The plan for what is asked now, and the one for the same request changed; None when nothing can be planned."""
+        request = self.request("question")
+        if request is None:
+            return None
+        run = asyncio.get_running_loop().run_in_executor
+        plan = await run(self._thread, _plan, request, False)
+        return plan, await run(self._thread, _plan, change(request), False)
 
     async def without(self, event: str) -> Plan | None:
         """The plan the home would follow now if one event were unknown; None when nothing can be planned yet."""
@@ -175,10 +217,33 @@ def _plan(request: PlanRequest, alternatives: bool) -> Plan:
     return make_plan(request, alternatives=alternatives)
 
 
-def _counterfactual(request: PlanRequest, plan: Plan, block: Block) -> tuple[int, float]:
+def _worked(request: PlanRequest) -> tuple[Worked, Plan]:
+    from gateway.core.planning.scheduler import make_plan, work_out
+
+    worked = work_out(request)
+    return worked, make_plan(request, alternatives=False, worked=worked)
+
+
+def _counterfactual(request: PlanRequest, plan: Plan, block: Block, worked: Worked | None) -> tuple[int, float]:
     from gateway.core.planning.scheduler import counterfactual
 
-    return counterfactual(request, plan, block)
+    return counterfactual(request, plan, block, worked)
+
+
+def pricing_order(plan: Plan, now: datetime) -> list[Block]:
+    """The blocks that have an alternative, those that are read first before the others.
+
+    First the one in force and the next of each device, then the soonest without any price, then the longest ago priced.
+    """
+    seen, ranked = dict[str, int](), []
+    for block in sorted(plan.blocks, key=lambda each: each.start):
+        if not block.alternative or block.end <= now:
+            continue
+        seen[block.device] = seen.get(block.device, 0) + 1
+        rank = 0 if seen[block.device] <= SHOWN_FIRST else 1 if block.priced_at is None else 2
+        ranked.append((rank, block.priced_at if rank == 2 else None, block))
+    ranked.sort(key=lambda each: (each[0], each[1] or now, each[2].start, each[2].device))
+    return [block for _, _, block in ranked]
 
 
 def priced_as(plan: Plan, before: Plan | None) -> Plan:
@@ -199,5 +264,8 @@ def _as_before(block: Block, before: Plan | None) -> Block:
     if known is None:
         return block
     return replace(
-        block, alternative_cost_micro=known.alternative_cost_micro, alternative_co2_g=known.alternative_co2_g
+        block,
+        alternative_cost_micro=known.alternative_cost_micro,
+        alternative_co2_g=known.alternative_co2_g,
+        priced_at=known.priced_at,
     )

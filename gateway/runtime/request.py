@@ -12,6 +12,7 @@ from gateway.model.site import Role, Site
 from gateway.model.tariff import Tariff
 from gateway.ports import Clock
 from gateway.runtime.demand_response import DemandResponse
+from gateway.runtime.envelopes import Envelopes
 from gateway.runtime.highest_peak import HighestPeak
 from gateway.runtime.learn import Learn
 from gateway.runtime.running_month import RunningMonth
@@ -37,6 +38,7 @@ class Requests:
     month: RunningMonth
     sources: Sources
     highest: HighestPeak
+    envelopes: Envelopes
 
     def make(self, cause: str) -> PlanRequest | None:
         """The request for a plan now; None before the first tick and the first forecast."""
@@ -51,10 +53,11 @@ class Requests:
             load=load,
             solar=solar,
             outdoor=self.learn.outdoor,
-            tariff=self.tariff,
+            tariff=self.tariff.at(self.clock.now()),
             preferences=self.wishes.preferences,
             limits=(
                 *self.dr.limits,
+                *self.envelopes.in_force(),
                 *storm_windows(self.site, self.wishes.preferences, snapshot, self.clock.now()),
             ),
             price_signals=tuple(prices(self.dr.timeline, self.site.currency)),
@@ -63,6 +66,7 @@ class Requests:
             cause=cause,
             spot=self.sources.spot(),
             carbon=self.sources.carbon(),
+            irradiance=self.sources.irradiance(),
             to_date=self.month.so_far(),
             thermal=dict(self.learn.thermal),
             draws=dict(self.learn.draws),

@@ -30,7 +30,8 @@ class RunningMonth:
     @property
     def needed(self) -> bool:
         """Whether anything of this tariff depends on the month so far."""
-        return bool(self.tariff.demand) or self.tariff.tiers is not None
+        held = self.tariff.at(self.clock.now())
+        return bool(held.demand) or held.tiers is not None
 
     def so_far(self) -> ToDate:
         """What was counted last, as far as its month and its period of tiers still run."""

@@ -99,7 +99,8 @@ class SavingsBook:
             raise WishRefused(f"At most {LONGEST_DAYS} days at a time. Ask for a shorter span.")
         kept = await self._kept(first, last + timedelta(days=1))
         days = tuple(kept[day] for day in sorted(kept))
-        months = await self._months(days) if self.tariff.demand or self.tariff.tiers else ()
+        billed = any(each.demand or each.tiers for each in self.tariff.versions)
+        months = await self._months(days) if billed else ()
         return Savings(days, months)
 
     async def _count(self, day: date, more: Mapping[str, float]) -> tuple[SavingsDay, list[int]]:
@@ -110,7 +111,7 @@ class SavingsBook:
             measured = await reader.read(before, after)
         except CannotCount as why:
             return SavingsDay(day, False, str(why)), []
-        found = await asyncio.to_thread(_compare, measured, more, self.tariff, spot)
+        found = await asyncio.to_thread(_compare, measured, more, self.tariff.on(day), spot)
         return _day_of(day, found, measured, reader.notes), [round(wh) for wh in found.baseline.import_wh]
 
     def _worth(self, day: date, spot: Series | None) -> tuple[float, float]:
@@ -151,7 +152,7 @@ class SavingsBook:
             rows = [row for start, end in spans for row in await self.store.intervals(meter, start, end)]
             other = [(start, _energies(entries[day])) for (start, _), day in zip(spans, counted, strict=True)]
             spot = await self._told(counted[0], counted[-1] + timedelta(days=1))
-            found.append(SavingsMonth(month, *await asyncio.to_thread(_rest, self.tariff, rows, other, spot)))
+            found.append(SavingsMonth(month, *await asyncio.to_thread(_rest, self.tariff.on(month), rows, other, spot)))
         return tuple(found)
 
 
@@ -196,6 +197,8 @@ def _day_of(day: date, found: Comparison, measured: MeasuredDay, notes: list[str
         round(float(found.baseline.import_wh.sum()), 1),
         tuple(notes),
         StoredMore({name: round(float(wh), 1) for name, wh in found.baseline.more_after.wh.items()}),
+        round(found.wear_micro) if measured.batteries else None,
+        round(found.baseline.wear_micro) if measured.batteries else None,
     )
 
 
@@ -216,6 +219,8 @@ def _document(day: SavingsDay, import_wh: list[int]) -> dict[str, Any]:
         "notes": list(day.notes),
         "stored": dict(day.stored.wh),
         "quarters": b64encode(packed).decode(),
+        "wear": day.wear_micro,
+        "baseline_wear": day.baseline_wear_micro,
     }
 
 
@@ -234,6 +239,8 @@ def _day_from(day: date, entry: Mapping[str, Any]) -> SavingsDay:
         float(entry["baseline_import_wh"]),
         tuple(entry["notes"]),
         StoredMore(dict(entry["stored"])),
+        entry.get("wear"),
+        entry.get("baseline_wear"),
     )
 
 

@@ -140,7 +140,9 @@ class WhatIf:
             self._end(asked, share=share)
             return not stop.is_set()
 
-        setup = Setup(self.site, self.tariff, self.preferences())
+        today = self.clock.now().astimezone(self.tariff.timezone).date()
+        # Two ways are compared by one tariff each: the one of today for all the days.
+        setup = Setup(self.site, self.tariff.on(today), self.preferences())
         try:
             return ask(setup, past, asked.question, spot, told)
         except Stopped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from gateway.model.errors import WishRefused
 from gateway.model.preferences import ChargingPreference, Preferences
@@ -14,7 +14,9 @@ MOST_AHEAD = timedelta(days=400)
 FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 """What ended before any gateway was is mistyped; near the calendar's ends no instant can be shown in local time."""
 ENDS = {"vacation_until": "the vacation", "storm_until": "the storm hold"}
-"""The instants among the preferences, and what ends then."""
+"""The instants among the preferences at which something ends, and what."""
+AGAIN = timedelta(minutes=1)
+"""A form sends an instant back to the minute."""
 
 
 def check_times(preferences: Preferences, now: datetime) -> None:
@@ -29,21 +31,37 @@ def check_times(preferences: Preferences, now: datetime) -> None:
             raise WishRefused(f"{what.capitalize()} can end at most {MOST_AHEAD.days} days ahead. Choose a nearer day.")
         if until < FIRST:
             raise WishRefused(f"The end of {what} lies before the year {FIRST.year}. Choose another day, or none.")
+    _check_storm(preferences)
     for name, at in _times_of_day(preferences):
         if at.tzinfo is not None:
             raise WishRefused(f"{name} names a time zone. Write the home's local time without one, e.g. 22:00.")
 
 
-def check_new_times(preferences: Preferences, held: Preferences, now: datetime) -> None:
-    """Raises WishRefused for a newly asked storm hold that is over already.
+def check_new_times(preferences: Preferences, held: Preferences, now: datetime, zone: tzinfo = UTC) -> None:
+    """Raises WishRefused for a newly asked vacation or storm hold that is over already; words in the home's `zone`.
 
-    One that was in force and has ended since is no reason to refuse another wish; a form sends it back to the minute.
+    One that was in force and has ended since is no reason to refuse another wish.
     """
-    until, before = preferences.storm_until, held.storm_until
-    if until is None or until > now:
+    for key, what in ENDS.items():
+        until, before = getattr(preferences, key), getattr(held, key)
+        if until is None or until > now or (before is not None and abs(until - before) < AGAIN):
+            continue
+        raise WishRefused(
+            f"{what.capitalize()} would end in the past, {until.astimezone(zone):%A %d %B %Y, %H:%M}, and it is "
+            f"{now.astimezone(zone):%A %d %B %Y, %H:%M} ({key}). Choose a later time, or none."
+        )
+
+
+def _check_storm(preferences: Preferences) -> None:
+    begins, until = preferences.storm_from, preferences.storm_until
+    if begins is None:
         return
-    if before is None or abs(until - before) >= timedelta(minutes=1):
-        raise WishRefused("The storm hold would end in the past. Choose a later time, or none.")
+    if begins.tzinfo is None:
+        raise WishRefused("The beginning of the storm needs its time zone.")
+    if until is None:
+        raise WishRefused("The storm has a beginning and no end (storm_from). Say until when the battery is kept full.")
+    if begins >= until:
+        raise WishRefused("The storm would end before it begins (storm_from, storm_until). Choose a later end.")
 
 
 def _times_of_day(preferences: Preferences) -> Iterator[tuple[str, time]]:
@@ -62,7 +80,8 @@ def bounded(preferences: Preferences, now: datetime) -> tuple[Preferences, tuple
         if (until := getattr(preferences, key)) != (within := _within(until, now))
     ]
     vacation, storm = _within(preferences.vacation_until, now), _within(preferences.storm_until, now)
-    preferences = replace(preferences, vacation_until=vacation, storm_until=storm)
+    begins = preferences.storm_from if storm and preferences.storm_from and preferences.storm_from < storm else None
+    preferences = replace(preferences, vacation_until=vacation, storm_until=storm, storm_from=begins)
     if any(at.tzinfo is not None for _, at in _times_of_day(preferences)):
         preferences = _local(preferences)
         said.append("times of day with a time zone count as local time")

@@ -14,7 +14,7 @@ from gateway.model.errors import WishRefused
 from gateway.model.preferences import Preferences
 from gateway.model.setpoint import Override
 from gateway.model.site import Role, Site
-from gateway.ports import Clock, Store
+from gateway.ports import Clock, FactStore, Store
 from gateway.runtime.wish_bounds import bounded, check_new_times
 from gateway.runtime.wish_check import check, check_new_hygiene
 from gateway.runtime.wish_documents import preferences_document, preferences_from
@@ -64,7 +64,7 @@ class OwnerWishes:
         """Keep new preferences; raises WishRefused with the reason when they cannot be."""
         check(preferences, self.site, self.clock.now())
         check_new_hygiene(preferences, self.preferences, self.site)
-        check_new_times(preferences, self.preferences, self.clock.now())
+        check_new_times(preferences, self.preferences, self.clock.now(), self.site.timezone)
         async with self._turn:
             await self.store.put(PREFERENCES, preferences_document(preferences))
             self.preferences = preferences
@@ -97,6 +97,15 @@ class OwnerWishes:
         self._count += 1
         name = f"{device}-{now:%Y%m%dT%H%M%S}-{self._count}"
         return Override(name, device, action, now, now + timedelta(minutes=minutes), who, event)
+
+
+async def kept_preferences(store: FactStore, now: datetime) -> Preferences:
+    """The preferences as a gateway would take them up at `now`: within bounds, the defaults where they cannot be read."""
+    document = await store.get(PREFERENCES)
+    try:
+        return bounded(preferences_from(document), now)[0] if document else Preferences()
+    except (ValueError, TypeError, KeyError):
+        return Preferences()
 
 
 def _override_document(override: Override) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from gateway.web.appliances import appliance_routes
 from gateway.web.archive import archive_routes
 from gateway.web.bills import bill_routes
 from gateway.web.chargers import charger_routes
+from gateway.web.envelopes import envelope_routes
+from gateway.web.flexibility import flexibility_routes
 from gateway.web.forms import form_routes
 from gateway.web.guard import Guard
 from gateway.web.history import history_routes
@@ -21,6 +23,7 @@ from gateway.web.now_cost import now_cost_routes
 from gateway.web.ops import ops_routes
 from gateway.web.pages import STATIC, Pages, page_routes
 from gateway.web.problems import add_problem_handlers
+from gateway.web.proof import proof_routes
 from gateway.web.savings import savings_routes
 from gateway.web.sessions import session_routes
 from gateway.web.settings import WebSettings
@@ -56,20 +59,27 @@ def create_app(home: HomeView, *, settings: WebSettings) -> FastAPI:
     pages = Pages(home, login)
     app.state.login = login
     add_problem_handlers(app)
-    app.include_router(api_routes(home, streams))
-    app.include_router(history_routes(home))
-    app.include_router(source_routes(home))
-    app.include_router(ops_routes(home))
-    app.include_router(page_routes(home, pages, streams))
-    app.include_router(form_routes(home, pages, login))
-    app.include_router(charger_routes(home, pages))
-    app.include_router(session_routes(home, pages))
-    app.include_router(appliance_routes(home, pages, home.appliances))
-    app.include_router(bill_routes(home, pages, home.bills))
-    app.include_router(savings_routes(home, pages, home.savings))
-    app.include_router(archive_routes(home, pages, home.archive))
-    app.include_router(now_cost_routes(home, pages, home.plans))
-    app.include_router(whatif_routes(pages, home.questions, home.tariffs))
+    # Their routes as they are: `include_router` would make each of them a second time.
+    for router in (
+        api_routes(home, streams),
+        history_routes(home),
+        source_routes(home),
+        envelope_routes(home),
+        proof_routes(home),
+        flexibility_routes(home),
+        ops_routes(home),
+        page_routes(home, pages, streams),
+        form_routes(home, pages, login),
+        charger_routes(home, pages),
+        session_routes(home, pages),
+        appliance_routes(home, pages, home.appliances),
+        bill_routes(home, pages, home.bills),
+        savings_routes(home, pages, home.savings),
+        archive_routes(home, pages, home.archive),
+        now_cost_routes(home, pages, home.plans),
+        whatif_routes(pages, home.questions, home.tariffs),
+    ):
+        app.router.routes.extend(router.routes)
     app.mount("/static", KeptFiles(directory=STATIC), "static")
     app.add_middleware(GZipMiddleware, minimum_size=700, compresslevel=6)
     # Added last, so it stands first: nothing is reached without passing it.

@@ -8,7 +8,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from gateway.model.bill import BillGap, BillMonth
-from gateway.model.tariff import BillKind, BillLine
+from gateway.model.tariff import BillKind, BillLine, Tariff
 from gateway.web.words import DASH, money, watts
 
 KIND_WORDS = {
@@ -60,6 +60,17 @@ class RealWords:
     amount: str
     note: str
     gap: str
+
+
+def tariff_words(tariff: Tariff) -> str:
+    """ "the tariff “Day and night”", or each with the day on which it begins."""
+    versions = tariff.versions
+    if len(versions) == 1:
+        return f"the tariff “{tariff.name}”"
+    named = [
+        f"“{v.name}”" + (f" from {v.valid_from:%d %B %Y}" if v.valid_from and n else "") for n, v in enumerate(versions)
+    ]
+    return f"the tariff of each day ({', '.join(named)})"
 
 
 def year_sentence(year: int, months: Sequence[BillMonth], currency: str, *, running: bool) -> str:

@@ -13,7 +13,7 @@ from gateway.model.errors import WishRefused
 from gateway.model.tariff import BillKind
 from gateway.web.amounts import money
 from gateway.web.bill_book import BillBook
-from gateway.web.bill_words import gap_words, month_words, real_words, year_sentence
+from gateway.web.bill_words import gap_words, month_words, real_words, tariff_words, year_sentence
 from gateway.web.form_fields import fields_of, maybe_figure, refusal_words
 from gateway.web.pages import Pages
 from gateway.web.problems import Problem
@@ -45,7 +45,7 @@ def _add_page(router: APIRouter, home: HomeView, pages: Pages, bills: BillBook) 
             path="/bills", headline=year_sentence(year, months, currency, running=year == today.year),
             year=year, before=year - 1 if year > FIRST_YEAR else None, after=year + 1 if year < today.year else None,
             months=[month_words(month, most, currency, zone) for month in reversed(months)],
-            tariff=bills.tariff.name, real=[real_words(gap, currency) for gap in await bills.gaps(year)],
+            tariff=tariff_words(bills.tariff), real=[real_words(gap, currency) for gap in await bills.gaps(year)],
             last_day=today.isoformat(), wrong=wrong,
             values={key: (typed or {}).get(key, "") for key in FIELDS},
         )  # fmt: skip

@@ -20,6 +20,8 @@ from gateway.web.words import INTENT_WORDS, co2, day_words, money, span, watt_ho
 STEP = timedelta(minutes=15)
 BACK = timedelta(hours=12)
 AHEAD = timedelta(hours=24)
+NEAR = timedelta(hours=12)
+"""Blocks that begin later are folded up."""
 LEAST_WH = 20.0
 """Less than this in a block is nothing, Wh."""
 UP = ("house", "heat", "car", "battery_charge", "export")
@@ -39,6 +41,7 @@ class BlockRow:
     reason: str
     alternative: str
     costs: str
+    """With the time of the plan that it was reckoned for; empty while that is not known: who touches the block is told."""
     start: str
     now: bool
 
@@ -53,7 +56,7 @@ def block_rows(home: HomeView, plan: Plan) -> list[BlockRow]:
 def _row(home: HomeView, block: Block, now: datetime) -> BlockRow:
     device, zone = home.site.device(block.device), home.site.timezone
     first = max(block.start, now)
-    known = block.alternative_cost_micro is not None
+    known = bool(block.alternative) and block.alternative_cost_micro is not None
     return BlockRow(
         day_words(first, now, zone),
         block.device,
@@ -62,8 +65,8 @@ def _row(home: HomeView, block: Block, now: datetime) -> BlockRow:
         span(block.start, block.end, first, zone),
         f"{watts(block.power_w)} · {watt_hours(block.energy_wh)}" if abs(block.energy_wh) >= LEAST_WH else "",
         block.reason,
-        block.alternative if known else "",
-        difference(block.alternative_cost_micro, block.alternative_co2_g, home.site.currency),
+        block.alternative,
+        _costs(home, block, now) if known else "",
         block.start.isoformat(),
         block.start <= now,
     )
@@ -74,6 +77,11 @@ def _what(block: Block) -> str:
     if block.kind is IntentKind.IDLE and abs(block.energy_wh) >= LEAST_WH:
         return "Keep the minimum"
     return INTENT_WORDS.get(block.kind.value, block.kind.value)
+
+
+def _costs(home: HomeView, block: Block, now: datetime) -> str:
+    said = difference(block.alternative_cost_micro, block.alternative_co2_g, home.site.currency)
+    return f"{said}, as of {local_time(block.priced_at, now, home.site.timezone)}" if block.priced_at else said
 
 
 def difference(micro: int | None, grams: float | None, currency: str) -> str:
@@ -242,7 +250,7 @@ def _block_mark(home: HomeView, block: Block, now: datetime) -> dict[str, Any]:
         "to": int(block.end.timestamp()),
         "text": f"{row.name} · {row.what} {row.when}",
         "reason": row.reason,
-        "costs": f"Otherwise, {row.alternative}: {row.costs}." if row.alternative else "",
+        "costs": f"Otherwise, {row.alternative}: {row.costs}." if row.costs else "",
     }
 
 

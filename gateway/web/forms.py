@@ -127,8 +127,7 @@ def _add_preferences(router: APIRouter, home: HomeView, pages: Pages) -> None:
 
 def _shown(home: HomeView) -> dict[str, str]:
     """The preferences as the form's texts."""
-    wish, zone = home.preferences(), home.site.timezone
-    vacation = wish.vacation_until.astimezone(zone).strftime("%Y-%m-%d") if wish.vacation_until else ""
+    wish = home.preferences()
     shown = {
         "comfort_low_c": f"{wish.comfort_low_c:g}",
         "comfort_high_c": f"{wish.comfort_high_c:g}",
@@ -139,14 +138,22 @@ def _shown(home: HomeView) -> dict[str, str]:
         "battery_reserve_percent": f"{wish.battery_reserve_percent:g}",
         "dr_policy": wish.dr_policy.value,
         "carbon_per_kg": f"{wish.carbon_weight_micro_per_kg / 1e6:g}",
-        "vacation_until": vacation,
-        "storm_until": wish.storm_until.astimezone(zone).strftime("%Y-%m-%dT%H:%M") if wish.storm_until else "",
+        "vacation_until": _local(home, wish.vacation_until, wish.vacation_until, "%Y-%m-%d"),
+        "storm_from": _local(home, wish.storm_from, wish.storm_until, "%Y-%m-%dT%H:%M"),
+        "storm_until": _local(home, wish.storm_until, wish.storm_until, "%Y-%m-%dT%H:%M"),
         "island_soc_percent": f"{wish.island_soc_percent:g}",
         "battery_to_car": "yes" if wish.battery_to_car else "",
         "accept_higher_peak": "yes" if wish.accept_higher_peak else "",
         "comfort_weight": f"{wish.comfort_weight:g}",
     }
     return shown | {f"consent:{program}": consent for program, consent in wish.consents.items()}
+
+
+def _local(home: HomeView, at: datetime | None, until: datetime | None, layout: str) -> str:
+    """An instant in local time; none of what is over: sent again with another wish it would be refused."""
+    if at is None or until is None or until <= home.clock.now():
+        return ""
+    return at.astimezone(home.site.timezone).strftime(layout)
 
 
 def _preferences_from(home: HomeView, fields: dict[str, str]) -> PreferencesModel:
@@ -165,9 +172,10 @@ def _preferences_from(home: HomeView, fields: dict[str, str]) -> PreferencesMode
     day = fields.get("vacation_until", "")
     end = datetime.combine(datetime.fromisoformat(day).date(), time(16), home.site.timezone) if day else None
     whole["vacation_until"] = end.astimezone(UTC) if end else None
-    storm = fields.get("storm_until", "")
-    hold = datetime.fromisoformat(storm).replace(tzinfo=home.site.timezone) if storm else None
-    whole["storm_until"] = hold.astimezone(UTC) if hold else None
+    for key in ("storm_from", "storm_until"):
+        typed = fields.get(key, "")
+        at = datetime.fromisoformat(typed).replace(tzinfo=home.site.timezone) if typed else None
+        whole[key] = at.astimezone(UTC) if at else None
     return PreferencesModel.model_validate(whole)
 
 

@@ -20,6 +20,8 @@ from gateway.runtime.words import local_time
 from gateway.web import cards, chart, devices, energy, shapes, sources
 from gateway.web.appliance_cards import appliance_cards
 from gateway.web.dr import event_time, is_information
+from gateway.web.envelopes import envelope_cards
+from gateway.web.flexibility import offer_rows
 from gateway.web.guard import COOKIE
 from gateway.web.learned import learned_parts
 from gateway.web.login import Login
@@ -132,6 +134,7 @@ def _add_now(router: APIRouter, home: HomeView, pages: Pages, streams: Streams) 
             devices=cards.device_cards(home),
             appliances=appliance_cards(home, home.appliances),
             events=active[:2],
+            envelopes=envelope_cards(home),
             open_news=[item for item in news if item[0].ended is None and item[0].level != "info"],
             past_news=[item for item in news if item[0].ended is not None or item[0].level == "info"][:6],
         )
@@ -146,8 +149,8 @@ def _add_plan(router: APIRouter, home: HomeView, pages: Pages) -> None:
     async def plan(request: Request, device: str = "", start: str = "") -> HTMLResponse:
         found = home.plan()
         rows = chart.block_rows(home, found) if found else []
-        tomorrow = (home.clock.now() + chart.AHEAD).isoformat()
-        near = sum(row.start < tomorrow for row in rows)
+        soon = (home.clock.now() + chart.NEAR).isoformat()
+        near = sum(row.start < soon for row in rows)
         asked = await _asked(home, rows, device, start)
         return pages.page(
             request,
@@ -239,6 +242,8 @@ def _add_rest(router: APIRouter, home: HomeView, pages: Pages) -> None:
             "events.html",
             headline=_events_sentence(found),
             events=found,
+            envelopes=envelope_cards(home),
+            offers=offer_rows(home),
             marks=marks(home),
             hours=scale_hours(home),
         )

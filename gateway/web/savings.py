@@ -14,7 +14,7 @@ from gateway.model.savings import BASELINE, SETTLED, Savings
 from gateway.web.pages import Pages
 from gateway.web.problems import Problem
 from gateway.web.savings_book import SavingsView
-from gateway.web.savings_words import day_row, month_sentence, picture
+from gateway.web.savings_words import about_wear, day_row, month_sentence, picture, wear_words, why_none
 from gateway.web.view import HomeView
 from gateway.web.wire_savings import SavingsDayOut, SavingsMonthOut, SavingsOut
 from gateway.web.words import money
@@ -61,12 +61,12 @@ async def _page(
     return pages.page(
         request, "savings.html",
         headline=month_sentence(found, first, currency, running=running),
-        name=f"{first:%B %Y}", picture=picture(found, first, currency) if found.days else None,
-        rows=[day_row(day, currency) for day in reversed(found.days)],
+        name=f"{first:%B %Y}", picture=picture(found, first, currency) if found.counted else None, why_none=why_none(found),
+        rows=[day_row(day, currency) for day in reversed(found.days)] if found.counted else [],
         before=before if before.year >= FIRST_YEAR else None, after=after if after <= today else None,
         baseline=BASELINE, settled=SETTLED, saved=money(found.saved_micro, currency),
         doubt=money(found.uncertain_micro, currency), counted=len(found.counted), left=len(found.days) - len(found.counted),
-        lost=found.lost, peaks=money(sum(m.saved_micro for m in found.months), currency) if found.months else "",
+        lost=found.lost, wear=wear_words(found, home.site, currency), about_wear=about_wear(home.site), peaks=money(sum(m.saved_micro for m in found.months), currency) if found.months else "",
     )  # fmt: skip
 
 
@@ -90,6 +90,7 @@ def savings_out(found: Savings, first: date, last: date, currency: str) -> Savin
         settled=SETTLED,
         saved_micro=found.saved_micro,
         uncertain_micro=found.uncertain_micro,
+        more_wear_micro=found.more_wear_micro,
         days_counted=len(found.counted),
         days_lost=found.lost,
         days=[SavingsDayOut.model_validate(day) for day in found.days],

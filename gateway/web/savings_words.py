@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import calendar
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
-from gateway.model.savings import Savings, SavingsDay
+from gateway.model.savings import WEAR, Savings, SavingsDay
+from gateway.model.site import BatterySpec, Site
 from gateway.web.words import DASH, money
 
 WIDTH, HEIGHT, TOP, BOTTOM = 620.0, 220.0, 10.0, 30.0
@@ -71,6 +73,37 @@ def month_sentence(found: Savings, first: date, currency: str, *, running: bool)
     doubt = f", give or take {money(found.uncertain_micro, currency)}" if found.uncertain_micro >= NOTHING_MICRO else ""
     lost = f"; on {found.lost} of {days_words(counted)} it lost" if found.lost else f", on {days_words(counted)}"
     return f"{said}{doubt}{lost}."
+
+
+def why_none(found: Savings) -> list[str]:
+    """Where no day is counted, why: each reason once, with its days, the most frequent first."""
+    if found.counted:
+        return []
+    reasons = Counter(day.why for day in found.days if day.why)
+    return [f"{days_words(count)}: {why}" for why, count in reasons.most_common()]
+
+
+def wear_words(found: Savings, site: Site, currency: str) -> str:
+    """ "€0.42 more than the baseline's €0.30"; empty where none is counted."""
+    if not _wearing(site) or not any(day.wear_micro is not None for day in found.counted):
+        return ""
+    more, all_of_it = found.more_wear_micro, money(found.wear_micro, currency)
+    if abs(more) < NOTHING_MICRO:
+        return f"{all_of_it}, as in the baseline"
+    return f"{all_of_it}, {money(abs(more), currency)} {'more' if more > 0 else 'less'} than in the baseline"
+
+
+def about_wear(site: Site) -> str:
+    """How wear stands to the sum, for a home with a battery; else empty."""
+    if not any(isinstance(device.spec, BatterySpec) for device in site.devices):
+        return ""
+    if _wearing(site):
+        return WEAR
+    return "The site file states no wear for the battery (wear_cost_per_kwh), so none is counted or shown."
+
+
+def _wearing(site: Site) -> bool:
+    return any(isinstance(d.spec, BatterySpec) and d.spec.wear_cost_micro_per_wh > 0 for d in site.devices)
 
 
 def days_words(count: int) -> str:

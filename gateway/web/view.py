@@ -20,8 +20,11 @@ from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Rate, Tariff
 from gateway.ports import Clock, FactStore
 from gateway.runtime.energy import EnergyDay
+from gateway.runtime.envelopes import Envelopes
+from gateway.runtime.event_chain import EventChain
 from gateway.runtime.installer import Installer
 from gateway.runtime.ledger import LedgerRow
+from gateway.runtime.offers import Offers
 from gateway.runtime.shown import DeviceNotes, Health, NextChange
 from gateway.runtime.source_words import SourceState
 from gateway.runtime.whatif import Tariffs
@@ -65,6 +68,21 @@ class HomeView(Protocol):
     @property
     def facts(self) -> FactStore:
         """Small documents: the login's password and sessions."""
+        ...
+
+    @property
+    def chain(self) -> EventChain:
+        """The signed records of events."""
+        ...
+
+    @property
+    def offers(self) -> Offers:
+        """What the home could shift."""
+        ...
+
+    @property
+    def envelopes(self) -> Envelopes:
+        """The grid operator's limits at the house."""
         ...
 
     @property

@@ -36,7 +36,7 @@ def _add_page(router: APIRouter, pages: Pages, questions: Questions, tariffs: Ta
         asked, currency = questions.last, questions.tariff.currency
         return pages.page(
             request, "whatif.html", 422 if wrong else 200, path="/whatif", asked=asked, wrong=wrong,
-            headline=headline(asked, currency), names=tariffs.names(), own=questions.tariff.name,
+            headline=headline(asked, currency), names=tariffs.names(), own=questions.tariff.at(pages.home.clock.now()).name,
             answer=None if asked is None or asked.answer is None else answer_words(asked.answer),
             values={key: (typed or {}).get(key, "") for key in (*FIGURES, "tariff", "days")},
         )  # fmt: skip

@@ -170,6 +170,10 @@ class BlockOut(Out):
     alternative: str
     alternative_cost_micro: int | None
     alternative_co2_g: float | None
+    priced_at: datetime | None = None
+    """When the plan was made to which the cost of the alternative belongs."""
+    cools: bool = False
+    """Of a heat pump: it cools."""
 
 
 class PlanOut(Out):

@@ -21,6 +21,9 @@ class SavingsDayOut(Out):
     import_wh: float
     baseline_import_wh: float
     notes: list[str]
+    wear_micro: int | None = None
+    """What the batteries' discharge wore off; no part of `saved_micro`. null where it was not counted."""
+    baseline_wear_micro: int | None = None
 
 
 class SavingsMonthOut(Out):
@@ -42,6 +45,8 @@ class SavingsOut(Out):
     settled: str
     saved_micro: int
     uncertain_micro: int
+    more_wear_micro: int = 0
+    """What the batteries wore off more than in the baseline; no part of `saved_micro`."""
     days_counted: int
     days_lost: int
     days: list[SavingsDayOut]

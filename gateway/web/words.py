@@ -21,6 +21,7 @@ ROLE_WORDS = {
     Role.HEAT_PUMP: "Heating",
     Role.POOL_PUMP: "Pool pump",
     Role.APPLIANCE: "Appliance",
+    Role.GRID_LIMIT: "Grid operator's limit",
 }
 INTENT_WORDS = {
     "zero_grid": "Self-consumption",

@@ -336,5 +336,6 @@ def test_every_profile_obeys_its_schema_and_points_editors_to_it(name: str) -> N
 
 def test_every_profile_is_fed_a_published_payload_or_named_here() -> None:
     fed = {profile for _, profile, *_ in TABLE}
-    elsewhere = {"esphome_plug", "esphome_dsmr", "zigbee2mqtt_temperature", "zigbee2mqtt_thermostat"}
+    elsewhere = {"esphome_plug", "esphome_dsmr", "zigbee2mqtt_temperature", "zigbee2mqtt_thermostat",
+                 "grid_limit_json", "shelly_gen2_contact", "mains", "shelly_gen2_mains"}  # fmt: skip
     assert set(profile_names(PROFILES)) == fed | elsewhere

@@ -3,155 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from adapters.openadr import web
-from adapters.openadr.client import Vtn
 from adapters.openadr.settings import OpenAdrSettings
-from gateway.model.dr import DrReport, ReportRow
 from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
+from gateway.ports import DrEnrolling, DrFacts, DrServer, DrWakeUp
+from gateway.runtime.system_clock import SystemClock
+from tests.adapters.openadr_lab import REPORT, Server, event, listed, running, vtn
 from tests.fakes import FakeClock
-
-
-@dataclass
-class Server:
-    """A VTN of a page: objects by path, and the oddities a test switches on."""
-
-    url: str = ""
-    objects: dict[str, list] = field(default_factory=dict)
-    token: str = "t1"
-    secret: str = "s"
-    form_only: bool = True
-    basic_only: bool = False
-    public: bool = False
-    vens_status: int = 200
-    fail: dict[str, tuple[int, dict]] = field(default_factory=dict)
-    raw: dict[str, bytes] = field(default_factory=dict)
-    ignore_skip: bool = False
-    hang: threading.Event | None = None
-    token_url: str = ""
-    asked: list[str] = field(default_factory=list)
-    tokens: int = 0
-
-
-class Handler(BaseHTTPRequestHandler):
-    server_state: Server
-
-    def log_message(self, *args):
-        pass
-
-    def reply(self, status: int, body, headers=None):
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(raw)), **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def answer(self, method: str):
-        state, parts = self.server_state, urlsplit(self.path)
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        state.asked.append(f"{method} {parts.path}")
-        if state.hang is not None:
-            state.hang.wait(5)
-        if parts.path == "/auth/server":
-            return self.reply(200, {"tokenURL": state.token_url}) if state.token_url else self.reply(404, {})
-        if parts.path == "/auth/token":
-            return self.give_token(parse_qs(raw.decode()))
-        if not state.public and self.headers.get("Authorization") != f"Bearer {state.token}":
-            return self.reply(403, {"status": "403", "title": "no"})
-        if parts.path in state.fail:
-            status, headers = state.fail[parts.path]
-            return self.reply(status, {"title": "broken"}, headers)
-        if parts.path in state.raw:
-            return self.reply(200, state.raw[parts.path])
-        if parts.path == "/vens" and state.vens_status != 200:
-            return self.reply(state.vens_status, {})
-        return self.objects(method, parts, json.loads(raw) if raw else None)
-
-    def give_token(self, form):
-        state = self.server_state
-        basic = self.headers.get("Authorization", "").startswith("Basic ")
-        good = basic if state.basic_only else form.get("client_secret") == [state.secret]
-        if not good:
-            return self.reply(400, {"error": "invalid_client"})
-        state.tokens += 1
-        return self.reply(200, {"access_token": state.token, "token_type": "Bearer", "scope": ["a"]})
-
-    def objects(self, method, parts, body):
-        state, query = self.server_state, parse_qs(parts.query)
-        path = "/" + parts.path.split("/")[1]
-        kept = state.objects.setdefault(path, [])
-        if method == "GET":
-            skip = 0 if state.ignore_skip else int(query["skip"][0]) if "skip" in query else 0
-            wanted = query.get("targets")
-            seen = [x for x in kept if not wanted or set(wanted) & set(x.get("targets") or [])]
-            return self.reply(200, seen[skip : skip + int(query.get("limit", ["50"])[0])])
-        if method == "PUT":
-            kept[:] = [{**body, "id": x["id"]} if x["id"] == parts.path.split("/")[2] else x for x in kept]
-            return self.reply(200, body)
-        if any(x.get("reportName") and x["reportName"] == body.get("reportName") for x in kept):
-            return self.reply(409, {"title": "conflict"})
-        kept.append({**body, "id": f"o{len(kept)}"})
-        return self.reply(201, kept[-1])
-
-    def do_GET(self):
-        self.answer("GET")
-
-    def do_POST(self):
-        self.answer("POST")
-
-    def do_PUT(self):
-        self.answer("PUT")
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    state = Server()
-    http = ThreadingHTTPServer(("127.0.0.1", 0), type("H", (Handler,), {"server_state": state}))
-    state.url = f"http://127.0.0.1:{http.server_address[1]}"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield state
-    if state.hang is not None:
-        state.hang.set()
-    http.shutdown()
-    http.server_close()
+    with running() as state:
+        yield state
 
 
-def vtn(server: Server, clock: FakeClock | None = None, **more) -> Vtn:
-    values = {"client_id": "home", "client_secret": "s", "ven_name": "ven-1", "local": True, **more}
-    settings = OpenAdrSettings.model_validate({"kind": "openadr", "url": server.url, **values})
-    return Vtn("utility", settings, clock or FakeClock())
-
-
-def event(name: str, **more) -> dict:
-    period = {"start": "2026-11-21T18:00:00Z", "duration": "PT1H"}
-    intervals = [{"id": 0, "payloads": [{"type": "SIMPLE", "values": [2]}]}]
-    return {"id": name, "programID": "p", "intervalPeriod": period, "intervals": intervals, **more}
-
-
-async def listed(client: Vtn) -> list[str]:
-    try:
-        return [found.id for found in await client.events()]
-    finally:
-        await client.close()
-
-
-REPORT = DrReport(
-    "k", "utility", "p", "e1", "USAGE e1 home", "USAGE", "DIRECT_READ", "KWH", "home",
-    (ReportRow(0, datetime(2026, 11, 21, 18, tzinfo=UTC), 900.0, 1.5, "OK"),),
-)  # fmt: skip
-
-
+@pytest.mark.slow
 async def test_every_page_is_read_and_each_event_once(server):
     server.objects["/events"] = [event(f"e{i}") for i in range(120)] + [event("e0")]
     assert await listed(vtn(server)) == [f"e{i}" for i in range(120)]
@@ -164,7 +37,7 @@ async def test_a_server_that_ignores_skip_ends_the_listing(server):
 
 
 async def test_a_listing_without_end_is_an_error_not_a_partial_list(server, monkeypatch):
-    monkeypatch.setattr("adapters.openadr.client.MAX_PAGES", 2)
+    monkeypatch.setattr("adapters.openadr.listing.MAX_PAGES", 2)
     server.objects["/events"] = [event(f"e{i}") for i in range(150)]
     with pytest.raises(ServerAnswerWrong, match="no end"):
         await listed(vtn(server))
@@ -309,6 +182,25 @@ async def test_the_clock_of_the_server_is_compared(server):
     assert client.clock_skew_s is None
     await listed(client)
     assert client.clock_skew_s is not None and client.clock_skew_s > 86_400
+
+
+async def test_a_clock_that_goes_with_ours_is_told_to_within_a_second(server):
+    client = vtn(server, SystemClock())
+    await listed(client)
+    assert client.clock_skew_s is not None and abs(client.clock_skew_s) < 1.0
+
+
+async def test_the_sped_up_clock_of_a_simulated_home_is_compared_with_nobodys(server):
+    client = vtn(server, SystemClock(speed=10.0))
+    await listed(client)
+    assert client.clock_skew_s is None
+
+
+def test_a_vtn_can_all_that_the_ports_ask(server):
+    client = vtn(server)
+    assert isinstance(client, DrWakeUp) and isinstance(client, DrEnrolling) and isinstance(client, DrFacts)
+    server_: DrServer = client
+    assert server_.name == "utility" and client.poll_s == 60.0
 
 
 @pytest.mark.parametrize(

@@ -4,32 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openapi_schema_validator import OAS30Validator
-from ruamel.yaml import YAML
 
 from adapters.openadr.bodies import report_body, subscription_body, ven_body
 from adapters.openadr.iso import format_duration, is_now, parse_duration, parse_time
 from adapters.openadr.wire import fingerprint, parse_event, parse_program
 from gateway.model.dr import Duration, Payload, ReportRow
-from tests.adapters.test_openadr_client import REPORT, event
-
-OFFICIAL = Path(__file__).parents[1] / "data" / "openadr" / "3.1.0" / "openadr3.yaml"
-
-
-@cache
-def official() -> dict:
-    return YAML(typ="safe").load(OFFICIAL)
-
-
-def errors(body: object, schema: str) -> list[str]:
-    document = {"components": official()["components"], "$ref": f"#/components/schemas/{schema}"}
-    return [error.message for error in OAS30Validator(document).iter_errors(body)]
+from tests.adapters.openadr_lab import REPORT, errors, event
 
 
 @pytest.mark.parametrize(
@@ -112,6 +96,18 @@ def test_a_report_descriptor_has_the_defaults_of_the_specification():
     (report,) = parse_event(event("e", reportDescriptors=asked), "vtn").reports
     assert (report.start_interval, report.num_intervals, report.frequency, report.repeat) == (-1, -1, -1, 1)
     assert report.historical and not report.aggregate
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [("OPEN_INTERVALS", "OPEN_INTERVALS"), ("SUB_INTERVALS", "SUB_INTERVALS"), (None, "INTERVALS"), ("OWN", "INTERVALS"),
+     ({}, "INTERVALS")],
+)  # fmt: skip
+def test_which_rows_a_report_shall_have(stated, told):
+    (report,) = parse_event(
+        event("e", reportDescriptors=[{"payloadType": "USAGE", "reportIntervals": stated}]), "vtn"
+    ).reports
+    assert report.report_intervals == told
 
 
 def test_the_fingerprint_tells_a_change_from_book_keeping():

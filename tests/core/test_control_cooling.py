@@ -29,7 +29,7 @@ RUN, IDLE = IntentKind.RUN, IntentKind.IDLE
 
 
 def cooling(kind: IntentKind) -> Plan:
-    return replace(plan(block("heat_pump", kind)), cooling=("heat_pump",))
+    return plan(replace(block("heat_pump", kind), cools=True))
 
 
 def offset(kelvin: float, authority: Authority = Authority.DEMAND_RESPONSE) -> Limit:

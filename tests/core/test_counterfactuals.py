@@ -11,7 +11,7 @@ from gateway.core.planning.home import Home
 from gateway.core.planning.optimiser import solved
 from gateway.core.planning.request import PlanRequest
 from gateway.core.planning.schedule import Schedule, bill_micro, carbon_g, stored_micro
-from gateway.core.planning.scheduler import bent, counterfactual, frozen, make_plan
+from gateway.core.planning.scheduler import Worked, bent, counterfactual, frozen, make_plan, work_out
 from gateway.model.plan import Block, Plan
 from tests.core.fuzz_requests import random_request
 
@@ -34,6 +34,12 @@ def drawn() -> tuple[tuple[PlanRequest, Plan, Block], ...]:
     return tuple(found[:BLOCKS])
 
 
+@cache
+def worked(first: int) -> Worked:
+    """What the plan in force was made of; all alternatives of a home are solved on from the same one."""
+    return work_out(drawn()[first][0])
+
+
 def from_scratch(home: Home) -> Schedule:
     """A schedule of which nothing was solved before."""
     found = solved(home)
@@ -53,11 +59,15 @@ def net(request: PlanRequest, schedule: Schedule) -> tuple[float, float]:
 def test_a_blocks_alternative_costs_what_a_solution_from_scratch_says(number: int) -> None:
     request, plan, block = drawn()[number]
     told_micro, told_g = counterfactual(request, plan, block)
+    same = next(index for index, (other, _, _) in enumerate(drawn()) if other is request)
+    kept_micro, kept_g = counterfactual(request, plan, block, worked(same))
     home, _ = frozen(request)
     planned = from_scratch(home)
     instead = from_scratch(bent(home, planned, block))
     first, second = net(request, planned), net(request, instead)
     assert told_micro == pytest.approx(second[0] - first[0], abs=CENT), (block.device, block.kind, block.alternative)
+    assert kept_micro == pytest.approx(second[0] - first[0], abs=CENT), (block.device, block.kind, block.alternative)
+    assert kept_g == pytest.approx(second[1] - first[1], abs=1_000)
     assert told_g == pytest.approx(second[1] - first[1], abs=1_000)
 
 

@@ -1,21 +1,23 @@
-"""Baselines by hand-worked numbers, delivered energy, and reports as their descriptors ask."""
+"""Delivered energy, and reports as their descriptors ask."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.core.demand_response.baseline import BaselineRow, baseline, delivered, device_baseline
+from gateway.core.demand_response.baseline.devices import device_baseline
+from gateway.core.demand_response.baseline.history import History
+from gateway.core.demand_response.baseline.placebo import assessed
+from gateway.core.demand_response.baseline.rows import BaselineRow
+from gateway.core.demand_response.delivered import delivered
 from gateway.core.demand_response.report import ReportData, build_report, next_report_at
 from gateway.core.demand_response.timeline import build_timeline
 from gateway.model.dr import Duration, IntervalPeriod, OptState, ReportDescriptor
 from gateway.model.reading import Interval, IntervalQuality
 from tests.core.test_dr_timeline import FOREVER, T0, at, event, h, record, simple, step
 
-BRUSSELS = ZoneInfo("Europe/Brussels")
 START = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)  # a Friday
 END = START + timedelta(hours=2)
 
@@ -31,40 +33,6 @@ def days(usual, count: int = 60, end: datetime = END) -> list[Interval]:
     return [interval(start, usual(start)) for start in starts]
 
 
-def test_ten_equal_days_give_their_mean_with_no_error():
-    found = baseline(days(lambda _: 100.0), START, END, tz=BRUSSELS)
-    assert (found.energy_wh, found.adjustment, found.error_wh, len(found.days)) == (800.0, 1.0, 0.0, 10)
-    assert all(day.weekday() < 5 for day in found.days)
-
-
-def test_event_days_and_holidays_are_left_out_and_older_ones_taken():
-    yesterday = START.date() - timedelta(days=1)
-    high = days(lambda t: 1000.0 if t.date() == yesterday else 100.0)
-    assert baseline(high, START, END, excluded_days={yesterday}).energy_wh == pytest.approx(800.0)
-    assert baseline(high, START, END).energy_wh == pytest.approx(800 * 1.9 * 0.8)
-
-
-@pytest.mark.parametrize(("today", "factor"), [(110, 1.1), (300, 1.2), (10, 0.8), (-50, 1.0)])
-def test_the_same_day_adjustment_is_capped(today, factor):
-    found = baseline(days(lambda t: today if t.date() == START.date() else 100.0), START, END)
-    assert found.adjustment == pytest.approx(factor) and found.energy_wh == pytest.approx(800 * factor)
-
-
-def test_the_local_evening_is_kept_across_the_change_of_time():
-    start = datetime(2026, 10, 27, 17, 0, tzinfo=UTC)  # 18:00, two days after the change
-    usual = days(lambda t: 200.0 if t.astimezone(BRUSSELS).hour == 18 else 100.0, end=start + timedelta(hours=1))
-    assert baseline(usual, start, start + timedelta(hours=1), tz=BRUSSELS).energy_wh == pytest.approx(800.0)
-
-
-def test_an_unknown_home_has_no_baseline():
-    assert baseline([], START, END).energy_wh is None
-
-
-def test_the_error_covers_the_misses_of_past_days():
-    found = baseline(days(lambda t: 100.0 + 10 * (t.day % 3)), START, END)
-    assert found.error_wh is not None and 0 < found.error_wh < 160
-
-
 def test_a_car_goes_on_as_before_until_it_is_full():
     rows = device_baseline(START, END, power_w=8000, needed_wh=5000)
     assert [row.energy_wh for row in rows] == [2000, 2000, 1000, 0, 0, 0, 0, 0]
@@ -74,7 +42,7 @@ def test_a_car_goes_on_as_before_until_it_is_full():
 def test_delivered_energy_is_baseline_minus_measurement_per_device():
     rows = {"car": device_baseline(START, END, power_w=4000), "tank": device_baseline(START, END, power_w=1000)}
     used = {"car": [interval(START + timedelta(minutes=15 * i), 0.0, "car") for i in range(8)]}
-    home = baseline(days(lambda _: 100.0), START, END)
+    home = assessed(History(days(lambda _: 100.0)), START, END, method="10-in-10")
     found = delivered(rows, used, home=home, home_measured=days(lambda _: 100.0))
     assert found.per_device == {"car": 8000} and found.energy_wh == 8000
     assert found.low_wh == pytest.approx(7200) and found.home_wh == pytest.approx(0)
@@ -98,7 +66,7 @@ WINDOWS = {
     "every two, once": (ReportDescriptor("USAGE", start_interval=1, num_intervals=2), [[10, 11]]),
     "rolling": (ReportDescriptor("USAGE", start_interval=1, num_intervals=2, frequency=1, repeat=-1),
                 [[10, 11], [11, 12], [12, 13]]),
-    "a forecast is not offered": (ReportDescriptor("USAGE", historical=False), []),
+    "a forecast: all, before the first": (ReportDescriptor("USAGE", historical=False), [[10, 11, 12, 13]]),
     "an unknown type is not answered": (ReportDescriptor("MOOD"), []),
 }  # fmt: skip
 

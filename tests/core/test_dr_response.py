@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,7 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from ruamel.yaml import YAML
 
-from gateway.core.demand_response.response import alerts, decide_opt, parse_strategies, prices, to_limits
+from gateway.core.demand_response.opt import decide_opt
+from gateway.core.demand_response.response import alerts, prices, to_limits
+from gateway.core.demand_response.strategies import parse_strategies
 from gateway.core.demand_response.timeline import build_timeline
 from gateway.model.agreement import DrPolicy
 from gateway.model.authority import Authority
@@ -36,9 +39,10 @@ def table(name: str = "default"):
     return parse_strategies(YAML(typ="safe").load(TABLES / f"{name}.yaml"))
 
 
-def limits(*records, now=T0, strategies=None) -> list:
+def limits(*records, now=T0, strategies=None, return_s=0.0) -> list:
+    """The limits; without a return after an event unless it is asked for."""
     timeline = build_timeline(records, {}, now)
-    return to_limits(timeline, now, strategies or table(), site=SITE)
+    return to_limits(timeline, now, replace(strategies or table(), return_s=return_s), site=SITE)
 
 
 def of(found, device) -> list[tuple]:

@@ -12,13 +12,14 @@ import pytest
 
 from firmware_sim.physics.room import LOSS_W_PER_K, PEOPLE_W, WH_PER_K, Room
 from gateway.core.control.heating import thermostat_wish
+from gateway.core.control.season import cools_now
 from gateway.core.learning.cooled import heating_only
 from gateway.core.learning.thermal import fit_thermal
 from gateway.core.planning.fallback import rules
 from gateway.core.planning.home import make_home
 from gateway.core.planning.request import PlanRequest
 from gateway.core.planning.scheduler import make_plan
-from gateway.core.planning.season import free_run, is_cooling_season
+from gateway.core.planning.season import TRIGGER_K, free_run, is_cooling_season
 from gateway.model.authority import Authority
 from gateway.model.learned import ThermalModel
 from gateway.model.plan import Forecast, IntentKind, Plan
@@ -140,6 +141,92 @@ def test_whatever_the_weather_a_plan_is_possible_and_has_one_season(warmest, roo
     assert ("heat" in words and "cool" in words) is False
     if not plan.cooling:
         assert all(room >= LOW - 0.1 for room in rooms(plan)[40:])
+
+
+# --- both within one plan
+
+
+def swinging(now: str, *days: tuple[float, float], **change: Any) -> PlanRequest:
+    """As `weather`, each day with its own warmest and coldest; a light home of 12 h, that follows the air."""
+    asked, start = weather(now, 20, 10, **change), at(now)
+    air = []
+    for hour in range(60):
+        local = (start + timedelta(hours=hour)).astimezone(ZONE)
+        warmest, coldest = days[min(len(days) - 1, (local.date() - start.astimezone(ZONE).date()).days)]
+        air.append((warmest + coldest) / 2 + (warmest - coldest) / 2 * math.cos(2 * math.pi * (local.hour - 16) / 24))
+    spec = HeatPumpSpec(2_500, cooling_eer=change.get("eer", EER), capacitance_wh_per_k=2000.0)
+    devices = tuple(replace(d, spec=spec) if d.id == "pump" else d for d in asked.site.devices)
+    outdoor = Forecast("outdoor", start, 3600, tuple(air), unit="degC")
+    return replace(asked, site=replace(asked.site, devices=devices), outdoor=outdoor)
+
+
+def in_band(plan: Plan, first: int = 8) -> None:
+    found = rooms(plan)[first:]
+    assert min(found) >= LOW - TRIGGER_K - 0.1 and max(found) <= HIGH + TRIGGER_K + 0.1
+
+
+def modes(plan: Plan) -> list[bool]:
+    """Whether it cools, by each slot in which the pump draws."""
+    blocks = [b for b in plan.blocks if b.device == "pump"]
+    return [next(b.cools for b in blocks if b.start <= s.start < b.end) for s in plan.slots if s.power_w["pump"] > 100]
+
+
+@pytest.mark.parametrize(
+    ("now", "days", "first"),
+    [
+        ("2026-06-10T21:00", [(17, 4), (17, 4), (34, 20)], False),
+        ("2026-06-10T12:00", [(33, 14), (33, 3), (20, 3)], True),
+    ],
+    ids=["a hot day after cold nights", "a cold night after a hot day"],
+)
+def test_a_plan_warms_and_cools_where_the_weather_turns(now: str, days: list[tuple[float, float]], first: bool) -> None:
+    """Wrong before: one season for all of 48 h, so that the hot day was not cooled, or the cold night not heated."""
+    plan = plan_of(swinging(now, *days))
+    in_band(plan)
+    used = modes(plan)
+    assert used[0] is first and set(used) == {True, False}
+    assert (plan.cooling == ("pump",)) is first
+    words = " ".join(b.reason for b in plan.blocks if b.device == "pump" and b.kind is IntentKind.RUN)
+    assert plan.relaxed == () and words
+
+
+def test_a_pump_that_only_heats_keeps_to_that_in_the_same_weather() -> None:
+    plan = plan_of(swinging("2026-06-10T21:00", (17, 4), (17, 4), (34, 20), eer=None))
+    assert not any(b.cools for b in plan.blocks) and max(rooms(plan)) > HIGH + 1
+
+
+def test_a_thermostat_that_is_switched_by_hand_has_one_season_in_each_plan() -> None:
+    """In cooling it would cool to the target of a heating."""
+    asked = swinging("2026-06-10T21:00", (17, 4), (17, 4), (34, 20))
+    devices = tuple(
+        replace(d, spec=replace(d.spec, changes_over=False)) if isinstance(d.spec, HeatPumpSpec) else d
+        for d in asked.site.devices
+    )
+    plan = plan_of(replace(asked, site=replace(asked.site, devices=devices)))
+    assert len({b.cools for b in plan.blocks if b.device == "pump"}) == 1
+
+
+def test_the_rules_warm_and_cool_at_the_ends_of_the_band_and_not_in_its_middle() -> None:
+    schedule = rules(make_home(swinging("2026-06-10T21:00", (17, 4), (17, 4), (34, 20))))
+    state, used = schedule.state["pump"], schedule.power_w["pump"]
+    assert state[8:].min() >= LOW - TRIGGER_K - 0.1 and state[8:].max() <= HIGH + TRIGGER_K + 0.1
+    assert used.max() > 100
+
+
+def test_a_sunny_room_in_winter_is_not_cooled_against_the_cold_outside() -> None:
+    """The learner takes a day of less than 15 degC for one of heating: cooling on it would teach it nonsense."""
+    sunny = ThermalModel(1 / 300, 9000, 250, 3.5, 0.2, 14, "", sun_gain=4.0, sun_w=0, sun_from="panels")
+    home = make_home(weather("2026-02-20T07:00", 12, 2, sun_w=2000.0, room_c=21.0, thermal={"pump": sunny}))
+    assert not home.pumps[0].cooling.any()
+
+
+def test_the_tick_follows_the_season_of_the_block_that_holds() -> None:
+    asked = swinging("2026-06-10T21:00", (17, 4), (17, 4), (34, 20))
+    plan, pump = plan_of(asked), next(d for d in asked.site.devices if d.id == "pump")
+    for block in (b for b in plan.blocks if b.device == "pump"):
+        seen = replace(asked.snapshot, now=block.start, plan=plan)
+        assert cools_now(seen, pump, ZONE) is block.cools
+    assert {b.cools for b in plan.blocks if b.device == "pump"} == {True, False}
 
 
 def test_a_room_too_hot_to_be_cooled_in_time_is_told():
@@ -289,3 +376,23 @@ def test_random_homes_that_can_cool_get_plans_that_break_no_hard_limit():
         assert violations(asked, plan) == [], f"seed {seed}"
         seasons.add(plan.cooling)
     assert seasons == {(), ("pump",)}
+
+
+@pytest.mark.slow
+def test_random_homes_that_warm_and_cool_in_one_plan_break_no_hard_limit() -> None:
+    mixed = 0
+    for seed in range(6_000, 6_020):
+        asked = random_request(seed, time_limit_s=5.0)
+        hours = [(asked.now + timedelta(hours=h)).astimezone(ZONE).hour for h in range(60)]
+        air = tuple(16 + 14 * math.cos(2 * math.pi * (hour - 16) / 24) + (seed % 5) for hour in hours)
+        devices = tuple(
+            replace(d, spec=replace(d.spec, cooling_eer=EER, capacitance_wh_per_k=1000.0))
+            if isinstance(d.spec, HeatPumpSpec) else d
+            for d in asked.site.devices
+        )  # fmt: skip
+        outdoor = Forecast("outdoor", asked.now, 3600, air, unit="degC")
+        asked = replace(asked, site=replace(asked.site, devices=devices), outdoor=outdoor)
+        plan = make_plan(asked, alternatives=False)
+        assert violations(asked, plan) == [], f"seed {seed}"
+        mixed += len({b.cools for b in plan.blocks if b.device == "pump"}) > 1
+    assert mixed > 5

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from gateway.core.tariff.versions import joined
 from gateway.model.bill import RealBill
 from gateway.model.errors import StoreError, WishRefused
 from gateway.model.reading import Interval, IntervalQuality
@@ -207,3 +209,15 @@ def test_a_gap_is_filled_with_one_interval_without_data() -> None:
     assert [(r.start.hour, r.duration_s, r.net_wh) for r in rows] == [
         (0, 3600, None), (1, 900, 100.0), (1, 2700, None), (2, 900, 100.0), (2, 2700, None),
     ]  # fmt: skip
+
+
+async def test_the_days_before_a_new_tariff_are_billed_by_the_one_of_those_days() -> None:
+    """Wrong before: a new tariff in the site file changed the bills of all months before it."""
+    dear = replace(FLAT, id="dear", rates=(Rate("all", 900_000, 0),), valid_from=date(2026, 10, 1))
+    house = House(joined([FLAT, dear]))
+    await house.measure(date(2026, 9, 1), date(2026, 11, 1))
+    september, october = await house.bills.months(2026)
+    assert september.counted.micro == pytest.approx(30 * 96 * 0.1 * 300_000 + 30 * 200_000, abs=1)
+    assert october.counted.of(BillKind.IMPORT) == pytest.approx(745 * 4 * 0.1 * 900_000, abs=1)
+    over = await house.bills.enter(RealBill(date(2026, 9, 30), date(2026, 10, 2), 50_000_000))
+    assert over.counted.of(BillKind.IMPORT) == pytest.approx(96 * 0.1 * (300_000 + 900_000), abs=1)

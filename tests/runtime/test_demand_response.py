@@ -21,7 +21,7 @@ from gateway.runtime.notices import Notices
 from tests.core.homes import SITE
 from tests.fakes import START, FakeClock, FakeStore
 
-LEVELS = {"levels": {1: {"ev": "minimum"}, 2: {"ev": "pause", "water_heater": "shed"}, 3: {"ev": "pause"}}}
+LEVELS = {"return_s": 0, "levels": {1: {"ev": "minimum"}, 2: {"ev": "pause", "water_heater": "shed"}, 3: {"ev": "pause"}}}
 HOUR = Duration(seconds=3600)
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from gateway.core.planning.request import PlanRequest
+from gateway.core.planning.scheduler import counterfactual
 from gateway.model.authority import Authority
 from gateway.model.charging import ChargingNeeds
-from gateway.model.plan import Forecast, Plan
+from gateway.model.plan import Block, Forecast, IntentKind, Plan
 from gateway.model.preferences import ChargeMode
 from gateway.model.setpoint import Limit, LimitKind
 from gateway.model.tariff import Rate, Tariff
-from gateway.runtime.planning import PlanLoop, priced_as, surprise
+from gateway.runtime.planning import PlanLoop, priced_as, pricing_order, surprise
 from tests.core.homes import SITE, car, snapshot
 from tests.fakes import START, FakeClock, FakeStore
 
@@ -67,6 +68,44 @@ async def test_a_new_plan_keeps_what_its_alternatives_cost_before_until_they_are
     assert [b.alternative_cost_micro for b in priced.blocks] == [b.alternative_cost_micro for b in home.plans[1].blocks]
     other = tuple(replace(block, device="other") for block in home.plans[1].blocks)
     assert priced_as(unpriced, replace(home.plans[1], blocks=other)) == unpriced == priced_as(unpriced, None)
+
+
+async def test_every_block_on_the_page_has_the_price_of_its_alternative_and_the_plan_it_belongs_to() -> None:
+    """Wrong before: only the first two of each device were priced, and nobody told of which plan a price was."""
+    home = Loop()
+    await home.loop.once("start")
+    blocks = [b for b in home.store.plans[0].blocks if b.alternative]
+    assert len(blocks) > 6
+    assert all(b.alternative_cost_micro is not None and b.priced_at == home.store.plans[0].made_at for b in blocks)
+    for block in blocks:
+        alone = counterfactual(request("start"), home.store.plans[0], block)
+        assert alone[0] == pytest.approx(block.alternative_cost_micro, abs=10_000)
+
+
+async def test_pricing_stops_for_a_cause_and_what_is_priced_stays() -> None:
+    home = Loop()
+    task = asyncio.create_task(home.loop.once("start"))
+    while not home.plans:
+        await asyncio.sleep(0.001)
+    home.loop.cause("event")
+    await task
+    (kept,) = home.store.plans
+    priced = [b for b in kept.blocks if b.priced_at is not None]
+    assert len(priced) < len([b for b in kept.blocks if b.alternative])
+    assert home.loop.plan == kept
+
+
+def test_what_is_read_first_is_priced_first_then_what_never_was_then_the_oldest_price() -> None:
+    def block(device: str, hour: int, priced: int | None = None) -> Block:
+        start = START + timedelta(hours=hour)
+        at = None if priced is None else START - timedelta(hours=priced)
+        return Block(device, IntentKind.HOLD, start, start + timedelta(hours=1), 0.0, 0.0, "", "wait", priced_at=at)
+
+    blocks = (block("car", -2), block("car", 0, 1), block("car", 2, 1), block("car", 4, 1), block("car", 6), block("tank", 5),
+              block("car", 8, 3), replace(block("car", 9), alternative=""))  # fmt: skip
+    plan = Plan(START, "test", "optimised", (), blocks, 0, 0, 0.0, 1.0)
+    order = [(b.device, round((b.start - START) / timedelta(hours=1))) for b in pricing_order(plan, START)]
+    assert order == [("car", 0), ("car", 2), ("tank", 5), ("car", 6), ("car", 8), ("car", 4)]
 
 
 async def test_a_cause_makes_a_new_plan_at_once_and_names_itself() -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gateway.model.archive import ArchivedDay, ArchivedQuarter, PlannedQuarter
 from gateway.model.dr import DrInterval, EventRecord, OptState, Payload, ReportDescriptor
 from gateway.model.plan import Plan, PlanSlot
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval, IntervalQuality, Rollup
 from gateway.runtime.reporting import Reporting
-from tests.core.homes import SITE
+from tests.core.homes import SITE, car
 from tests.fakes import START, FakeStore
 from tests.runtime.test_demand_response import Utility, event
 
@@ -74,17 +75,57 @@ class Proof:
         return self.dr.records["utility:e1"]
 
 
-async def test_the_plan_without_the_event_is_made_when_it_starts_and_kept_over_a_restart() -> None:
-    """Wrong before: the plan was kept after the event had changed it, and a car that came later was not in it."""
+async def test_plans_without_the_event_are_made_before_the_home_prepares_and_as_it_starts_and_kept_over_a_restart() -> None:
+    """Wrong before: the one plan was made at the start, when tank and car had already been filled for the event."""
+    start = START + timedelta(hours=4)
     home = Proof()
-    await home.utility.look(event())
-    await home.to(BEGIN - timedelta(minutes=1))
+    await home.utility.look(event(start=start))
+    await home.to(start - timedelta(hours=2, minutes=1))
     assert not home.asked
-    await home.to(BEGIN + timedelta(minutes=10))
-    assert [name for _, name in home.asked] == ["utility:e1"] and home.asked[0][0] <= BEGIN
+    await home.to(start - timedelta(minutes=1))
+    assert [when for when, _ in home.asked] == [start - timedelta(hours=2)]
+    await home.to(start + timedelta(minutes=10))
+    assert [name for _, name in home.asked] == ["utility:e1"] * 2 and home.asked[1][0] <= start
     home.reporting = home.again()
-    await home.to(BEGIN + timedelta(minutes=20))
-    assert len(home.asked) == 1
+    await home.to(start + timedelta(minutes=20))
+    assert len(home.asked) == 2
+
+
+async def test_a_car_that_comes_while_the_event_runs_is_planned_for_from_then_on() -> None:
+    """Wrong before: what it did not draw was not counted, as the plan kept at the start did not know it."""
+    home = Proof(power_w={"car": 0.0, "inverter": -1000.0})
+    status = {"car": car(plugged=False)}
+    home.reporting.tick.last = SimpleNamespace(chargers=status)
+    await home.utility.look(event())
+    await home.measured("car", lambda at: 0.0)
+    await home.to(BEGIN + timedelta(minutes=30))
+    status["car"], home.power_w = car(0.0), {"car": 4000.0, "inverter": -3000.0}
+    await home.to(BEGIN + timedelta(minutes=40))
+    assert len(home.asked) == 3
+    home.reporting.tick.last = None
+    slots = home.reporting.before.slots(home.record.key, "inverter")
+    assert {power for _, power in slots} == {-1000.0}
+    await home.to(END + timedelta(minutes=5))
+    assert home.record.delivered_wh == pytest.approx(2000.0, abs=100)
+
+
+async def test_a_heat_pump_differs_from_its_plan_by_as_much_as_in_the_hour_before() -> None:
+    """Planned 0 W, measured 350 W: without the event it would have gone on at 350 W."""
+
+    async def archived(day: date) -> ArchivedDay:
+        quarters = tuple(
+            ArchivedQuarter(at, PlannedQuarter(at, {"heat_pump": 0.0}, None, 0), {"heat_pump": 350.0})
+            for at in (START - timedelta(minutes=15 * i) for i in range(1, 9))
+        )
+        return ArchivedDay(day, START, START, quarters)
+
+    home = Proof(power_w={"heat_pump": 0.0})
+    tick: Any = SimpleNamespace(last=None)
+    home.reporting = Reporting(SITE, home.clock, home.store, home.dr, tick, home.without, archive=archived)
+    await home.utility.look(event())
+    await home.measured("heat_pump", lambda at: 350.0)
+    await home.to(END + timedelta(minutes=5))
+    assert home.record.delivered_wh == pytest.approx(0.0)
 
 
 async def test_the_loop_looks_just_before_an_event_starts() -> None:
@@ -163,7 +204,7 @@ async def test_news_about_carbon_delivers_nothing_and_spoils_no_baseline_day() -
     await home.measured("car", lambda at: 0.0)
     await home.to(END + timedelta(minutes=5))
     assert home.dr.records["utility:ghg"].delivered_wh is None and home.record.delivered_wh is not None
-    assert not home.reporting._event_days(home.record)
+    assert not home.reporting.baselines.event_days(home.record)
 
 
 async def test_a_gap_is_told_once_and_filled_when_the_counter_speaks_late() -> None:

@@ -11,13 +11,14 @@ import pytest
 
 from adapters.sqlite.store import SqliteStore
 from gateway.core.metering.resample import local_day
+from gateway.core.tariff.versions import joined
 from gateway.model.errors import WishRefused
 from gateway.model.preferences import Preferences, Vehicle
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval, IntervalQuality, Rollup
 from gateway.model.series import Point, Series, SeriesKind
 from gateway.model.session import EvSession
-from gateway.model.site import HeatPumpSpec, Site
+from gateway.model.site import BatterySpec, HeatPumpSpec, Site
 from gateway.model.tariff import DemandCharge, Rate, Tariff
 from gateway.runtime.savings import BACK_DAYS, SavingsBook
 from gateway.runtime.savings_day import full_w
@@ -315,3 +316,51 @@ def test_full_power_is_what_charger_and_car_allow(tag: str, seen_w: float, full:
     begun = replace(session(datetime(2026, 11, 20, 17, tzinfo=UTC), 0, 1, seen_w, 2), tag=tag)
     device = next(device for device in SITE.devices if device.id == "car")
     assert full_w(SITE, Book().preferences, device, begun) == pytest.approx(full)
+
+
+async def test_a_day_is_counted_by_the_tariff_of_that_day_though_another_holds_since() -> None:
+    """Wrong before: a day counted after the change of a tariff was told with prices it never had."""
+    flat = replace(NIGHT, id="flat", rates=NIGHT.rates[-1:], valid_from=DAY + timedelta(days=1))
+    home = Book(tariff=joined([NIGHT, flat]))
+    await home.measure(DAY, h22=11_440, h23=11_440)
+    await home.store.save_session(session(local(DAY, 10), 12, 2, 11_040, 13.9))
+    found = await home.book.count(DAY)
+    assert found.counted and found.saved_micro == pytest.approx(2 * 11.04 * 200_000, rel=0.001)
+    alone = Book(tariff=replace(flat, valid_from=None))
+    await alone.measure(DAY, h22=11_440, h23=11_440)
+    await alone.store.save_session(session(local(DAY, 10), 12, 2, 11_040, 13.9))
+    assert (await alone.book.count(DAY)).saved_micro == pytest.approx(0, abs=1000)
+
+
+async def test_what_the_battery_wore_off_stands_beside_what_was_saved_and_is_no_part_of_it() -> None:
+    """A battery that rested wore nothing; its own mode would have given 3.8 kWh at 0.05 a kWh."""
+    wearing = replace(SITE, devices=tuple(
+        replace(d, spec=replace(d.spec, wear_cost_micro_per_wh=50.0)) if isinstance(d.spec, BatterySpec) else d
+        for d in SITE.devices
+    ))  # fmt: skip
+    found = {}
+    for name, site in (("plain", SITE), ("wearing", wearing)):
+        home = Book(site)
+        await full_day(home)
+        await home.measure(DAY, watts=0.0, h18=1_000, h19=1_000, h20=1_000, h21=1_000)
+        found[name] = await home.book.count(DAY)
+        kept = (await home.book.between(DAY, DAY)).days[0]
+        assert (kept.wear_micro, kept.baseline_wear_micro) == (found[name].wear_micro, found[name].baseline_wear_micro)
+    assert found["plain"].saved_micro == found["wearing"].saved_micro
+    assert (found["plain"].wear_micro, found["plain"].baseline_wear_micro) == (0, 0)
+    assert found["wearing"].wear_micro == 0
+    assert found["wearing"].baseline_wear_micro == pytest.approx(3_800 * 50, rel=0.01)
+    assert found["wearing"].more_wear_micro == -(found["wearing"].baseline_wear_micro or 0)
+
+
+async def test_days_kept_by_the_last_version_tell_no_wear() -> None:
+    home = Book(SITE)
+    await full_day(home)
+    await home.book.count(DAY)
+    key = f"savings/{DAY:%Y-%m}"
+    document = await home.store.get(key) or {}
+    for entry in document["days"].values():
+        del entry["wear"], entry["baseline_wear"]
+    await home.store.put(key, document)
+    kept = (await home.book.between(DAY, DAY)).days[0]
+    assert kept.counted and kept.wear_micro is None and kept.more_wear_micro == 0

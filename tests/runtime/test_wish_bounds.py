@@ -48,18 +48,42 @@ def test_a_time_that_cannot_be_meant_is_refused_in_words(wish: Preferences, word
         check(wish, SITE, START)
 
 
-async def test_a_storm_hold_that_is_over_already_is_refused_when_it_is_newly_asked() -> None:
-    """Wrong before: it was taken without a word, and nothing was held."""
+@pytest.mark.parametrize(("key", "what"), [("storm_until", "The storm hold"), ("vacation_until", "The vacation")])
+async def test_what_is_over_already_is_refused_when_it_is_newly_asked(key: str, what: str) -> None:
+    """Wrong before: a vacation in the past was taken without a word, and nobody was away."""
     clock = FakeClock()
     wishes = OwnerWishes(SITE, clock, FakeStore(), lambda what: None)
-    with pytest.raises(WishRefused, match="would end in the past"):
-        await wishes.set_preferences(Preferences(storm_until=clock.now() - timedelta(hours=1)), "owner")
-    held = Preferences(storm_until=clock.now() + timedelta(seconds=90))
+    past = rf"{what} would end in the past, .*2026, 16:30, and it is .* \({key}\)\. Choose a later time, or none"
+    with pytest.raises(WishRefused, match=past):
+        await wishes.set_preferences(Preferences(**{key: START - timedelta(hours=1)}), "owner")  # type: ignore[arg-type]
+    held = Preferences(**{key: clock.now() + timedelta(seconds=90)})  # type: ignore[arg-type]
     await wishes.set_preferences(held, "owner")
-    wishes.preferences = ended = replace(held, storm_until=clock.now() - timedelta(seconds=30))
+    ended = clock.now() - timedelta(seconds=30)
+    wishes.preferences = replace(held, **{key: ended})  # type: ignore[arg-type]
     # What has ended since is no reason to refuse another wish, nor is a form's rounding to minutes.
-    for until in (ended.storm_until, clock.now() - timedelta(seconds=60), None):
-        await wishes.set_preferences(replace(ended, comfort_low_c=18.0, storm_until=until), "owner")
+    for until in (ended, clock.now() - timedelta(seconds=60), None):
+        again = replace(held, comfort_low_c=18.0, **{key: until})  # type: ignore[arg-type]
+        await wishes.set_preferences(again, "owner")
+
+
+@pytest.mark.parametrize(
+    ("begins", "until", "words"),
+    [
+        (2, None, "a beginning and no end"),
+        (4, 3, "would end before it begins"),
+        (3, 3, "would end before it begins"),
+        (-5, 3, ""),
+        (2, 3, ""),
+    ],
+)
+def test_a_storm_begins_before_it_ends(begins: float, until: float | None, words: str) -> None:
+    ends = None if until is None else START + timedelta(hours=until)
+    wish = Preferences(storm_from=START + timedelta(hours=begins), storm_until=ends)
+    if not words:
+        return check(wish, SITE, START)
+    with pytest.raises(WishRefused, match=words):
+        check(wish, SITE, START)
+    return None
 
 
 @pytest.mark.parametrize("days", [-400, 0, 400])

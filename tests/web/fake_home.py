@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from gateway.model.dr import (
     Timeline,
 )  # fmt: skip
 from gateway.model.errors import WishRefused
+from gateway.model.flex import FlexOffer
 from gateway.model.learned import DayShape, Learned
 from gateway.model.plan import Block, Forecast, IntentKind, Plan, PlanSlot
 from gateway.model.preferences import Preferences
@@ -40,8 +41,12 @@ from gateway.runtime.archive import PlanArchive
 from gateway.runtime.bills import Bills
 from gateway.runtime.edits import Edits
 from gateway.runtime.energy import EnergyHistory, series_of
+from gateway.runtime.envelopes import Envelopes
+from gateway.runtime.event_chain import EventChain
 from gateway.runtime.installer import Installer
 from gateway.runtime.ledger import LedgerRow
+from gateway.runtime.live import Changes, HomeState
+from gateway.runtime.notices import Notices
 from gateway.runtime.savings import SavingsBook
 from gateway.runtime.shown import DeviceNotes, Health
 from tests.fakes import FakeClock, FakeStore
@@ -258,6 +263,25 @@ def interval_of(device: str, when: datetime) -> Interval:
     return Interval(device, when, 900, max(0.0, wh), max(0.0, -wh), quality, method)
 
 
+class NoOffers:
+    """A home that could shift nothing, until a test says so."""
+
+    offers: tuple[FlexOffer, ...] = ()
+
+
+class NoSigner:
+    """A hub whose key signs whatever it is shown, for pages that only hand it on."""
+
+    def sign(self, messages: Sequence[bytes]) -> tuple[str, list[str]]:
+        return "00" * 32, ["11" * 64 for _ in messages]
+
+
+def no_envelopes(site: Site, clock: FakeClock, store: FakeStore) -> Envelopes:
+    """The envelopes of a site: none, unless it has a device of that role."""
+    live, notices = HomeState(site, clock), Notices(store, clock, Changes())
+    return Envelopes(site, clock, store, notices, live, lambda: None, lambda what: None)
+
+
 @dataclass
 class FakeHome:
     """The rich home; `empty()` is the same before the first tick."""
@@ -289,6 +313,9 @@ class FakeHome:
         self.energy = EnergyHistory(self.site, self.clock, self.store)
         self.installer = Installer([], self.clock, self.store)
         self.ledger = FakeLedger(self)
+        self.chain = EventChain(self.clock, self.store, NoSigner())
+        self.offers = NoOffers()
+        self.envelopes = no_envelopes(self.site, self.clock, self.store)
         self.archive = PlanArchive(self.site, self.clock, self.store, self.plan)
         self.savings = SavingsBook(self.site, self.clock, self.store, self.tariff(), self.preferences)
         self.plans = FakePlans()

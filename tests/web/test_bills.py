@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 import httpx
 import pytest
 
+from gateway.core.tariff.versions import joined
 from gateway.model.bill import BillGap, RealBill
 from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.tariff import Bill, BillKind, BillLine, Rate, Tariff
 from gateway.runtime.bills import Bills
 from gateway.web.app import create_app
-from gateway.web.bill_words import gap_words
+from gateway.web.bill_words import gap_words, tariff_words
 from gateway.web.bills import bill_routes
 from gateway.web.pages import Pages
 from gateway.web.settings import WebSettings
@@ -208,3 +209,10 @@ def gap(counted: int, real: int, known: int = 31, import_wh: float | None = None
 )  # fmt: skip
 def test_the_gap_in_words(found: BillGap, words: str) -> None:
     assert gap_words(found, "EUR") == words
+
+
+def test_the_page_names_every_tariff_that_held_with_its_first_day() -> None:
+    old = Tariff("old", "Day and night", "EUR", ZONE, (Rate("all", 300_000, 0),))
+    new = Tariff("new", "Dynamic", "EUR", ZONE, (Rate("all", 300_000, 0),), valid_from=date(2026, 7, 1))
+    assert tariff_words(old) == "the tariff “Day and night”"
+    assert tariff_words(joined([old, new])) == "the tariff of each day (“Day and night”, “Dynamic” from 01 July 2026)"

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from gateway.model.savings import BASELINE, Savings, SavingsDay, SavingsMonth
+from gateway.model.site import BatterySpec, Device, Role
 from gateway.web.app import create_app
 from gateway.web.savings_words import month_sentence, picture
 from gateway.web.settings import WebSettings
@@ -127,3 +128,35 @@ def test_any_month_can_be_drawn(saved: int) -> None:
     assert len(drawn.bars) == 28 and not re.search("nan|inf", str(drawn))
     assert drawn.bars[27].x + drawn.bars[27].width < 620
     assert day(28, saved).day + timedelta(days=1) > days[-1].day
+
+
+@pytest.mark.parametrize(
+    ("cost", "wear", "words"),
+    [
+        (50.0, (800_000, 500_000), "€0.80, €0.30 more than in the baseline"),
+        (50.0, (200_000, 500_000), "€0.20, €0.30 less than in the baseline"),
+        (50.0, (500_000, 500_000), "€0.50, as in the baseline"),
+        (0.0, (0, 0), "states no wear for the battery"),
+    ],
+)
+async def test_wear_is_told_beside_the_sum_and_not_taken_off(cost: float, wear: tuple[int, int], words: str) -> None:
+    kept = replace(day(3, 1_000_000), wear_micro=wear[0], baseline_wear_micro=wear[1])
+    home = FakeHome()
+    battery = Device("battery", "Battery", Role.BATTERY, BatterySpec(10_000, 5_000, 5_000, wear_cost_micro_per_wh=cost))
+    home.site = replace(home.site, devices=(*home.site.devices, battery))
+    home.savings = FakeSavings(kept)  # type: ignore[assignment]
+    async with browser(create_app(home, settings=WebSettings(demo_login=True)), headers={"origin": OWN}) as client:
+        text = (await client.get("/savings")).text
+        said = (await client.get("/api/v1/savings")).json()
+    assert words in text and "saved €1.00" in text
+    assert said["saved_micro"] == 1_000_000 and said["more_wear_micro"] == wear[0] - wear[1]
+    assert said["days"][0]["wear_micro"] == wear[0]
+
+
+async def test_a_month_in_which_no_day_could_be_counted_says_why_once_and_draws_nothing() -> None:
+    """Wrong before: a sum of €0.00 stood over an empty picture and twenty lines of the same words."""
+    missing = [replace(MISSING, day=date(2026, 11, n), why="Battery: 24 h without data.") for n in range(2, 9)]
+    async with client_of(FakeSavings(*missing, MISSING)) as client:
+        text = (await client.get("/savings")).text
+    assert "7 days: Battery: 24 h without data." in text and "1 day: Main meter: 2 h without data." in text
+    assert "<svg class" not in text.partition("<main")[2] and "€0.00" not in text

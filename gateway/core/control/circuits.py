@@ -53,6 +53,8 @@ class Lane:
     """Which phase of a fuse, 1 to 3; None: a power limit."""
     likely: float = float("inf")
     """As `most`, with cars in doubt counted for all they may draw: what probably holds once they have followed."""
+    kept: bool = False
+    """Whether a part of it is kept for a battery that protection fills first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from gateway.core.control.charging import SolarMemory, charging_wish, share_sun
 from gateway.core.control.circuits import MAIN, Lane
 from gateway.core.control.curtailment import ExportMemory, curtail
 from gateway.core.control.draws import in_force, spec_of
+from gateway.core.control.filling import lanes_beside_storm
 from gateway.core.control.guard import Guarded, guard
 from gateway.core.control.helping import given_w
 from gateway.core.control.idling import counted, idle_since
@@ -148,7 +149,8 @@ def decide(site: Site, snapshot: Snapshot, memory: ControlMemory, timing: Contro
     runs = {c.id: run for c in chargers if (run := _phase_run(now, c)) is not None}
     wishes = {c.id: _wish(now, c, runs.get(c.id)) for c in chargers}
     claims = {c.id: _claim(now, c, wishes[c.id]) for c in chargers}
-    shares = share([claims[c.id] for c in chargers if guarded.draws[c.id].heard], guarded.lanes)
+    lanes = lanes_beside_storm(site, snapshot, guarded.lanes)
+    shares = share([claims[c.id] for c in chargers if guarded.draws[c.id].heard], lanes)
     setpoints = [_setpoint(now, c, wishes[c.id], claims[c.id], shares, runs.get(c.id)) for c in chargers]
     granted = {setpoint.device: setpoint.value for setpoint in setpoints}
     after = replace(_remember(now, chargers, setpoints, shares), retreats=_retreats(now, wishes, setpoints))
@@ -244,6 +246,8 @@ def _setpoint(now: _Moment, device: Device, wish: Wish, claim: Claim, shares: Sh
     share_a = shares.amps[device.id] if device.id in shares.amps else _unheard(now, device, claim)
     authority = Authority.BINDING_LIMIT if lane is not None and lane.binding else Authority.ELECTRICAL_SAFETY
     bent = wish.capped(share_a, authority, _why(now, device, lane, shares))
+    if bent is not wish and lane is not None and lane.kept:
+        bent = replace(bent, authority=Authority.PROTECTION)
     amps = _step(bent.value, spec)
     if before is not None and claim.now_a < amps < claim.now_a + CURRENT_STEP_A and claim.now_a >= spec.min_current_a:
         amps = claim.now_a
@@ -280,7 +284,7 @@ def _why(now: _Moment, device: Device, lane: Lane | None, shares: Shares) -> str
         return "Held back: the fuse took the last raise back, so the next one waits."
     if lane is None:
         return "Held back by the guard."
-    if lane.binding:
+    if lane.binding or lane.kept:
         return f"Held back: {lane.reason}."
     others = [name for name in lane.weights if name != device.id and shares.amps.get(name, 0.0) > 0]
     if not others:

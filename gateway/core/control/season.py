@@ -19,8 +19,9 @@ def cools_now(snapshot: Snapshot, device: Device, zone: ZoneInfo) -> bool:
     spec, plan = device.spec, snapshot.plan
     if not isinstance(spec, HeatPumpSpec) or spec.cooling_eer is None:
         return False
-    if plan is not None and plan.block(device.id, snapshot.now) is not None:
-        return device.id in plan.cooling
+    block = plan.block(device.id, snapshot.now) if plan is not None else None
+    if block is not None:
+        return block.cools
     state = snapshot.devices.get(device.id)
     room, outdoor_c = state.get(Quantity.TEMPERATURE) if state else None, _outdoor_c(snapshot)
     if room is None or outdoor_c is None:

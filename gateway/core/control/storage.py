@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from gateway.core.control.draws import in_force, spec_of
 from gateway.core.control.permissions import permitted
 from gateway.core.control.quiet import quiet_battery
-from gateway.core.control.storm import storm_limits
+from gateway.core.control.storm import kept_for_storm, storm_limits
 from gateway.core.control.wish import Wish
 from gateway.model.authority import Authority
 from gateway.model.plan import Block, IntentKind, Plan
@@ -26,6 +26,8 @@ CAR_DRAWS_W = 500.0
 SILENT = Wish(0.0, Authority.ELECTRICAL_SAFETY, "The battery rests because the main meter is silent.", low=0.0)
 SHORT = timedelta(minutes=10)
 """A plan that is made anew every five minutes often begins with a slot or two of something else."""
+SOC_NEAR = 1.0
+"""So near a state of charge that was asked for counts as there, percent: most batteries tell whole numbers."""
 SOC_STEP = 0.05
 """Where the most power depends on the state of charge the band follows it in steps of this share of the greatest."""
 RESERVE_POINTS = 1.0
@@ -54,8 +56,8 @@ def own_wish(site: Site, snapshot: Snapshot, device: Device) -> Wish:
     spec = device.spec if isinstance(device.spec, BatterySpec) else BatterySpec(0.0, 0.0, 0.0)
     spec = at_state(spec, soc_of(snapshot, device))
     block = _worth_a_write(snapshot.plan, device, snapshot.now) if snapshot.plan else None
-    limits = (*snapshot.limits, *storm_limits(site, snapshot.preferences, snapshot.now))
-    wish = permitted(_event(_intent(block, spec), limits, device, spec), spec)
+    limits = (*snapshot.limits, *storm_limits(site, snapshot.preferences, snapshot.now, snapshot))
+    wish = permitted(_event(_intent(block, spec), limits, device, spec, soc_of(snapshot, device)), spec)
     several = sum(isinstance(other.spec, BatterySpec) for other in site.devices)
     wish = quiet_battery(
         _override(wish, snapshot, device),
@@ -64,7 +66,7 @@ def own_wish(site: Site, snapshot: Snapshot, device: Device) -> Wish:
         share=1 / max(1, several),
         told=snapshot.commanded.get(device.id),
     )
-    return _protect(wish, snapshot, device, spec)
+    return _protect(kept_for_storm(wish, site, snapshot, spec), snapshot, device, spec)
 
 
 def at_state(spec: BatterySpec, soc_percent: float | None) -> BatterySpec:
@@ -131,7 +133,7 @@ def _intent(block: Block | None, spec: BatterySpec) -> Wish:
     return planned
 
 
-def _event(wish: Wish, limits: Iterable[Limit], device: Device, spec: BatterySpec) -> Wish:
+def _event(wish: Wish, limits: Iterable[Limit], device: Device, spec: BatterySpec, soc_percent: float | None) -> Wish:
     for limit in limits:
         if limit.device not in ("", device.id) or not limit.authority.may_undo(wish.authority):
             continue
@@ -139,11 +141,27 @@ def _event(wish: Wish, limits: Iterable[Limit], device: Device, spec: BatterySpe
         if limit.kind is LimitKind.BATTERY_SETPOINT:
             power = max(-spec.max_discharge_w, min(limit.value, spec.max_charge_w))
             wish = replace(named, low=power, value=power)
+        elif limit.kind is LimitKind.BATTERY_SOC:
+            wish = _towards(named, limit.value, soc_percent, spec)
         elif limit.kind is LimitKind.BATTERY_DISCHARGE and limit.value >= 2:
             wish = replace(named, low=-spec.max_discharge_w, value=-spec.max_discharge_w)
         elif limit.kind is LimitKind.BATTERY_DISCHARGE and limit.value >= 1:
             wish = replace(named, low=-spec.max_discharge_w, value=spec.max_charge_w)
     return wish
+
+
+def _towards(wish: Wish, target_percent: float, soc_percent: float | None, spec: BatterySpec) -> Wish:
+    """To a state of charge and no further: charging at full power below it, feeding the house only above it, else at rest.
+
+    A battery that does not tell its charge may take the sun and gives nothing: nobody can say that it is too full.
+    """
+    if soc_percent is None:
+        return replace(wish, low=0.0, value=spec.max_charge_w)
+    if soc_percent < target_percent - SOC_NEAR:
+        return replace(wish, low=spec.max_charge_w, value=spec.max_charge_w)
+    if soc_percent > target_percent + SOC_NEAR:
+        return replace(wish, low=-spec.max_discharge_w, value=0.0)
+    return replace(wish, low=0.0, value=0.0)
 
 
 def _override(wish: Wish, snapshot: Snapshot, device: Device) -> Wish:

@@ -1,6 +1,8 @@
 """Arithmetic of ISO 8601 durations: calendar months and days in the site's time zone, seconds as elapsed time.
 
-Interpretation: P1D is a calendar day (23 or 25 hours across a change of summer time), PT24H is 24 elapsed hours.
+Interpretation: P1D is a calendar day (23 or 25 hours across a change of summer time), PT24H is 24 elapsed hours. A day
+that ends at a wall time that is skipped ends an hour later, at one that comes twice at its first coming (RFC 5545,
+3.3.5); a month that ends on a day that does not exist ends on the last one that does.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import reduce
 
 from gateway.model.dr import Duration
 
@@ -23,17 +26,22 @@ def later(start: datetime, duration: Duration, zone: tzinfo) -> datetime | None:
         return None
     try:
         moved = _plus_calendar(start, duration, zone) if duration.months or duration.days else start
-        return moved.astimezone(UTC) + timedelta(seconds=duration.seconds)
+        in_utc = moved if moved.tzinfo is UTC else moved.astimezone(UTC)
+        return in_utc + timedelta(seconds=duration.seconds)
     except (OverflowError, ValueError):
         return None
 
 
-def total(durations: Iterable[Duration]) -> Duration:
+def plus(one: Duration, other: Duration) -> Duration:
     """The sum, part by part; infinite when one of them is."""
-    parts = list(durations)
-    if any(part.infinite for part in parts):
+    if one.infinite or other.infinite:
         return FOREVER
-    return Duration(sum(p.months for p in parts), sum(p.days for p in parts), sum(p.seconds for p in parts))
+    return Duration(one.months + other.months, one.days + other.days, one.seconds + other.seconds)
+
+
+def total(durations: Iterable[Duration]) -> Duration:
+    """The sum of all, part by part; infinite when one of them is."""
+    return reduce(plus, durations, ZERO)
 
 
 def times(duration: Duration, count: int) -> Duration:
@@ -59,4 +67,4 @@ def _plus_calendar(start: datetime, duration: Duration, zone: tzinfo) -> datetim
     year, month = local.year + years, month0 + 1
     day = min(local.day, calendar.monthrange(year, month)[1])
     moved = local.replace(year=year, month=month, day=day, tzinfo=None) + timedelta(days=duration.days)
-    return moved.replace(tzinfo=zone, fold=local.fold)
+    return moved.replace(tzinfo=zone, fold=0)

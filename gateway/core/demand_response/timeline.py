@@ -5,40 +5,106 @@
     timeline               |== A ===|===== B ======|== A =|       A resumes
     event C                   |------- PRICE -------|             another kind: both hold
 
-Interpretations, where OpenADR 3.1 leaves it open:
+Interpretations, where OpenADR 3.1 leaves it open (those within one event are in claims.py and schedule.py):
 - Equal priorities (and two without): a higher authority, then the more restrictive, then the more recently modified.
 - A binding event is never displaced by a voluntary one, whatever the numbers say: priorities of two utilities, or of a
   contract and an invitation, cannot be compared.
+- Targets that name no device of the home are groups of the utility's: such events mean the whole home, and compete.
 - Report-only events (no intervals, or empty payloads) make no signals, so they displace nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from zlib import crc32
 
+from gateway.core.demand_response.claims import SPLIT, Claims, Said, claims_of
 from gateway.core.demand_response.durations import rough_s
-from gateway.core.demand_response.overlap import Claim, Rank, resolve
-from gateway.core.demand_response.schedule import Piece, event_span, schedule
-from gateway.model.authority import Authority
-from gateway.model.dr import (
-    DrEvent,
-    DrProgram,
-    Duration,
-    EventPhase,
-    EventRecord,
-    OptState,
-    Payload,
-    Signal,
-    Timeline,
-)
+from gateway.core.demand_response.overlap import Held, repair
+from gateway.core.demand_response.schedule import CAPACITY_LIMITS, MAX_PIECES, beat_s, event_span
+from gateway.model.dr import DrEvent, DrProgram, Duration, EventPhase, EventRecord, OptState, Signal, Timeline
 
-CAPACITY_LIMITS = frozenset({"IMPORT_CAPACITY_LIMIT", "EXPORT_CAPACITY_LIMIT"})
-SPLIT = frozenset({"PRICE", "EXPORT_PRICE", "PRICE_ALTERNATE", "GHG"})
-"""Kinds whose several values share their interval equally (User Guide 7.3)."""
+__all__ = ["CAPACITY_LIMITS", "PAST_S", "SPLIT", "Laid", "build_timeline", "draw_shifts", "phase_of"]
+
 PAST_S = 86_400.0
+AHEAD_S = 3 * 86_400.0
+ANEW_S = 6 * 3600.0
+"""How often a loop is laid out anew while nothing else of it changes, s; so it may reach so much beyond the horizon."""
+
+Place = tuple[str, tuple[str, ...]]
+"""Kind and devices: what competes."""
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Basis:
+    """What the claims of one event are made from; the same for the same record object."""
+
+    record: EventRecord
+    program: DrProgram | None
+    binding: bool
+    zone: tzinfo
+    devices: Mapping[str, str] | None
+
+    def same(self, other: _Basis) -> bool:
+        """Whether the claims would be the same."""
+        return (
+            self.record is other.record
+            and self.binding is other.binding
+            and (self.program is other.program or self.program == other.program)
+            and self.zone == other.zone
+            and self.devices == other.devices
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The claims of one event and the last end of them, None for open; a loop's within its window."""
+
+    basis: _Basis
+    beat_s: float | None
+    window: tuple[datetime, datetime] | None
+    places: dict[Place, Claims]
+    end: datetime | None
+
+
+@dataclass(slots=True)
+class _Contest:
+    """Who holds one place, and the claims (by event) it was decided from."""
+
+    claims: dict[str, Claims] = field(default_factory=dict)
+    held: list[Held[Said]] = field(default_factory=list)
+    signals: list[Signal] = field(default_factory=list)
+
+    def settle(self, claims: dict[str, Claims]) -> None:
+        """Decide anew where the claims differ from those decided before."""
+        moved = [
+            claim
+            for key in self.claims.keys() | claims.keys()
+            if self.claims.get(key) is not claims.get(key)
+            for claim in (*self.claims.get(key, ()), *claims.get(key, ()))
+        ]
+        if not moved:
+            return
+        ends = [claim.end for claim in moved]
+        first = min(claim.start for claim in moved)
+        last = None if None in ends else max(end for end in ends if end is not None)
+        near = [claim for mine in claims.values() if _meets(mine, first, last) for claim in mine]
+        held = repair(self.held, near, first, last)
+        known = {id(old): signal for old, signal in zip(self.held, self.signals, strict=True)}
+        self.signals = [known.get(id(new)) or new.item.signal(new.start, new.end) for new in held]
+        self.claims, self.held = claims, held
+
+
+@dataclass(slots=True)
+class Laid:
+    """What a rebuild may take over from the one before: the claims of unchanged records, and who held where."""
+
+    layouts: dict[str, _Layout] = field(default_factory=dict)
+    contests: dict[Place, _Contest] = field(default_factory=dict)
 
 
 def build_timeline(
@@ -46,29 +112,40 @@ def build_timeline(
     programs: Mapping[str, DrProgram],
     now: datetime,
     *,
-    horizon_s: float = 3 * 86_400.0,
+    horizon_s: float = AHEAD_S,
     past_s: float = PAST_S,
     consents: Mapping[str, str] | None = None,
     timezone: tzinfo = UTC,
+    devices: Mapping[str, str] | None = None,
+    laid: Laid | None = None,
 ) -> Timeline:
-    """The timeline of the events joined or binding, from `past_s` s before `now`; loops up to `horizon_s` s ahead.
+    """The timeline of the events joined or binding, from `past_s` s before `now`; loops to `horizon_s` s ahead or later.
 
     An event's own stated intervals appear whole, however far ahead. `consents` maps a program's key or id to "binding",
-    "voluntary" or "none". Skipped, undecided and cancelled events take no part.
+    "voluntary" or "none". Skipped, undecided and cancelled events take no part. `devices` maps each name by which a
+    target may mean a device of the home to its id; without it each set of targets competes for itself only. `laid` is
+    kept by the caller from one rebuild to the next: records that are the same objects are not laid out again.
     """
+    kept = laid if laid is not None else Laid()
     since, until = now - timedelta(seconds=past_s), now + timedelta(seconds=horizon_s)
-    groups: dict[tuple[str, tuple[str, ...]], list[Claim[Signal]]] = {}
+    layouts: dict[str, _Layout] = {}
+    claims: dict[Place, dict[str, Claims]] = {}
     for record in records:
         if not _takes_part(record):
             continue
-        binding = _is_binding(record, consents or {})
         program = programs.get(record.event.program_key)
-        recency = _recency(record)
-        for signal in _signals(record, program, binding, timezone, since, until):
-            key = (signal.kind, tuple(sorted(signal.targets)))
-            claim = Claim(signal.start, signal.end, _rank(signal, recency), signal)
-            groups.setdefault(key, []).append(claim)
-    return Timeline(tuple(sorted(_winners(groups), key=lambda s: (s.start, s.kind, s.event))))
+        basis = _Basis(record, program, _is_binding(record, consents or {}), timezone, devices)
+        layout = _laid_out(kept.layouts.get(record.key), basis, now, since, until)
+        layouts[record.key] = layout
+        if layout.end is None or layout.end > since:
+            for place, mine in layout.places.items():
+                claims.setdefault(place, {})[record.key] = mine
+    kept.layouts = layouts
+    kept.contests = {place: kept.contests.get(place, _Contest()) for place in claims}
+    for place, contest in kept.contests.items():
+        contest.settle(claims[place])
+    signals = [s for c in kept.contests.values() for s in c.signals if s.end is None or s.end > since]
+    return Timeline(tuple(sorted(signals, key=lambda s: (s.start, s.kind, s.event))))
 
 
 def draw_shifts(event: DrEvent, ven_id: str, first_seen: datetime) -> tuple[float, ...]:
@@ -112,91 +189,52 @@ def _is_binding(record: EventRecord, consents: Mapping[str, str]) -> bool:
     return record.opt is OptState.BINDING or found == "binding"
 
 
-def _signals(
-    record: EventRecord,
-    program: DrProgram | None,
-    binding: bool,
-    zone: tzinfo,
-    since: datetime,
-    until: datetime,
-) -> Iterator[Signal]:
-    kinds = {payload.type for interval in record.event.intervals for payload in interval.payloads}
-    if not kinds:
-        return
-    hard_kinds = kinds & CAPACITY_LIMITS if any(record.shifts_s) else frozenset()
-    for piece in schedule(record, zone, since=since, until=until):
-        for payload in piece.interval.payloads:
-            if payload.type not in hard_kinds:
-                yield from _values(record, program, binding, piece, payload)
-    if hard_kinds:
-        for piece in schedule(record, zone, since=since, until=until, hard=True):
-            for payload in piece.interval.payloads:
-                if payload.type in hard_kinds:
-                    yield from _values(record, program, binding, piece, payload)
+def _laid_out(old: _Layout | None, basis: _Basis, now: datetime, since: datetime, until: datetime) -> _Layout:
+    if (
+        old is not None
+        and old.basis.same(basis)
+        and old.window == _window(old.beat_s, basis.record.key, now, since, until)
+    ):
+        return old
+    record, zone = basis.record, basis.zone
+    beat = beat_s(record, zone)
+    window = _window(beat, record.key, now, since, until)
+    found = claims_of(record, basis.program, basis.binding, zone, *(window or (_EVER, until)))
+    ends = [mine[-1].end for mine in found.values() if mine]
+    last = None if None in ends else max((end for end in ends if end is not None), default=_EVER)
+    targets = _targets(record.event, basis.devices)
+    return _Layout(basis, beat, window, {(kind, targets): mine for kind, mine in found.items() if mine}, last)
 
 
-def _values(
-    record: EventRecord, program: DrProgram | None, binding: bool, piece: Piece, payload: Payload
-) -> Iterator[Signal]:
-    """One signal, or one for each value of a split payload; an endless interval cannot be split: its first value."""
-    event, kind = record.event, payload.type
-    bound = binding or kind in CAPACITY_LIMITS
-    signal = Signal(
-        kind=kind,
-        values=payload.values,
-        unit=event.units.get(kind) or (program.units.get(kind, "") if program else ""),
-        start=piece.start,
-        end=piece.end,
-        event=event.key,
-        program=event.program_key,
-        interval=piece.interval.id,
-        priority=event.priority,
-        authority=Authority.BINDING_LIMIT if bound else Authority.DEMAND_RESPONSE,
-        targets=event.targets,
-        test=event.test,
-        currency=event.currencies.get(kind) or (program.currencies.get(kind, "") if program else ""),
-        released=() if bound else record.overridden_devices,
-        name=event.name,
+def _window(
+    beat: float | None, key: str, now: datetime, since: datetime, until: datetime
+) -> tuple[datetime, datetime] | None:
+    """From when to when a loop is laid out; the same for all `now` of one step. None for an event that is no loop.
+
+    Each event has its step begin at a time of its own (from its key), so that they are not all laid out at once. A loop
+    of intervals so short that MAX_PIECES of them do not reach from `since` to `now` begins shortly before `now`.
+    """
+    if beat is None:
+        return None
+    step = min(ANEW_S, beat * MAX_PIECES / 8)
+    late = timedelta(seconds=(now.timestamp() + crc32(key.encode())) % step)
+    first = (
+        since
+        if beat * MAX_PIECES / 8 > (now - since).total_seconds()
+        else max(since, now - timedelta(seconds=2 * step))
     )
-    count = len(payload.values)
-    if kind not in SPLIT or count < 2 or piece.end is None:
-        yield signal
-        return
-    step = (piece.end - piece.start) / count
-    for number, value in enumerate(payload.values):
-        end = piece.end if number == count - 1 else piece.start + step * (number + 1)
-        yield replace(signal, values=(value,), start=piece.start + step * number, end=end)
+    return first - late, until - late + timedelta(seconds=step)
 
 
-def _rank(signal: Signal, recency: float) -> Rank:
-    priority = float("inf") if signal.priority is None else float(signal.priority)
-    return (float(signal.authority), priority, _leniency(signal), -recency, -signal.start.timestamp())
+def _meets(mine: Claims, start: datetime, end: datetime | None) -> bool:
+    last = mine[-1].end
+    return (end is None or mine[0].start < end) and (last is None or last > start)
 
 
-def _leniency(signal: Signal) -> float:
-    """Lower is more restrictive: a smaller capacity, a higher level."""
-    value = signal.values[0] if signal.values else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0.0
-    if signal.kind in CAPACITY_LIMITS:
-        return float(value) * (1.0 if signal.unit == "W" else 1000.0)
-    return -float(value) if signal.kind == "SIMPLE" else 0.0
-
-
-def _recency(record: EventRecord) -> float:
-    """The server's modification time when it can be read as one, else our first receipt; seconds."""
-    try:
-        modified = datetime.fromisoformat(record.event.modified)
-    except ValueError:
-        return record.first_seen.timestamp()
-    return (modified if modified.tzinfo else modified.replace(tzinfo=UTC)).timestamp()
-
-
-def _winners(groups: Mapping[tuple[str, tuple[str, ...]], list[Claim[Signal]]]) -> Iterator[Signal]:
-    for claims in groups.values():
-        for held in resolve(claims):
-            same = held.start == held.item.start and held.end == held.item.end
-            yield held.item if same else replace(held.item, start=held.start, end=held.end)
+def _targets(event: DrEvent, devices: Mapping[str, str] | None) -> tuple[str, ...]:
+    if devices is None:
+        return tuple(sorted(event.targets))
+    return tuple(sorted({devices[target] for target in event.targets if target in devices}))
 
 
 def _bound_s(duration: Duration) -> float:

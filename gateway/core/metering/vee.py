@@ -29,6 +29,7 @@ RANGES: dict[Quantity, tuple[float, float]] = {
     Q.SOC: (0.0, 100.0), Q.TEMPERATURE: (-40.0, 110.0), Q.TARGET_TEMPERATURE: (-40.0, 110.0),
     Q.OUTDOOR_TEMPERATURE: (-60.0, 60.0), Q.IRRADIANCE: (-10.0, 1600.0), Q.ON: (0.0, 1.0),
     Q.CURRENT_OFFERED: (0.0, 400.0), Q.GRID_PRESENT: (0.0, 1.0),
+    Q.DIMMED: (0.0, 1.0), Q.IMPORT_LIMIT: (0.0, 1e6), Q.EXPORT_LIMIT: (0.0, 1e6),
 }  # fmt: skip
 """Physical bounds in the quantity's unit, far outside what a home does; counters have their own rule."""
 MAX_COUNTER_WH = 1e13

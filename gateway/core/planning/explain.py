@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from gateway.core.planning.compressor import gathered
-from gateway.core.planning.explain_battery import limited_words, still_words
+from gateway.core.planning.explain_battery import for_storm, limited_words, still_words
 from gateway.core.planning.explain_car import CHEAPER, CarStory, clock, limit_of, local
 from gateway.core.planning.explain_cold import cooled_words, resting_words
 from gateway.core.planning.explain_heat import band_words, hygiene_words
@@ -58,25 +58,28 @@ class Story:
             found += self._merged(car.device.id, "car", story.kinds(), story.why)
         for battery in self.home.batteries:
             kinds = self._battery_kinds(battery)
-            found += self._merged(battery.device.id, "battery", kinds, partial(self._battery, battery))
+            blocks = self._merged(battery.device.id, "battery", kinds, partial(self._battery, battery))
+            found += [self._chosen(battery, block) for block in blocks]
         for heat in (*self.home.tanks, *self.home.pumps):
-            kinds = self._heat_kinds(heat)
-            found += self._merged(heat.device.id, "cold" if heat.cools else "heat", kinds, partial(self._heat, heat))
+            kinds, roles = self._heat_kinds(heat), ["cold" if cools else "heat" for cools in heat.cooling]
+            found += self._merged(heat.device.id, roles, kinds, partial(self._heat, heat))
         for load in load_stories(self.home, self.schedule):
             found += self._merged(load.device.id, load.role, load.kinds, load.why)
         return tuple(found)
 
     def _merged(
-        self, device: str, role: str, kinds: list[IntentKind], why: Callable[[IntentKind, int, int], str]
+        self, device: str, role: str | list[str], kinds: list[IntentKind], why: Callable[[IntentKind, int, int], str]
     ) -> list[Block]:
         slots, power = self.home.slots, self.schedule.power_w[device]
-        cuts = [0, *(i for i in range(1, len(kinds)) if kinds[i] is not kinds[i - 1]), len(kinds)]
+        roles = role if isinstance(role, list) else [role] * len(kinds)
+        turns = [i for i in range(1, len(kinds)) if (kinds[i], roles[i]) != (kinds[i - 1], roles[i - 1])]
+        cuts = [0, *turns, len(kinds)]
         blocks = []
         for a, b in pairwise(cuts):
             hours = slots.hours[a:b]
             energy = float(power[a:b] @ hours)
             kind = kinds[a]
-            other = ALTERNATIVES.get((role, kind), "")
+            other = ALTERNATIVES.get((roles[a], kind), "")
             if kind is IntentKind.SURPLUS_ONLY and energy <= 0:
                 other = "charge now"
             blocks.append(
@@ -89,6 +92,7 @@ class Story:
                     round(energy, 1),
                     why(kind, a, b),
                     other,
+                    cools=roles[a] == "cold",
                 )
             )
         return blocks
@@ -106,6 +110,11 @@ class Story:
             for i in range(len(flow))
         ]
         return self._calm(kinds)
+
+    def _chosen(self, battery: Battery, block: Block) -> Block:
+        """The block without an alternative where a storm leaves none."""
+        first = int(np.argmax(self.home.slots.touched(block.start, block.end)))
+        return replace(block, alternative="") if for_storm(self.home, battery, first) else block
 
     def _calm(self, kinds: list[IntentKind]) -> list[IntentKind]:
         """Short intents join their neighbour, but never the one that is in force now."""
@@ -165,7 +174,7 @@ class Story:
         kinds = (LimitKind.TANK_SHED, LimitKind.TEMPERATURE_OFFSET, LimitKind.DEVICE_POWER)
         limit = limit_of(self.home, heat.device.id, kinds, a, a + 1)
         event = self._coming(heat.device.id, kinds, b) if kind is IntentKind.RUN else None
-        if heat.cools:
+        if heat.cooling[a]:
             ran = kind is IntentKind.RUN
             return cooled_words(self.home, heat, a, b, event) if ran else resting_words(self.home, a, b, limit)
         if kind is IntentKind.RUN:
@@ -201,7 +210,7 @@ class Story:
 def thermostat_at_least(heat: Heat) -> tuple[Array, Array]:
     """Power that keeps a room at the lower end of its band, in cooling at the upper one, W, and its temperature."""
     end_c, start = heat.least_c, float(heat.least_c[0])
-    start = max(heat.start_c, start) if heat.cools else min(heat.start_c, start)
+    start = max(heat.start_c, start) if heat.cooling[0] else min(heat.start_c, start)
     at_end = replace(heat, low_c=end_c, high_c=end_c, start_c=start, given_w=0.0)
     return thermostat(at_end, np.full(len(heat.keep), np.inf), plain=True)
 

@@ -23,6 +23,8 @@ def still_words(home: Home, battery: Battery, schedule: Schedule, a: int, b: int
     if np.abs(schedule.power_w[battery.device.id][a:b]).max() > STILL_W:
         return ""
     limit = limit_of(home, battery.device.id, (LimitKind.BATTERY_SETPOINT,), a, a + 1)
+    if limit is not None and limit.source == SOURCE and limit.value > 0:
+        return f"The battery waits for the cheapest hours; it is filled for the storm by {local(home, limit.end)}."
     if limit is not None and limit.source == SOURCE:
         return f"The battery is held full for the storm until {local(home, limit.end)}."
     before = battery.start_wh if a == 0 else float(schedule.state[battery.device.id][a - 1])
@@ -31,6 +33,12 @@ def still_words(home: Home, battery: Battery, schedule: Schedule, a: int, b: int
     if needed and before <= battery.floor_wh + near:
         return f"The battery rests at its reserve of {100 * battery.floor_wh / capacity:.0f} % until {clock(home, b)}."
     return ""
+
+
+def for_storm(home: Home, battery: Battery, a: int) -> bool:
+    """Whether in slot `a` it is filled or held for a storm: then there is no other way to choose."""
+    limit = limit_of(home, battery.device.id, (LimitKind.BATTERY_SETPOINT,), a, a + 1)
+    return limit is not None and limit.source == SOURCE
 
 
 def limited_words(home: Home, limit: Limit, b: int, then: str) -> str:

@@ -168,24 +168,27 @@ def thermostat(heat: Heat, left: Array, *, plain: bool) -> tuple[Array, Array]:
     The reference (`plain`) keeps the end of the band that costs least: savings are told against the same least comfort, never
     against more of it.
     """
-    power, state = np.zeros(len(heat.keep)), np.zeros(len(heat.keep))
-    now, given = heat.start_c, np.broadcast_to(heat.given_w, power.shape)
-    for index in range(len(power)):
-        target = heat.least_c[index] if plain else (heat.low_c[index] + heat.high_c[index]) / 2
-        free = step(heat, index, now, 0.0)
-        gain = (1 - heat.keep[index]) * heat.gain_k_per_w
-        wanted = (target - free) / gain if gain else 0.0
-        if heat.price[index] > 0 and not plain:
-            wanted = (heat.least_c[index] - free) / gain if gain else 0.0
-        power[index] = max(given[index], min(max(0.0, wanted), heat.cap_w[index], left[index]))
-        now = state[index] = step(heat, index, now, power[index])
-    return power, state
+    # What warms and cools keeps the ends of its band: in the middle it would cool what it warmed.
+    at_end = plain or len(set(heat.cooling.tolist())) > 1
+    target = heat.least_c if at_end else np.where(heat.price > 0, heat.least_c, (heat.low_c + heat.high_c) / 2)
+    gain = (1 - heat.keep) * heat.gains_k_per_w
+    still = (1 - heat.keep) * heat.around_c - gain * heat.draw_w
+    given, most = np.broadcast_to(heat.given_w, heat.keep.shape), np.minimum(heat.cap_w, left)
+    now, power, state = heat.start_c, list[float](), list[float]()
+    columns = (heat.keep, still, gain, target, given, most)
+    for keep, drift, per_w, goal, least, cap in zip(*(column.tolist() for column in columns), strict=True):
+        free = keep * now + drift
+        wanted = (goal - free) / per_w if per_w else 0.0
+        power.append(max(least, min(max(0.0, wanted), cap)))
+        now = free + per_w * power[-1]
+        state.append(now)
+    return np.array(power), np.array(state)
 
 
 def step(heat: Heat, index: int, now_c: float, power_w: float) -> float:
     """Temperature at the end of a slot, degC."""
     keep = heat.keep[index]
-    drive = heat.around_c[index] + heat.gain_k_per_w * (power_w - heat.draw_w[index])
+    drive = heat.around_c[index] + heat.gains_k_per_w[index] * (power_w - heat.draw_w[index])
     return float(keep * now_c + (1 - keep) * drive)
 
 

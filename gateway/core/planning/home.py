@@ -13,6 +13,15 @@ from gateway.core.planning.cars import Car, Surroundings, make_car
 from gateway.core.planning.charge_curve import most_w
 from gateway.core.planning.charges import Charges, make_charges
 from gateway.core.planning.doubt import doubt_w
+from gateway.core.planning.heat_demand import (
+    DRAW_BY_HOUR,
+    DRAW_WH_PER_L,
+    GAINS_W,
+    heat_of,
+    warm_enough,
+    water_margin_k,
+    water_w,
+)  # fmt: skip
 from gateway.core.planning.hygiene import Hygiene, hygiene_goal
 from gateway.core.planning.limits import Mask, caps, is_joined, limits_of, overridden
 from gateway.core.planning.profiles import Profile, make_profile, under_way
@@ -20,7 +29,7 @@ from gateway.core.planning.request import PlanRequest
 from gateway.core.planning.rooms import Room, make_rooms
 from gateway.core.planning.running import drawn_w, given_w
 from gateway.core.planning.runs import Runs, make_runs, real_power
-from gateway.core.planning.season import free_run, is_cooling_season, room_band
+from gateway.core.planning.season import cooling_slots, room_band
 from gateway.core.planning.site_limits import limited_sun, site_export, site_import
 from gateway.core.planning.slots import Array, Slots, make_slots, sample, slot_carbon, slot_prices
 from gateway.model.quantity import Quantity
@@ -35,17 +44,13 @@ from gateway.model.site import (
     WaterHeaterSpec,
 )
 
+__all__ = ["DRAW_BY_HOUR", "DRAW_WH_PER_L", "GAINS_W", "Battery", "Heat", "Home", "make_home"]
+
 LOAD_W = 300.0
 """The house's load when there is no forecast at all, W."""
 OUTDOOR_C = 8.0
-DRAW_WH_PER_L = 20.0
-"""Hot water drawn a day per litre of tank, Wh: 4 kWh for 200 l."""
-DRAW_BY_HOUR = {6: 10, 7: 20, 8: 10, 12: 6, 13: 6, 18: 8, 19: 12, 20: 12, 21: 10, 22: 6}
-"""Percent of the day's hot water by local hour."""
 AROUND_C = 20.0
 """Air around the tank."""
-GAINS_W = 300.0
-"""People and appliances warm a home by about this much, W of heat; without it a plan heats too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +83,41 @@ class Heat:
     high_c: Array
     keep: Array
     around_c: Array
-    gain_k_per_w: float
+    gain_k_per_w: Array | float
+    """By slot where a plan warms and cools; negative where power cools."""
     draw_w: Array
     cap_w: Array
     price: Array
     running: bool
     power_w: float
     wh_per_k: float
-    """Electric energy that one kelvin is worth; negative, like `gain_k_per_w`, where power cools."""
+    """Electric energy that one kelvin is worth at the end; negative, like `gain_k_per_w`, where power cools then."""
     hygiene: Hygiene | None = None
     """A tank that must become hot once."""
+    spare_k: Array | float = 0.0
+    """So much of the lower end is kept for a heavy hour of hot water, K: to fall into it misses no wish."""
     given_w: Array | float = 0.0
     """What it draws whatever is planned: it runs now."""
 
     @property
+    def cooling(self) -> Mask:
+        """In which slots power lowers the temperature."""
+        return np.broadcast_to(np.asarray(self.gain_k_per_w) < 0, self.keep.shape)
+
+    @property
     def cools(self) -> bool:
-        """Whether power lowers the temperature."""
-        return self.gain_k_per_w < 0
+        """Whether power lowers the temperature at the end of the plan."""
+        return bool(self.cooling[-1])
+
+    @property
+    def gains_k_per_w(self) -> Array:
+        """`gain_k_per_w` of each slot."""
+        return np.broadcast_to(np.asarray(self.gain_k_per_w, dtype=float), self.keep.shape)
 
     @property
     def least_c(self) -> Array:
         """The end of the band that costs least to keep, degC."""
-        return self.high_c if self.cools else self.low_c
+        return np.where(self.cooling, self.high_c, self.low_c)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +300,12 @@ def _battery(home: Home, device: Device, spec: BatterySpec) -> Battery:
         discharge = np.where(held, np.minimum(discharge, max(0.0, -limit.value)), discharge)
         export = export | (held & (limit.value < 0))
         reward = np.where(held, 2000.0 * np.sign(limit.value), reward)
+    for limit in limits_of(request, LimitKind.BATTERY_SOC, device.id):
+        held, filling = home.slots.touched(limit.start, limit.end), soc < limit.value
+        # The plan only knows the way: to more, or to no more than there is.
+        charge = np.where(held & (not filling), 0.0, charge)
+        discharge = np.where(held & filling, 0.0, discharge)
+        reward = np.where(held, 2000.0 if filling else reward, reward)
     unit = spec.capacity_wh / 100
     return Battery(
         device, spec, soc * unit, floor * unit, max(full, soc) * unit, charge, discharge, only_sun, export, reward
@@ -323,58 +347,50 @@ def _tank(home: Home, device: Device, spec: WaterHeaterSpec) -> Heat:
     kinds = (LimitKind.TANK_SHED, LimitKind.TANK_LOAD_UP)
     rated = real_power(spec.power_w, _reading(home, device.id, Quantity.POWER, 1.0, 1e6) if running else None)
     cap, price = _heat_price(home, device.id, kinds, np.full(slots.count, rated), 1000.0)
+    cap, drawn = np.minimum(cap, rated), water_w(request, slots, device, spec)
+    keep, most = np.exp(-slots.hours * loss / capacity), np.full(slots.count, max(high, start))
+    margin = water_margin_k(request, slots, device, spec)
+    least = warm_enough(np.full(slots.count, low), margin, start, keep, AROUND_C + (cap - drawn) / loss, most)
     return Heat(
-        device, start, np.full(slots.count, low), np.full(slots.count, max(high, start)),
-        np.exp(-slots.hours * loss / capacity), np.full(slots.count, AROUND_C), 1 / loss,
-        _draw(home, device, spec), np.minimum(cap, rated), price, running, rated, capacity,
-        hygiene_goal(request, slots, device, spec, water, home.buy_cost, home.base_w),
+        device, start, least, most, keep, np.full(slots.count, AROUND_C), 1 / loss,
+        drawn, cap, price, running, rated, capacity,
+        hygiene_goal(request, slots, device, spec, water, home.buy_cost, home.base_w, float(margin.max())),
+        least - low,
     )  # fmt: skip
 
 
-def _draw(home: Home, device: Device, spec: WaterHeaterSpec) -> Array:
-    """Hot water drawn, W of heat, by the local hour as learned, else a usual day's; none while the owners are away."""
-    away, zone = home.request.preferences.vacation_until, home.request.site.timezone
-    day_wh, learned = DRAW_WH_PER_L * spec.volume_l, home.request.draws.get(device.id)
-    result = np.zeros(home.slots.count)
-    for index in range(home.slots.count):
-        start = home.slots.start(index)
-        if away is None or start >= away:
-            local = start.astimezone(zone)
-            usual = day_wh * DRAW_BY_HOUR.get(local.hour, 0) / 100
-            result[index] = usual if learned is None else learned.at(local)
-    return result
-
-
 def _pump(home: Home, device: Device, spec: HeatPumpSpec) -> Heat:
-    """Its room, warmed or cooled; in cooling each W lowers it, so `gain_k_per_w` and `wh_per_k` are negative."""
+    """Its room, warmed or cooled; where it cools each W lowers it, so `gain_k_per_w` is negative."""
     request, slots, wishes = home.request, home.slots, home.request.preferences
     room = _reading(home, device.id, Quantity.TEMPERATURE, -20.0, 60.0)
     start = (wishes.comfort_low_c + wishes.comfort_high_c) / 2 if room is None else room
     most = max(0.0, spec.max_power_w)
     cap, price = _heat_price(home, device.id, (LimitKind.TEMPERATURE_OFFSET,), np.full(slots.count, most), 300.0)
-    resistance, mass, ratio, gains = _heat_of(home, device, spec)
+    resistance, mass, ratio, gains = heat_of(request, slots, device, spec)
     keep, around = (
         np.exp(-slots.hours / (resistance * mass)),
         sample(request.outdoor, slots, OUTDOOR_C) + gains * resistance,
     )
     low, high = room_band(request, slots, device.id, cools=False)
+    gain: Array | float = resistance * ratio
+    worth = mass / ratio
     if spec.cooling_eer is not None:
-        band = room_band(request, slots, device.id, cools=True)
-        if is_cooling_season(free_run(start, keep, around), low, band[1], slots.hours):
-            (low, high), ratio = band, -max(0.5, spec.cooling_eer)
+        cold_low, cold_high = room_band(request, slots, device.id, cools=True)
+        outdoor = sample(request.outdoor, slots, OUTDOOR_C)
+        most_k = resistance * ratio * most, resistance * max(0.5, spec.cooling_eer) * most
+        cooling = cooling_slots(
+            start, keep, around, outdoor, (low, cold_high), most_k, slots.hours, changes_over=spec.changes_over
+        )
+        low, high = np.where(cooling, cold_low, low), np.where(cooling, cold_high, high)
+        ratios = np.where(cooling, -max(0.5, spec.cooling_eer), ratio)
+        gain, worth = _one(resistance * ratios), mass / float(ratios[-1])
     return Heat(
-        device, start, low, high, keep, around, resistance * ratio, np.zeros(slots.count), cap, price,
-        drawn_w(request, device, spec) > 0, most, mass / ratio, given_w=given_w(request, slots, device, spec, cap),
+        device, start, low, high, keep, around, gain, np.zeros(slots.count), cap, price,
+        drawn_w(request, device, spec) > 0, most, worth, given_w=given_w(request, slots, device, spec, cap),
     )  # fmt: skip
 
 
-def _heat_of(home: Home, device: Device, spec: HeatPumpSpec) -> tuple[float, float, float, Array]:
-    """Resistance K/W, capacity Wh/K, COP and gains in W of heat: as learned, else as the site file states them."""
-    count, learned = home.slots.count, home.request.thermal.get(device.id)
-    if learned is None:
-        resistance, mass = max(1e-4, spec.resistance_k_per_w), max(1.0, spec.capacitance_wh_per_k)
-        return resistance, mass, max(0.5, spec.cop), np.full(count, GAINS_W)
-    sun = np.full(count, learned.sun_w)
-    if learned.sun_from == "panels":
-        sun = learned.sun_gain * np.maximum(0.0, -sample(home.request.solar, home.slots, 0.0))
-    return learned.resistance_k_per_w, learned.capacitance_wh_per_k, learned.cop, learned.gains_w + sun
+def _one(values: Array) -> Array | float:
+    """The value that all have; else all of them."""
+    first = float(values[0])
+    return first if (values == first).all() else values

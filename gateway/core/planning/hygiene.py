@@ -36,8 +36,12 @@ def hygiene_goal(
     water_c: float | None,
     buy_cost: Array,
     base_w: Array,
+    spare_k: float = 0.0,
 ) -> Hygiene | None:
-    """The cheapest time within the plan to reach the temperature; None when it is not due in it, or out of reach."""
+    """The cheapest time within the plan to reach the temperature; None when it is not due in it, or out of reach.
+
+    `spare_k` is what a heavy hour of hot water takes, K: it is reached so early that this can be heated again in time.
+    """
     due = hygiene_due(request.preferences, spec, request.snapshot.loads, device.id)
     if due is None or due >= slots.start(slots.count) or spec.power_w <= 0 or water_c is None:
         return None
@@ -48,7 +52,8 @@ def hygiene_goal(
     price = np.where(sun, 0.5 * buy_cost, buy_cost)
     ends = np.concatenate(([0.0], np.cumsum(slots.hours)))
     spent = np.concatenate(([0.0], np.cumsum(price * slots.hours)))
-    late = np.maximum(due.timestamp(), slots.edges[0] + need_h * 3600)
+    spare_s = max(0.0, spare_k) * max(1.0, spec.volume_l) * 1.163 / spec.power_w * 3600
+    late = np.maximum(due.timestamp() - spare_s, slots.edges[0] + need_h * 3600)
     fits = (ends[1:] >= need_h - 1e-6) & (slots.edges[1:] <= late + 900.0)
     last = np.flatnonzero(fits)
     if not len(last):

@@ -30,6 +30,8 @@ class LinearProgram:
     solver: Any = None
     basis: Any = None
     """Of the first optimum: what differs only in bounds and costs is solved from there in a few steps."""
+    steps: int = 0
+    """Of the simplex so far."""
     spent_s: float = 0.0
     """What the solver had spent before this program."""
 
@@ -69,22 +71,27 @@ class LinearProgram:
         """
         import highspy
 
-        if self.solver is None:
-            solver: Any = highspy.Highs  # the bindings have no types
-            self.solver = solver()
-            self.solver.setOptionValue("output_flag", False)
-            self.solver.setOptionValue("threads", 1)
-            # Steepest edge weights would be computed anew for every start from a basis.
-            self.solver.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX)
-            self.solver.passModel(self._model(highspy))
+        self._open(highspy)
         self.solver.setOptionValue("time_limit", self.solver.getRunTime() + time_limit_s)
         self.solver.setOptionValue("simplex_strategy", PRIMAL if primal else DUAL)
         self.solver.run()
+        self.steps += max(0, int(self.solver.getInfo().simplex_iteration_count))
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         if self.basis is None:
             self.basis = self.solver.getBasis()
         return np.array(self.solver.getSolution().col_value)
+
+    def solve_near(self, index: Index, values: Array, time_limit_s: float) -> None:
+        """Solve it once with some variables held at `values`: near the optimum, the way to it is shorter from there."""
+        import highspy
+
+        self._open(highspy)
+        low, high = (np.concatenate(bounds)[index] for bounds in (self.low, self.high))
+        self.bound(index, values, values)
+        self.solve(time_limit_s)
+        self.bound(index, low, high)
+        self.basis = None
 
     def resume(self, other: LinearProgram) -> bool:
         """Go on from the first optimum of another program with the same rows and columns; False when it has others.
@@ -129,10 +136,27 @@ class LinearProgram:
         """Change the bounds of rows before the next solution."""
         self.solver.changeRowsBounds(len(rows), rows, np.ascontiguousarray(low), np.ascontiguousarray(high))
 
+    def value(self, x: Array) -> float:
+        """What a solution costs."""
+        if len(self.cost) > 1:
+            self.cost = [np.concatenate(self.cost)]
+        # Not as a product of matrices: that would wake a thread on every core, and have them spin.
+        return float((self.cost[0] * x).sum())
+
     @property
     def seconds(self) -> float:
         """Time spent in the solver, s of the world."""
         return float(self.solver.getRunTime()) - self.spent_s if self.solver is not None else 0.0
+
+    def _open(self, highspy: Any) -> None:
+        if self.solver is None:
+            solver: Any = highspy.Highs  # the bindings have no types
+            self.solver = solver()
+            self.solver.setOptionValue("output_flag", False)
+            self.solver.setOptionValue("threads", 1)
+            # Steepest edge weights would be computed anew for every start from a basis.
+            self.solver.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX)
+            self.solver.passModel(self._model(highspy))
 
     def _model(self, highspy: Any) -> Any:
         row = np.concatenate([entry[0] for entry in self.entries])

@@ -14,15 +14,18 @@ from dataclasses import replace
 import numpy as np
 
 from gateway.core.planning.connection import above_usual, unused_sun
-from gateway.core.planning.exchange import exchanged
+from gateway.core.planning.exchange import FINE, exchanged
 from gateway.core.planning.fallback import missed, over_limit
-from gateway.core.planning.home import Home
+from gateway.core.planning.home import Home, make_home
 from gateway.core.planning.hot import missed_heat
 from gateway.core.planning.loads import missed_loads, place_loads
 from gateway.core.planning.program import Model, build
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.settle import by_rule, free_cars, market_beside, round_cars, round_rest
 from gateway.core.planning.slots import Array
+
+COARSE_S = 900
+"""The windows of a priced peak: longer steps would hide what makes it."""
 
 
 def optimise(home: Home) -> Schedule | None:
@@ -73,14 +76,27 @@ def _relaxed(home: Home, fixed: dict[str, Array], like: Model | None) -> tuple[M
 
 def _optimum(home: Home, fixed: dict[str, Array], like: Model | None) -> tuple[Model, Array] | None:
     model = build(home, fixed)
-    if like is not None:
-        model.lp.resume(like.lp)
+    if like is None or not model.lp.resume(like.lp):
+        _near_peaks(model)
     x = model.lp.solve(home.request.time_limit_s)
     return None if x is None else (model, x)
 
 
+def _near_peaks(model: Model) -> None:
+    """Solve a fine program with its peaks where a coarser one wants them: freed from there, it takes half the time."""
+    home, tops = model.home, model.connection.tops
+    if home.slots.count <= FINE or not len(tops):
+        return
+    request = home.request
+    coarse = make_home(replace(request, steps=((request.steps[-1][0], COARSE_S),)))
+    other = build(replace(coarse, usual_peak_w=home.usual_peak_w), by_rule(coarse))
+    x = other.lp.solve(request.time_limit_s)
+    if x is not None and len(other.connection.tops) == len(tops):
+        model.lp.solve_near(tops, x[other.connection.tops], request.time_limit_s)
+
+
 def _worth(model: Model, x: Array) -> float:
-    return float(np.concatenate(model.lp.cost) @ x) + model.home.charges.level_micro
+    return model.lp.value(x) + model.home.charges.level_micro
 
 
 def _schedule(model: Model, x: Array) -> Schedule:
@@ -103,9 +119,10 @@ def _schedule(model: Model, x: Array) -> Schedule:
 def _uncomfortable(model: Model, state: dict[str, Array]) -> list[str]:
     words = []
     for heat in (*model.home.tanks, *model.home.pumps):
-        beyond = state[heat.device.id] - heat.high_c if heat.cools else heat.low_c - state[heat.device.id]
+        room = state[heat.device.id]
+        beyond = np.where(heat.cooling, room - heat.high_c, heat.low_c - heat.spare_k - room)
         if np.maximum(0.0, beyond - 0.2) @ model.home.slots.hours > 0.5:
-            end = "above your maximum" if heat.cools else "below your minimum"
+            end = "above your maximum" if heat.cooling[int(beyond.argmax())] else "below your minimum"
             words.append(f"{heat.device.name} will be up to {float(beyond.max()):.1f} K {end}.")
     return words
 

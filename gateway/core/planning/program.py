@@ -69,6 +69,8 @@ class Model:
     charge: dict[str, Index] = field(default_factory=dict)
     discharge: dict[str, Index] = field(default_factory=dict)
     state: dict[str, Index] = field(default_factory=dict)
+    heat_rows: dict[str, Index] = field(default_factory=dict)
+    """What carries a temperature over each slot."""
     out_rows: dict[str, Index] = field(default_factory=dict)
     surplus: dict[str, Index] = field(default_factory=dict)
     connection: Connection = NOT_CONNECTED
@@ -81,12 +83,14 @@ class Model:
         lp, tops, limit = self.lp, self.connection.tops, self.home.request.time_limit_s
         if not len(tops):
             return lp.solve(limit)
-        lp.bound(tops, x[tops], x[tops] + 1e-3)
-        found = lp.solve(limit)
-        if found is None:
-            lp.bound(tops, x[tops], np.full(len(tops), np.inf))
-            found = lp.solve(limit)
-        return found
+        lp.bound(tops, x[tops], np.full(len(tops), np.inf))
+        return lp.solve(limit)
+
+    def free_peaks(self) -> None:
+        """Each priced peak may be as high as it pays."""
+        tops = self.connection.tops
+        if len(tops):
+            self.lp.bound(tops, np.zeros(len(tops)), np.full(len(tops), np.inf))
 
     def best_peaks(self, x: Array) -> Array | None:
         """The optimum from that of `below_peaks`: each peak may move to where its last W pays."""
@@ -185,8 +189,9 @@ def _add_heat(model: Model, heat: Heat, penalty: float) -> None:
     drive = (1 - heat.keep) * heat.gain_k_per_w
     target = (1 - heat.keep) * heat.around_c - drive * heat.draw_w
     target[0] += heat.keep[0] * heat.start_c
-    lp.rows(target[:1], target[:1], (state[:1], 1.0), (power[:1], -drive[:1]))
-    lp.rows(target[1:], target[1:], (state[1:], 1.0), (state[:-1], -heat.keep[1:]), (power[1:], -drive[1:]))
+    first = lp.rows(target[:1], target[:1], (state[:1], 1.0), (power[:1], -drive[:1]))
+    rest = lp.rows(target[1:], target[1:], (state[1:], 1.0), (state[:-1], -heat.keep[1:]), (power[1:], -drive[1:]))
+    model.heat_rows[name] = np.concatenate((first, rest))
     lp.rows(heat.low_c, heat.high_c, (state, 1.0), (under, 1.0), (over, -1.0))
     model.power[name], model.state[name] = power, state
     add_goal(lp, heat, state)

@@ -58,5 +58,7 @@ class PlanRequest:
     """Whether the plan's cut of the sun is carried out; else what is not used is sold, at whatever price."""
     thermal: Mapping[str, ThermalModel] = field(default_factory=dict)
     """What was learned of the heat of each pump's home, by device id; else the site file's values."""
+    irradiance: Series | None = None
+    """Global horizontal irradiance, W/m2: the sun of homes whose heat was learned by it."""
     draws: Mapping[str, DrawPattern] = field(default_factory=dict)
     """What was learned of each tank's hot water, by device id; else a usual day's."""

@@ -112,6 +112,8 @@ class Baseline:
     export_wh: Array
     more_before: StoredMore
     more_after: StoredMore
+    wear_micro: float = 0.0
+    """What the batteries' discharge wears off, micro-units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class Comparison:
     settled_micro: int
     uncertain_micro: int
     baseline: Baseline = field(repr=False)
+    wear_micro: float = 0.0
+    """What the batteries' discharge really wore off, micro-units; no part of the money saved."""
 
     @property
     def saved_micro(self) -> int:
@@ -149,7 +153,7 @@ def baseline(day: MeasuredDay) -> Baseline:
     """The day as it would have been without Hearth."""
     known = ~(np.isnan(day.import_wh) & np.isnan(day.export_wh))
     net = np.nan_to_num(day.import_wh) - np.nan_to_num(day.export_wh)
-    before, after = dict[str, float](), dict[str, float]()
+    before, after, wear = dict[str, float](), dict[str, float](), 0.0
     for battery in day.batteries:
         net = net - battery.wh
     for heat in day.heats:
@@ -163,14 +167,21 @@ def baseline(day: MeasuredDay) -> Baseline:
         before[car.device], after[car.device] = car.more_wh, more
     for battery in day.batteries:
         wh, end = self_consumption(battery, net, day.seconds / 3600, known)
-        net = net + wh
+        net, wear = net + wh, wear + worn_micro(battery.spec, wh)
         efficiency = battery.spec.discharge_efficiency
         before[battery.device] = battery.more_wh * efficiency
         after[battery.device] = (battery.end_wh - end) * efficiency
     # What flowed both ways within one quarter hour does so in either home.
     both = np.minimum(np.nan_to_num(day.import_wh), np.nan_to_num(day.export_wh))
     net = np.where(known, net, 0.0)
-    return Baseline(np.maximum(net, 0.0) + both, np.maximum(-net, 0.0) + both, StoredMore(before), StoredMore(after))
+    return Baseline(
+        np.maximum(net, 0.0) + both, np.maximum(-net, 0.0) + both, StoredMore(before), StoredMore(after), wear
+    )
+
+
+def worn_micro(spec: BatterySpec, wh: Array) -> float:
+    """What a discharge wears off, micro-units; `wh` charging positive, at the battery's AC side."""
+    return float(np.maximum(0.0, -wh).sum()) * spec.wear_cost_micro_per_wh
 
 
 def on_arrival(car: MeasuredCar, start: Array, seconds: float, room_wh: Array) -> tuple[Array, float]:
@@ -247,7 +258,8 @@ def _compared(day: MeasuredDay, tariff: Tariff, spot: Series | None) -> Comparis
         for taken, given in ((day.import_wh, day.export_wh), (other.import_wh, other.export_wh))
     )
     settled = other.more_after.total_wh * day.price_after - other.more_before.total_wh * day.price_before
-    return Comparison(real, without, round(settled), 0, other)
+    wear = sum(worn_micro(battery.spec, battery.wh) for battery in day.batteries)
+    return Comparison(real, without, round(settled), 0, other, wear)
 
 
 def _doubted(day: MeasuredDay) -> list[MeasuredDay]:

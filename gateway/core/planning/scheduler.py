@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gateway.core.planning.arrival import on_arrival
 from gateway.core.planning.cars import Car
+from gateway.core.planning.exchange import FINE
 from gateway.core.planning.explain import Story
 from gateway.core.planning.explain_loads import bent_loads
 from gateway.core.planning.fallback import rules
@@ -26,14 +27,32 @@ NUDGE = 5_000.0
 """Micro-units per Wh that force an alternative upon the optimiser; never part of a cost that is told."""
 
 
-def make_plan(request: PlanRequest, *, alternatives: bool = True) -> Plan:
-    """The plan for the next hours; by rules when the optimiser is missing, fails or takes too long.
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A request solved: its plan is told from it, and alternatives are solved on from it, in one thread at a time."""
+
+    home: Home
+    plain: Schedule
+    """What would happen without a plan."""
+    schedule: Schedule
+    model: Model | None
+    """None where rules made the schedule."""
+
+
+def work_out(request: PlanRequest) -> Worked:
+    """A request solved; by rules when the optimiser is missing, fails or takes too long."""
+    home, plain = frozen(request)
+    return Worked(home, plain, *_solve(home))
+
+
+def make_plan(request: PlanRequest, *, alternatives: bool = True, worked: Worked | None = None) -> Plan:
+    """The plan for the next hours; `worked` is what `work_out` found for this request, where that is known already.
 
     With `alternatives` the block in force and the next one of each device carry the exact cost of the alternative,
     as long as all solutions together stay within the request's time limit.
     """
-    home, plain = frozen(request)
-    schedule, model = _solve(home)
+    worked = work_out(request) if worked is None else worked
+    home, plain, schedule, model = worked.home, worked.plain, worked.schedule, worked.model
     blocks = Story(home, schedule).blocks()
     seconds = schedule.solve_s
     if alternatives and model is not None:
@@ -51,21 +70,22 @@ def make_plan(request: PlanRequest, *, alternatives: bool = True) -> Plan:
         co2_g=carbon_g(home, grid),
         solve_ms=seconds * 1000,
         relaxed=schedule.relaxed,
-        cooling=tuple(pump.device.id for pump in home.pumps if pump.cools),
+        cooling=tuple(pump.device.id for pump in home.pumps if pump.cooling[0]),
     )
 
 
-def counterfactual(request: PlanRequest, plan: Plan, block: Block) -> tuple[int, float]:
+def counterfactual(request: PlanRequest, plan: Plan, block: Block, worked: Worked | None = None) -> tuple[int, float]:
     """What the block's alternative costs more than the plan: (micro-units, g CO2); (0, 0.0) when it has none.
 
-    Both ways are solved anew with the energy stored at the end settled at its value. `plan` is the one made of
-    `request`; the block may be any of its blocks.
+    The energy stored at the end is settled at its value. `plan` is the one made of `request`; the block may be any of its
+    blocks. With `worked` of this request only the alternative is solved, from the plan's own basis, else both ways are.
     """
     if not block.alternative:
         return 0, 0.0
-    home, _ = frozen(request)
-    schedule, model = _solve(home) if plan.method == "optimised" else (rules(home), None)
-    return difference(home, schedule, model, block)[:2]
+    if worked is None:
+        home, plain = frozen(request)
+        worked = Worked(home, plain, *(_solve(home) if plan.method == "optimised" else (rules(home), None)))
+    return difference(worked.home, worked.schedule, worked.model, block)[:2]
 
 
 def frozen(request: PlanRequest) -> tuple[Home, Schedule]:
@@ -101,9 +121,15 @@ def _with_alternatives(
 
 
 def difference(home: Home, schedule: Schedule, model: Model | None, block: Block) -> tuple[int, float, float]:
-    """What the block's alternative costs more: (micro-units, g CO2, s in the solver); `model` None solves it anew."""
+    """What the block's alternative costs more: (micro-units, g CO2, s in the solver).
+
+    In fine steps it is solved on from the plan's `model`.
+    """
     other = bent(home, schedule, block)
-    found = _solve(other, model)[0] if schedule.method == "optimised" else rules(other)
+    # Of several equal optima another start finds another one, which rounds to a plan some cents apart: where it takes little
+    # longer both ways begin from nothing.
+    like = model if home.slots.count > FINE else None
+    found = _solve(other, like)[0] if schedule.method == "optimised" else rules(other)
     cost = [bill_micro(home, s.grid_w(home)) - stored_micro(home, s) for s in (schedule, found)]
     carbon = [carbon_g(home, s.grid_w(home)) for s in (schedule, found)]
     return round(cost[1] - cost[0]), round(carbon[1] - carbon[0], 1) + 0.0, found.solve_s

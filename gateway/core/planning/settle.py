@@ -39,11 +39,16 @@ def by_rule(home: Home) -> dict[str, Array]:
     """Cars whose mode leaves nothing to choose."""
     left, rooms, result = np.maximum(0.0, home.headroom_w - home.given_w), Rooms(home.rooms), {}
     for car in home.cars:
-        if car.mode is not ChargeMode.SMART or car.run.any() or car.need_wh <= 0:
+        if not is_free(car):
             power = result[car.device.id] = charging(home, car, rooms.left_w(car, left))
             rooms.take(car, power)
             left = np.maximum(0.0, left - power)
     return result
+
+
+def is_free(car: Car) -> bool:
+    """Whether the plan chooses when a car charges."""
+    return car.mode is ChargeMode.SMART and not car.run.any() and car.need_wh > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ def _place_relay(model: Model, tank: Heat, first: Array, left: Array, quiet: Arr
 
     Each way is judged by the program itself; the best one's own prices tell one more.
     """
-    home, own, cost = model.home, model.power[tank.device.id], np.concatenate(model.lp.cost)
+    home, own, value = model.home, model.power[tank.device.id], model.lp.value
     near, fine = home.slots.ahead_h < NEAR_H, home.slots.count > REFINED
     best: tuple[float, Array, Array, Array] | None = None
     rooms = rooms_for(home, tank, left, quiet)
@@ -131,10 +136,10 @@ def _place_relay(model: Model, tank: Heat, first: Array, left: Array, quiet: Arr
         x = model.below_peaks(first)
         if x is None:
             break
-        if best is None or cost @ x < best[0]:
-            best = float(cost @ x), power, x, room
+        if best is None or value(x) < best[0]:
+            best = value(x), power, x, room
             again = market_beside(model, x, [own])
-        if fine and best[0] < cost @ first + WORSE:
+        if fine and best[0] < value(first) + WORSE:
             break
         if not markets and rooms and not fine:
             markets, rooms = [(best[3], again)], []

@@ -79,7 +79,7 @@ def best_relay(home: Home, tank: Heat, market: Market, room_w: Array) -> Array:
     """Power of the heater in each slot, W, never above `room_w`: whole where it is near, levels where it is far."""
     grid = np.linspace(min(tank.start_c, float(tank.low_c.min())) - BELOW_K, float(tank.high_c.max()), GRID)
     slots = _slots(home, tank, market, room_w)
-    start = SWITCH_H * tank.power_w * float(np.median(home.buy_cost))
+    start = start_micro(home, tank)
     end = -stored_value(home) * tank.wh_per_k * grid
     values = _values(slots, grid, end, start)
     power, now, running = np.zeros(len(slots)), tank.start_c, tank.running
@@ -88,6 +88,11 @@ def best_relay(home: Home, tank: Heat, market: Market, room_w: Array) -> Array:
         power[index], running = way.power_w, way.power_w > 0
         now = slot.keep * now + slot.drift_k + way.rise_k
     return power
+
+
+def start_micro(home: Home, tank: Heat) -> float:
+    """What a start must gain, micro-units."""
+    return SWITCH_H * tank.power_w * float(np.median(home.buy_cost))
 
 
 def _slots(home: Home, tank: Heat, market: Market, room_w: Array) -> list[Slot]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -13,6 +14,7 @@ from gateway.core.tariff.peaks import days_of, demand_net_micro, month_peaks, to
 from gateway.core.tariff.pieces import Floats, Pieces, cut, instant, local_days, piece_prices
 from gateway.core.tariff.rates import price_edges
 from gateway.core.tariff.tiers import thresholds
+from gateway.core.tariff.versions import spans
 from gateway.core.tariff.windows import midnight
 from gateway.model.reading import Interval
 from gateway.model.series import Series
@@ -46,6 +48,8 @@ def bill_of(tariff: Tariff, data: Metered, spot: Series | None = None) -> Bill:
     """The bill of metered arrays, as `bill`."""
     if not len(data.start):
         return Bill((), 0.0, 0.0)
+    if tariff.others:
+        return _bill_of_all(tariff, data, spot)
     pieces = cut(data.start, data.end, price_edges(tariff, instant(data.start.min()), instant(data.end.max()), spot))
     share = pieces.seconds / (data.end - data.start)[pieces.source]
     bought = np.nan_to_num(data.import_wh)[pieces.source] * share
@@ -59,6 +63,25 @@ def bill_of(tariff: Tariff, data: Metered, spot: Series | None = None) -> Bill:
         *_fixed(tariff, days),
     ]
     return Bill(tuple(lines + _vat(tariff, lines)), float(bought.sum()), float(sold.sum()), data.missing_s, len(days))
+
+
+def _bill_of_all(tariff: Tariff, data: Metered, spot: Series | None) -> Bill:
+    """Each part of the time by the tariff in force then; lines of the same name are one."""
+    first, last = instant(data.start.min()), instant(data.end.max())
+    parts = [
+        bill_of(held, data.between(a.timestamp(), b.timestamp()), spot) for a, b, held in spans(tariff, first, last)
+    ]
+    lines: dict[tuple[BillKind, str, date | None], BillLine] = {}
+    for line in (line for part in parts for line in part.lines):
+        key = (line.kind, line.name, line.month)
+        before = lines.get(key)
+        lines[key] = line if before is None else replace(
+            before, micro=before.micro + line.micro, wh=before.wh + line.wh, days=before.days + line.days
+        )  # fmt: skip
+    return Bill(
+        tuple(lines.values()), sum(p.import_wh for p in parts), sum(p.export_wh for p in parts),
+        sum(p.missing_s for p in parts), sum(p.days for p in parts),
+    )  # fmt: skip
 
 
 def _energy(tariff: Tariff, pieces: Pieces, bought: Floats, sold: Floats, spot: Series | None) -> list[BillLine]:

@@ -139,6 +139,16 @@ def month_day(value: Any, where: str) -> tuple[int, int]:
     return day.month, day.day
 
 
+def day(value: Any, where: str) -> date:
+    """A day as a date or "YYYY-MM-DD"."""
+    if isinstance(value, date):
+        return date(value.year, value.month, value.day)
+    try:
+        return date.fromisoformat(str(value).strip())
+    except ValueError as error:
+        raise Finding(where, f"{value!r} is no day", "Write YYYY-MM-DD, e.g. 2026-07-01.") from error
+
+
 def holiday(value: Any, where: str) -> Holiday:
     """A day of every year "MM-DD", one day "YYYY-MM-DD", or "easter", "easter+1", "easter-2"."""
     if isinstance(value, date):

@@ -10,6 +10,7 @@ from gateway.model.tariff import Tariff
 
 def import_limit_w(tariff: Tariff, when: datetime) -> float | None:
     """The least contracted power whose window holds at `when`, W; None where nothing is contracted."""
+    tariff = tariff.at(when)
     if not tariff.contracted:
         return None
     local = when.astimezone(tariff.timezone)

@@ -4,6 +4,7 @@ id, name, currency, timezone, source      what it is
 rates                                     what a kWh costs when            (always)
 tiers, demand, contracted                 what amount, peaks and contracted power cost
 fixed_per_day, fixed_per_month, vat_percent, seasons, holidays
+valid_from                                the first day on which it holds, where the home has had others
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from gateway.model.tariff import Period, Rate, Season, Tariff, Tiers, TierStep
 _KEYS = frozenset(
     {
         "id", "name", "currency", "timezone", "rates", "fixed_per_day", "source", "fixed_per_month", "vat_percent",
-        "seasons", "holidays", "tiers", "demand", "contracted",
+        "seasons", "holidays", "tiers", "demand", "contracted", "valid_from",
     }
 )  # fmt: skip
 _RATE_KEYS = WINDOW_KEYS | {"name", "import", "export", "spot_factor", "export_spot_factor", "spot_typical"}
@@ -54,6 +55,7 @@ def parse_tariff(mapping: Mapping[str, Any]) -> Tariff:
         tiers=_tiers(mapping["tiers"]) if mapping.get("tiers") is not None else None,
         demand=demand(mapping.get("demand"), names),
         contracted=contracted(mapping.get("contracted"), names),
+        valid_from=fields.day(mapping["valid_from"], "valid_from") if mapping.get("valid_from") is not None else None,
     )
 
 

@@ -177,7 +177,7 @@ def month_index(tariff: Tariff, starts: Sequence[datetime]) -> Ints:
 
 def to_date(tariff: Tariff, intervals: Iterable[Interval], now: datetime) -> ToDate:
     """What the running local month (tiers: their own period) holds up to `now`; older and later data do not matter."""
-    data = metered(intervals)
+    data, tariff = metered(intervals), tariff.at(now)
     first = midnight(tariff, now.astimezone(tariff.timezone).date().replace(day=1))
     month = data.between(first.timestamp(), now.timestamp())
     tier = data.between(tier_period(tariff, now)[0].timestamp(), now.timestamp())

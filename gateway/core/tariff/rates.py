@@ -14,6 +14,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from gateway.core.tariff.parse import parse_tariff
+from gateway.core.tariff.versions import changes, spans
 from gateway.core.tariff.windows import fits, local_edges
 from gateway.model.reading import Interval
 from gateway.model.series import Point, Series
@@ -32,11 +33,13 @@ def price_at(tariff: Tariff, when: datetime, spot: Series | None = None) -> Rate
     Its prices are what a kWh costs and earns then: the spot price is added (the rate's typical one where nobody tells
     it) and the VAT is in the import price; its own factors are therefore 0.
     """
+    tariff = tariff.at(when)
     return _priced(tariff, rate_at(tariff, when), told_spot(tariff, spot), when)
 
 
 def rate_at(tariff: Tariff, when: datetime) -> Rate:
     """The rate in force at `when` as the tariff states it; raises ValueError when none fits."""
+    tariff = tariff.at(when)
     local = when.astimezone(tariff.timezone)
     rate = next((rate for rate in tariff.rates if fits(tariff, rate, local)), None)
     if rate is None:
@@ -72,6 +75,9 @@ def _priced(tariff: Tariff, rate: Rate, spot: Series | None, when: datetime) -> 
 
 def price_edges(tariff: Tariff, start: datetime, end: datetime, spot: Series | None = None) -> list[datetime]:
     """The instants inside (start, end) at which another price may begin, aware UTC, sorted."""
+    if tariff.others:
+        inside = [price_edges(each, a, b, spot) for a, b, each in spans(tariff, start, end)]
+        return sorted({*(edge for edges in inside for edge in edges), *(m for m in changes(tariff) if start < m < end)})
     edges = local_edges(tariff, tariff.rates, start, end)
     series = told_spot(tariff, spot)
     if series is None:
@@ -99,6 +105,8 @@ def prices(
 
     if not starts:
         return np.zeros(0), np.zeros(0)
+    if tariff.others:
+        return _prices_of_all(tariff, starts, durations, spot)
     begin = np.array([start.timestamp() for start in starts])
     end = begin + np.asarray(durations, dtype=float)
     edges = price_edges(tariff, min(starts), max(starts) + timedelta(seconds=float(max(durations))), spot)
@@ -108,6 +116,27 @@ def prices(
     count = len(starts)
     paid = np.bincount(pieces.source, weights * bought, count) * vat_factor(tariff)
     return np.asarray(paid, dtype=np.float64), np.asarray(np.bincount(pieces.source, weights * sold, count), np.float64)
+
+
+def _prices_of_all(
+    tariff: Tariff, starts: Sequence[datetime], durations: Sequence[float], spot: Series | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """As `prices`, each part of a slot by the tariff in force then."""
+    import numpy as np
+
+    whole = [(start, start + timedelta(seconds=float(length))) for start, length in zip(starts, durations, strict=True)]
+    paid, earned = np.zeros(len(whole)), np.zeros(len(whole))
+    for begin, end, held in spans(tariff, min(starts), max(end for _, end in whole)):
+        parts = [(n, max(a, begin), min(b, end)) for n, (a, b) in enumerate(whole) if a < end and b > begin]
+        if not parts:
+            continue
+        seconds = [(b - a).total_seconds() for _, a, b in parts]
+        bought, sold = prices(held, [a for _, a, _ in parts], seconds, spot)
+        share = np.array(seconds) / np.array([(whole[n][1] - whole[n][0]).total_seconds() for n, _, _ in parts])
+        index = [n for n, _, _ in parts]
+        paid[index] += bought * share
+        earned[index] += sold * share
+    return paid, earned
 
 
 def bill(tariff: Tariff, intervals: Iterable[Interval], spot: Series | None = None) -> Bill:

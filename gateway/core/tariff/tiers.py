@@ -26,6 +26,7 @@ def marginal_tier_micro(tariff: Tariff, so_far_wh: float, when: datetime) -> flo
 
 def tier_steps(tariff: Tariff, when: datetime) -> list[tuple[float | None, float]]:
     """(up to Wh or None, micro-units per kWh with VAT) of the period that holds `when`; empty without tiers."""
+    tariff = tariff.at(when)
     if tariff.tiers is None:
         return []
     day = when.astimezone(tariff.timezone).date()
@@ -42,6 +43,7 @@ def thresholds(tiers: Tiers, day: date) -> list[float | None]:
 
 def tier_period(tariff: Tariff, when: datetime) -> tuple[datetime, datetime]:
     """Start and end, aware UTC, of the local day or month over which tiers count; a month without tiers."""
+    tariff = tariff.at(when)
     day = when.astimezone(tariff.timezone).date()
     if tariff.tiers is not None and tariff.tiers.period is Period.DAY:
         return midnight(tariff, day), midnight(tariff, day + timedelta(days=1))

@@ -1,0 +1,158 @@
+"""Reports on their way: nothing lost in an outage of a week, oldest first, and one that is refused blocks no other."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gateway.model.dr import DrReport, ReportRow
+from gateway.model.errors import ServerError, ServerRefused, ServerUnreachable
+from gateway.runtime.outbox import TRIES, Outbox
+from tests.fakes import START, FakeClock, FakeStore
+
+
+def report(number: int, event: str = "e1") -> DrReport:
+    row = ReportRow(0, START, 3600, float(number), "OK")
+    key = f"utility/{event}/USAGE-{number:08x}/20261121T{number % 24:02d}0000Z/home"
+    return DrReport(key, "utility", "p", event, f"USAGE {number}", "USAGE", "DIRECT_READ", "KWH", "home", (row,))
+
+
+class Server:
+    """A utility's server that takes, refuses or does not answer."""
+
+    name = "utility"
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+        self.tried: list[str] = []
+        self.down = False
+        self.refuses: set[str] = set()
+
+    async def programs(self):
+        return []
+
+    async def events(self):
+        return []
+
+    async def send(self, report: DrReport) -> None:
+        self.tried.append(report.key)
+        if self.down:
+            raise ServerUnreachable(self.name, "no answer")
+        if report.key in self.refuses:
+            raise ServerRefused(self.name, "the report was answered with 400")
+        self.got.append(report.key)
+
+
+class Box:
+    def __init__(self, *, works: bool = True) -> None:
+        self.clock, self.store, self.server = FakeClock(), FakeStore(), Server()
+        self.works = works
+        self.outbox = Outbox(self.clock, self.store, lambda server: self.works)
+
+    async def keep(self, *reports: DrReport) -> None:
+        for one in reports:
+            await self.store.enqueue(one, self.clock.now())
+
+    async def round(self) -> ServerError | None:
+        return await self.outbox.round(self.server)
+
+    async def minutes(self, count: int) -> None:
+        """Pass time with a round a minute."""
+        for _ in range(count):
+            await self.clock.advance(60)
+            await self.round()
+
+    def words(self) -> list[str]:
+        return [row.text for row in self.store.audit_rows]
+
+
+@pytest.mark.slow
+async def test_a_week_without_the_server_loses_no_report_and_they_arrive_oldest_first():
+    box = Box()
+    box.server.down = True
+    task = asyncio.create_task(box.outbox.deliver(box.server))
+    for number in range(7 * 24):
+        await box.keep(report(number))
+        await box.clock.advance(3600)
+    assert not box.server.got
+    box.server.down = False
+    for _ in range(60):
+        await box.clock.advance(60)
+    task.cancel()
+    assert box.server.got == [report(number).key for number in range(7 * 24)]
+
+
+async def test_each_report_is_sent_once_even_after_a_restart():
+    box = Box()
+    await box.keep(report(1), report(2))
+    await box.round()
+    box.outbox = Outbox(box.clock, box.store)
+    await box.round()
+    assert box.server.got == [report(1).key, report(2).key]
+    assert box.words() == ["report USAGE delivered"] * 2
+
+
+async def test_a_silent_server_is_not_asked_for_every_report():
+    box = Box()
+    box.server.down = True
+    await box.keep(report(1), report(2))
+    assert isinstance(await box.round(), ServerUnreachable) and box.server.tried == [report(1).key]
+
+
+async def test_a_report_that_is_refused_does_not_hold_up_the_others():
+    """Wrong before: the first report that the server refused kept all later ones back for ever."""
+    box = Box()
+    box.server.refuses = {report(1).key}
+    await box.keep(report(1), report(2), report(3))
+    assert await box.round() is None
+    assert box.server.got == [report(2).key, report(3).key]
+
+
+async def test_a_report_refused_again_and_again_is_set_aside_with_a_word():
+    box = Box()
+    box.server.refuses = {report(1).key}
+    await box.keep(report(1))
+    await box.minutes(60)
+    assert len(box.server.tried) == TRIES
+    assert box.words() == ["report USAGE set aside: the report was answered with 400"]
+    (words,) = box.outbox.set_aside("utility:e1")
+    assert words == "The utility's server does not take the report USAGE: the report was answered with 400"
+    assert box.outbox.set_aside("utility:e2") == []
+
+
+async def test_what_was_set_aside_still_arrives_when_the_server_takes_it_within_the_week():
+    box = Box()
+    box.server.refuses = {report(1).key}
+    await box.keep(report(1))
+    await box.minutes(60)
+    box.server.refuses.clear()
+    await box.clock.advance(timedelta(days=1).total_seconds())
+    await box.round()
+    assert box.server.got == [report(1).key] and not box.outbox.set_aside("utility:e1")
+
+
+async def test_after_a_week_of_refusals_it_is_given_up():
+    box = Box()
+    box.server.refuses = {report(1).key}
+    await box.keep(report(1))
+    await box.minutes(60)
+    for _ in range(8):
+        await box.clock.advance(86_400)
+        await box.round()
+    assert box.words()[-1].startswith("report USAGE given up after a week") and not await box.store.pending("utility")
+
+
+@pytest.mark.parametrize("refused", [1, 2])
+async def test_an_account_that_does_not_work_counts_against_no_report(refused):
+    """Wrong credentials are mended by a person; meanwhile no report is to blame, and the server is not hammered."""
+    box = Box(works=False)
+    box.server.refuses = {report(n).key for n in range(1, refused + 1)}
+    await box.keep(report(1), report(2))
+    for _ in range(20):
+        assert isinstance(await box.round(), ServerRefused)
+        await box.clock.advance(600)
+    box.works, box.server.refuses = True, set()
+    await box.round()
+    assert box.server.got[-1] == report(2).key and not box.words()[0].startswith("report USAGE set")
