@@ -50,6 +50,7 @@ from gateway.model.setpoint import Limit  # noqa: E402
 from gateway.model.site import Role  # noqa: E402
 from gateway.model.snapshot import Snapshot  # noqa: E402
 from gateway.runtime.dr_baselines import planned_w  # noqa: E402
+from gateway.runtime.dr_before import steady  # noqa: E402
 
 METERS = ("3aa4", "b841", "d209", "4d23", "7863")
 SETS: tuple[Callable[[str], HomeCase], ...] = (
@@ -226,7 +227,7 @@ def _off_w(plan: Plan | None, record: Record, power: Mapping[str, Array], index:
     slots = [(slot.start, slot.power_w["pump"]) for slot in plan.slots if "pump" in slot.power_w] if plan else []
     told = planned_w(slots) if slots else None
     misses = [float(power["pump"][i]) - (told(record.at(i)) or 0.0) for i in range(index - 4, index)] if told else [0.0]
-    return sum(misses) / len(misses)
+    return steady(misses)
 
 
 def _intervals(record: Record, watts: Array, first: int, last: int) -> list[Interval]:
@@ -244,7 +245,7 @@ def _weather(record: Record, end: int) -> dict[int, float]:
 
 def event_days(case: HomeCase, count: int) -> list[int]:
     """Working days of May to December, as days from the start, by a dice of the home."""
-    dice, found = random.Random(f"events {case}"), []
+    dice, found = random.Random(f"events {case}"), list[int]()
     while len(found) < count:
         number = dice.randrange(121, 355)
         if (START + timedelta(days=number)).weekday() < 5:
@@ -288,11 +289,12 @@ def table(outcomes: Sequence[Outcome], took_s: float) -> None:
     _line("whole home, 10-in-10 on the unmeasured house", truth, np.array([o.plain_wh for o in whole]), "")
     _line("whole home, plain 10-in-10 on the meter", truth, np.array([o.meter_plain_wh for o in whole]), "")
     print("\n| whole home | one home: RMS error of an event | all homes together: error of the sum |\n|---|---|---|")
-    for words, told in (
+    claims: tuple[tuple[str, Callable[[Outcome], float]], ...] = (
         ("method that fits", lambda o: o.found.home_wh or 0.0),
         ("10-in-10 on the unmeasured house", lambda o: o.plain_wh),
         ("plain 10-in-10 on the meter", lambda o: o.meter_plain_wh),
-    ):
+    )
+    for words, told in claims:
         misses = np.array([told(o) - o.true_wh for o in whole])
         print(f"| {words} | {np.sqrt(np.mean(misses**2)) / 1000:.2f} kWh | {100 * misses.sum() / truth.sum():+.0f} % |")
     chosen = [o.found.method for o in whole]

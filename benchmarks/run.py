@@ -33,6 +33,7 @@ from benchmarks import (
     powercut,
     sessions,
     storage,
+    timeline,
 )
 from benchmarks.table import Row, p95
 
@@ -97,7 +98,7 @@ PARTS: dict[str, Callable[[bool], list[Row]]] = {
     "sessions": lambda quick: sessions.run(quick)[0],
     "hostile": hostile.rows, "meters20": meters20.rows,
     "living": living.rows, "planner": plans, "loadshape": loadshape.rows, "kill": kill.rows,
-    "powercut": powercut.rows,
+    "powercut": powercut.rows, "timeline": timeline.rows,
 }  # fmt: skip
 
 

@@ -98,6 +98,7 @@ def test_every_test_a_conformance_table_names_exists() -> None:
         assert named and not set(named) - known, f"{name_of(page)} names {set(named) - known}"
 
 
+@pytest.mark.slow
 def test_each_step_of_the_two_walks_stands_where_the_architecture_says() -> None:
     """`some.place `name`` in docs/architecture.md: the place is a package or module, the name is defined in it."""
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")

@@ -37,6 +37,7 @@ def add(path: Path, device: str = "garage", **changed: Any) -> SiteFile:
     return add_device(path, device, {**ENTRY, **changed}, expected=file_hash(path), load=load)
 
 
+@pytest.mark.slow
 def test_every_byte_of_the_example_stays_and_the_device_is_read(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
     path.write_bytes(EXAMPLE.read_bytes())
@@ -85,6 +86,7 @@ def test_a_device_is_added_however_the_section_is_written(tmp_path: Path, device
     assert ("!secret wall" in text) == ("!secret wall" in devices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("device", "changed", "why"),
     [

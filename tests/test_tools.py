@@ -48,6 +48,7 @@ def test_what_cannot_be_done_is_said_in_words(
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 def test_history_goes_in_out_and_through_a_backup(tmp_path: Path) -> None:
     rows, run = tmp_path / "rows.csv", CliRunner()
     rows.write_text(HISTORY)
@@ -74,6 +75,7 @@ def test_a_tariff_in_another_currency_is_refused() -> None:
         load_tariff(tariff, "USD")
 
 
+@pytest.mark.slow
 async def test_a_device_left_out_says_so_where_it_is_looked_for(tmp_path: Path) -> None:
     text = (ROOT / "config" / "site" / "example.yaml").read_text().replace("eastron_sdm630", "eastron_sdm631")
     site = tmp_path / "site.yaml"

@@ -54,6 +54,7 @@ def ask(folder: Path, *options: str) -> Result:
     return CliRunner().invoke(own, [*places, *options])
 
 
+@pytest.mark.slow
 def test_added_panels_are_told_with_bills_doubt_and_what_they_rest_on(folder: Path) -> None:
     told = ask(folder, "--pv-kwp", "3", "--control", "self-consumption")
     assert told.exit_code == 0, told.output

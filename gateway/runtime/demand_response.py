@@ -111,7 +111,9 @@ class DemandResponse:
         return phase_of(self.records[event_id], self.clock.now(), self.site.timezone)
 
     def over(self, record: EventRecord) -> bool:
-        """Whether an event has ended, or was withdrawn."""
+        """Whether an event has ended, or was withdrawn; one that only asks for reports goes on until it is withdrawn."""
+        if not record.event.intervals and record.event.reports:
+            return record.cancelled_at is not None
         return phase_of(record, self.clock.now(), self.site.timezone) in OVER
 
     def facts(self, server: str) -> ServerFacts:
@@ -283,6 +285,7 @@ class DemandResponse:
             horizon_s=HORIZON_S,
             consents=self._consents(),
             timezone=self.site.timezone,
+            devices=self._names(),
             laid=self._laid,
         )
         found = to_limits(self.timeline, now, self.strategies, site=self.site)
@@ -299,7 +302,7 @@ class DemandResponse:
         others = [other for other in self.records.values() if other.key != record.key]
         timeline = build_timeline(
             [*others, changed], self.programs, now,
-            horizon_s=HORIZON_S, consents=self._consents(), timezone=self.site.timezone,
+            horizon_s=HORIZON_S, consents=self._consents(), timezone=self.site.timezone, devices=self._names(),
         )  # fmt: skip
         found = to_limits(timeline, now, self.strategies, site=self.site)
         return tuple(found), tuple(prices(timeline, self.site.currency))
@@ -344,6 +347,10 @@ class DemandResponse:
     def _other_edges(self, now: datetime) -> list[datetime | None]:
         ends = [word.until for word in self.preferences().agreements.values() if word.until and word.until > now]
         return [*ends, next_safe(self.programs, self._silent(), self.strategies, now)]
+
+    def _names(self) -> dict[str, str]:
+        """Each name that an event's target may use for a device, with its id."""
+        return {name: device.id for device in self.site.devices for name in (device.id, device.name)}
 
     def _silent(self) -> dict[str, datetime]:
         return {name: health.silent_since for name, health in self.health.items() if health.silent_since is not None}

@@ -111,9 +111,18 @@ class Before:
                 for x in recent
                 if x.planned is not None and device.id in x.measured_w and device.id in x.planned.power_w
             ]
-            if misses:
-                found[device.id] = sum(misses) / len(misses)
-        return found
+            found[device.id] = steady(misses)
+        return {name: off for name, off in found.items() if off}
+
+
+def steady(misses: Sequence[float]) -> float:
+    """What several misses, W, have in common: the smallest of them when all go one way, else nothing.
+
+    A pump that ran ahead of its plan for a while and stopped is not off for ever.
+    """
+    if misses and (min(misses) > 0 or max(misses) < 0):
+        return min(misses, key=abs)
+    return 0.0
 
 
 def powers(plan: Plan, devices: Sequence[Device]) -> dict[str, list[tuple[str, float]]]:

@@ -25,6 +25,7 @@ from gateway.runtime.appliance_wishes import ApplianceWishes
 from gateway.runtime.archive import PlanArchive
 from gateway.runtime.bills import Bills
 from gateway.runtime.demand_response import DemandResponse
+from gateway.runtime.dr_desk import DrDesk
 from gateway.runtime.edits import Edits
 from gateway.runtime.effects import Effects
 from gateway.runtime.energy import EnergyDay, EnergyHistory
@@ -74,6 +75,8 @@ class Home:
     installer: Installer
     simulated: bool = False
     notes: Callable[[str], DeviceNotes] = lambda device: DeviceNotes()
+    kept_back: Callable[[EventRecord], list[str]] = lambda record: []
+    """What a utility asks to be told of an event and is not."""
     energy: EnergyHistory = field(init=False)
     edits: Edits = field(init=False)
     bills: Bills = field(init=False)
@@ -109,6 +112,11 @@ class Home:
     def facts(self) -> FactStore:
         """Small documents for the login."""
         return self.store
+
+    @property
+    def desk(self) -> DrDesk:
+        """The owner's side of demand response."""
+        return DrDesk(self.clock, self.dr, self.effects, self.wishes, self.kept_back)
 
     @property
     def tick_s(self) -> float:

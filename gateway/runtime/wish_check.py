@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime, time
 
+from gateway.model.agreement import Agreement
 from gateway.model.errors import WishRefused
 from gateway.model.preferences import ChargingPreference, Departure, Preferences, Vehicle
 from gateway.model.site import Role, Site, WaterHeaterSpec
-from gateway.runtime.wish_bounds import check_times
+from gateway.runtime.agreements import CONSENTS
+from gateway.runtime.wish_bounds import MOST_AHEAD, check_times
 
-CONSENTS = {"binding", "voluntary", "none"}
 MOST_DEPARTURES = 14
 MOST_VEHICLES = 20
 MOST_SPANS = 14
+MOST_AGREEMENTS = 100
+MOST_AGREED = 10 * MOST_AHEAD
 
 
 def check(preferences: Preferences, site: Site, now: datetime) -> None:
     """Raises WishRefused with the reason when preferences cannot hold at a site; `now` is aware UTC."""
     check_times(preferences, now)
     _check_home(preferences)
+    _check_agreements(preferences.agreements)
     _check_vehicles(preferences.vehicles)
     chargers = {device.id for device in site.of_role(Role.EV_CHARGER)}
     for charger, wish in preferences.charging.items():
@@ -46,6 +50,39 @@ def _check_home(preferences: Preferences) -> None:
         raise WishRefused("What avoiding CO2 is worth cannot be negative.")
     if unknown := set(preferences.consents.values()) - CONSENTS:
         raise WishRefused(f"'{sorted(unknown)[0]}' is not a consent; use binding, voluntary or none.")
+
+
+def _check_agreements(agreements: dict[str, Agreement]) -> None:
+    if len(agreements) > MOST_AGREEMENTS:
+        raise WishRefused(f"At most {MOST_AGREEMENTS} agreements can be kept. Remove one first.")
+    for program, word in agreements.items():
+        if word.standing not in CONSENTS | {""}:
+            raise WishRefused(
+                f"{program}: '{word.standing}' is not a standing; use binding, voluntary, none or nothing."
+            )
+        if len(set(word.share)) != len(word.share):
+            raise WishRefused(f"{program}: something is shared twice. Name each kind once.")
+        if word.until is not None and word.until.tzinfo is None:
+            raise WishRefused(f"{program}: the end of the agreement needs its time zone.")
+
+
+def check_new_agreements(preferences: Preferences, held: Preferences, now: datetime) -> None:
+    """Raises WishRefused for a newly asked agreement that has ended already, or would end much too far ahead.
+
+    One that was in force and has ended since is no reason to refuse another wish.
+    """
+    for program, word in preferences.agreements.items():
+        before = held.agreements.get(program)
+        if word.until is None or (before is not None and before.until == word.until):
+            continue
+        if word.until <= now:
+            raise WishRefused(
+                f"{program}: the agreement would have ended already ({word.until.isoformat()}). Choose a later day, or none."
+            )
+        if word.until > now + MOST_AGREED:
+            raise WishRefused(
+                f"{program}: an agreement ends at most {MOST_AGREED.days} days ahead. Choose a nearer day."
+            )
 
 
 def _check_schedule(preferences: Preferences) -> None:

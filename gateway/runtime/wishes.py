@@ -16,7 +16,7 @@ from gateway.model.setpoint import Override
 from gateway.model.site import Role, Site
 from gateway.ports import Clock, FactStore, Store
 from gateway.runtime.wish_bounds import bounded, check_new_times
-from gateway.runtime.wish_check import check, check_new_hygiene
+from gateway.runtime.wish_check import check, check_new_agreements, check_new_hygiene
 from gateway.runtime.wish_documents import preferences_document, preferences_from
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ class OwnerWishes:
         """Keep new preferences; raises WishRefused with the reason when they cannot be."""
         check(preferences, self.site, self.clock.now())
         check_new_hygiene(preferences, self.preferences, self.site)
+        check_new_agreements(preferences, self.preferences, self.clock.now())
         check_new_times(preferences, self.preferences, self.clock.now(), self.site.timezone)
         async with self._turn:
             await self.store.put(PREFERENCES, preferences_document(preferences))

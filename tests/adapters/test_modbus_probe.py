@@ -259,6 +259,7 @@ async def test_a_port_that_is_not_modbus_says_so_or_finds_nothing(banner: bytes)
         server.close()
 
 
+@pytest.mark.slow
 async def test_a_serial_line_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(DeviceUnreachable, match="no such serial device"):
         async for _ in probe_serial(str(tmp_path / "ttyUSB9"), [1], SystemClock()):

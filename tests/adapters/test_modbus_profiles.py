@@ -346,6 +346,7 @@ def test_strings_lose_their_padding() -> None:
 SPANS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 8)).map(lambda s: (s[0], s[0] + s[1])), max_size=4)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(0, 400), st.sampled_from(sorted(SIZES)), st.booleans()), max_size=30),
     st.builds(ReadLimits, st.integers(40, 125), st.integers(0, 40), st.booleans(), SPANS.map(tuple), SPANS.map(tuple)),

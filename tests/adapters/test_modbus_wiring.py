@@ -97,6 +97,7 @@ def test_wiring_that_cannot_be_is_refused(wiring: dict[str, list[int]]) -> None:
         ModbusDeviceSettings.model_validate({"profile": "p", **wiring})
 
 
+@pytest.mark.slow
 @given(
     truth=st.tuples(*[st.floats(-9000, 9000)] * 3),
     phases=st.permutations([1, 2, 3]),

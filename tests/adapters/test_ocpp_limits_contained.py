@@ -94,6 +94,7 @@ async def test_a_contained_charger_stays_contained_over_a_new_connection_until_i
     assert max(box.currents()) == 10.0 and box.limiter.rung.is_transactional
 
 
+@pytest.mark.slow
 async def test_a_charger_that_is_out_of_service_as_it_obeys_nothing_is_looked_at_seldom() -> None:
     """Wrong before: it was put back into service with each renewed wish, and charged freely until stopped again."""
     box, drive = await ready("1.6", Quirk(ignores_all=True), units=("A",), max_stack=0)

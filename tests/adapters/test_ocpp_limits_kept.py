@@ -161,6 +161,7 @@ async def test_a_way_that_worked_and_went_silent_is_left_after_two_tries() -> No
     assert max(box.currents()) == 8.0 and box.limiter.rung.kind == "Relative"
 
 
+@pytest.mark.slow
 async def test_before_a_transaction_a_wish_below_the_safe_default_is_written_once_and_renewed_seldom() -> None:
     box, drive = await ready("1.6", Quirk(starts_by_itself=False))
     box.plugged = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from adapters.ocpp.frames import from_lines, to_lines
 from gateway.model.quantity import Quantity
 from gateway.model.session import EvSession
@@ -61,6 +63,7 @@ async def test_a_recorded_session_of_1_6_gives_the_same_sessions_and_state_again
     assert again.violations == original.violations
 
 
+@pytest.mark.slow
 async def test_a_recorded_session_of_2_0_1_still_under_way_is_under_way_again() -> None:
     where = home()
     connector = where.charger()

@@ -416,6 +416,7 @@ async def test_sequence_numbers_tell_repeats_and_count_gaps_over_a_restart(place
 # ---- whatever the order
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.integers(0, 900), min_size=1, max_size=25),

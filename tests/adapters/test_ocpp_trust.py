@@ -173,6 +173,7 @@ async def test_a_charger_asks_for_its_certificate_and_comes_in_with_it(tmp_path:
         assert (await charger.send("SignCertificate", csr=request("CP2")))["status"] == "Rejected"
 
 
+@pytest.mark.slow
 async def test_a_certificate_near_its_end_is_renewed_by_ourselves(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     lab.charger("OLD", security_profile=3)

@@ -172,6 +172,7 @@ async def test_who_waits_to_be_adopted_gets_no_certificate(tmp_path: Path) -> No
 # ---- how long it holds
 
 
+@pytest.mark.slow
 async def test_a_new_certificate_ends_the_old_one_when_the_charger_comes_back_with_it(tmp_path: Path) -> None:
     facts = FakeFacts()
     lab = Lab(tmp_path, facts)

@@ -247,6 +247,7 @@ async def test_available_ends_a_session_whose_end_was_lost_but_not_one_that_wait
         assert not station.status().transaction
 
 
+@pytest.mark.slow
 @VERSIONS
 async def test_what_the_car_needs_is_on_the_status_and_a_schedule_follows(version: str) -> None:
     place = home()
@@ -286,6 +287,7 @@ async def test_what_the_car_needs_is_on_the_status_and_a_schedule_follows(versio
         assert station.status().needs is None
 
 
+@pytest.mark.slow
 @VERSIONS
 async def test_a_car_that_told_its_needs_is_shown_the_plan_and_never_more_than_is_safe_without_us(version: str) -> None:
     place = home()
@@ -411,6 +413,7 @@ async def test_q15_an_evse_as_a_number_means_the_only_one() -> None:
         assert station.status().session_wh == 100.0
 
 
+@pytest.mark.slow
 async def test_the_version_may_change_from_one_connection_to_the_next() -> None:
     place = home()
     station = place.charger()

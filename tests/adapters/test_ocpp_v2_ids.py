@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from tests.adapters.ocpp2_fakes import Peer2, peer2
 from tests.adapters.ocpp_fakes import Home, home
 
@@ -55,6 +57,7 @@ async def test_an_id_used_again_whose_start_was_lost_is_a_session_of_its_own() -
     assert energies(where) == [2000.0, 2500.0] and len(where.sessions.rows) == 2
 
 
+@pytest.mark.slow
 async def test_a_word_long_after_the_end_of_a_transaction_that_tells_nothing_new_opens_no_session() -> None:
     where = home()
     where.charger()

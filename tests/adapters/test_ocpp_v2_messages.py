@@ -51,6 +51,7 @@ async def test_every_message_of_a_charger_has_its_answer(
         assert station.status().connected
 
 
+@pytest.mark.slow
 @VERSIONS
 async def test_every_action_of_the_standard_is_answered_and_ends_nothing(version: str) -> None:
     place = home()

@@ -42,6 +42,7 @@ events = st.builds(
 records = st.builds(EventRecord, event=events, opt=st.sampled_from(OptState), shifts_s=st.lists(numbers).map(tuple))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(records)
 def test_an_event_record_comes_back_as_it_was(record):

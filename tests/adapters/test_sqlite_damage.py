@@ -305,6 +305,7 @@ async def test_a_setting_that_was_deleted_is_not_brought_back_from_a_page_out_of
     await store.close()
 
 
+@pytest.mark.slow
 async def test_a_device_whose_row_is_lost_is_named_by_its_index(alone):
     connection = sqlite3.connect(alone)
     page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'devices'").fetchone()[0]

@@ -54,6 +54,7 @@ async def test_the_oldest_minutes_make_room_for_facts_and_for_new_minutes(tmp_pa
     SqliteStore.verify(tmp_path / "hearth.db")
 
 
+@pytest.mark.slow
 async def test_a_series_first_heard_of_on_a_full_disk_is_found_again(tmp_path):
     store = SqliteStore.open(tmp_path / "hearth.db")
     await fill(store, 5)

@@ -98,6 +98,7 @@ async def test_a_damaged_batch_is_a_day_of_missing_intervals_and_is_named(path, 
     SqliteStore.verify(path)
 
 
+@pytest.mark.slow
 async def test_a_packed_day_takes_about_half_of_the_bytes(path):
     store = SqliteStore.open(path)
     await store.save_intervals([interval(quarter, 123.456 + quarter / 7) for quarter in range(60 * 96)])

@@ -226,6 +226,7 @@ async def test_a_damaged_file_is_set_aside_and_the_new_one_says_so(tmp_path):
     assert number > 1_000_000, "an id given by the lost file is never given again"
 
 
+@pytest.mark.slow
 async def test_damage_found_while_running_costs_one_try_and_no_promise(tmp_path):
     path = tmp_path / "hearth.db"
     store = SqliteStore.open(path)

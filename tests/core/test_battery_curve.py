@@ -100,6 +100,7 @@ def test_a_planned_charge_and_a_utilitys_setpoint_are_bounded_too() -> None:
     assert band(95.0, limits=(setpoint,)) == (1_500.0, 1_500.0)
 
 
+@pytest.mark.slow
 @given(st.floats(0, 100), st.sampled_from(list(IntentKind)), st.floats(-6_000, 6_000))
 def test_whatever_is_planned_no_band_leaves_the_curve(soc: float, kind: IntentKind, power_w: float) -> None:
     now = SPEC.at(soc)
@@ -171,6 +172,7 @@ CHEAP = PricePoint("PRICE", 1_000.0, TWO, at("2026-11-21 05:00"))
 DEAR = PricePoint("PRICE", 900_000.0, at("2026-11-21 05:00"), EVENING)
 
 
+@pytest.mark.slow
 def test_a_slowing_battery_is_charged_for_longer_than_its_greatest_power_needs() -> None:
     """From 60 %, one nearly free hour before a dear day: 4 kWh take 51 minutes at 5 kW, but the last fifth is slow.
 
@@ -196,6 +198,7 @@ def test_no_slot_of_the_plan_asks_for_more_than_the_battery_can_do_in_it(soc: fl
     assert max(slot.power_w["inverter"] for slot in result.slots) > 4_000
 
 
+@pytest.mark.slow
 def test_where_the_curve_does_not_bind_the_plan_is_the_same() -> None:
     """Starting at 60 % with a load that never brings it to an end of the curve."""
     wide = ((0.0, 5_000.0, 5_000.0), (100.0, 5_000.0, 5_000.0))

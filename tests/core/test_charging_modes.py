@@ -251,6 +251,7 @@ def test_a_car_starts_on_the_sun_after_a_minute_of_it_and_follows_it() -> None:
     assert roof.run(200, 6_900.0)[-1] == pytest.approx(10.0, abs=0.2)
 
 
+@pytest.mark.slow
 def test_a_cloud_of_two_minutes_stops_no_car_and_a_long_one_stops_it_once() -> None:
     roof = Roof()
     roof.run(600, 6_900.0)
@@ -260,6 +261,7 @@ def test_a_cloud_of_two_minutes_stops_no_car_and_a_long_one_stops_it_once() -> N
     assert roof.starts == 1
 
 
+@pytest.mark.slow
 def test_a_sky_that_changes_each_minute_never_cycles_the_contactor() -> None:
     roof = Roof()
     for _ in range(30):
@@ -282,6 +284,7 @@ def test_minimum_and_sun_never_stops_and_rises_with_the_sun() -> None:
     assert roof.run(600, 6_900.0)[-1] == pytest.approx(10.0, abs=0.2)
 
 
+@pytest.mark.slow
 def test_two_cars_do_not_take_the_same_sun_and_the_one_with_priority_is_first() -> None:
     roof = Roof(TWO, second=ChargingPreference(ChargeMode.SOLAR, priority=5))
     roof.run(900, 6_900.0)
@@ -291,6 +294,7 @@ def test_two_cars_do_not_take_the_same_sun_and_the_one_with_priority_is_first() 
     assert sum(roof.amps.values()) * 690 <= 13_800 + 100
 
 
+@pytest.mark.slow
 def test_a_car_that_charges_anyway_leaves_the_other_only_what_is_really_over() -> None:
     roof = Roof(TWO, second=ChargingPreference(ChargeMode.NOW))
     roof.run(900, 9_000.0)

@@ -420,6 +420,7 @@ def test_thermostat_offsets_do_not_add_up_and_stop_at_the_comfort_band():
 amps = st.floats(-30, 40)
 
 
+@pytest.mark.slow
 @given(
     currents=st.tuples(amps, amps, amps),
     drawn=st.one_of(st.none(), st.floats(0, 16)),

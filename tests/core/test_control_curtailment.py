@@ -89,6 +89,7 @@ def test_a_load_that_goes_off_is_answered_within_ten_seconds_and_one_that_comes_
     assert roof.made_w > 6_500
 
 
+@pytest.mark.slow
 def test_a_cloudy_day_costs_few_writes() -> None:
     dice, roof = random.Random(3), Roof()
     fed = list[float]()

@@ -105,6 +105,7 @@ def test_a_battery_at_its_technical_least_gives_nothing_and_one_at_its_reserve_d
         assert (one.battery_w < -3_000) is gives, soc
 
 
+@pytest.mark.slow
 def test_a_load_that_pulses_opens_the_band_once_and_it_closes_when_it_has_gone() -> None:
     one = home()
     live(one, 20)

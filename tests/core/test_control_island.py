@@ -193,6 +193,7 @@ def test_the_grid_is_what_a_device_says_else_what_the_meters_voltages_show(
     assert with_grid(shot, None if present is None else float(str(present))).grid is expected
 
 
+@pytest.mark.slow
 def test_without_any_word_about_the_grid_nothing_changes() -> None:
     home = Outage()
     home.run(200, None)

@@ -79,6 +79,7 @@ def test_a_full_car_that_stays_plugged_in_keeps_the_battery_from_nothing() -> No
     assert powers[-1] == 5_000 and changes <= 4
 
 
+@pytest.mark.slow
 def test_a_car_that_wakes_beside_the_battery_finds_its_least_and_no_overload_that_lasts() -> None:
     powers, shown, _ = hour(5_000, lambda _: 9.0, lambda second, limit: limit if second >= 300 else 0.0, 360)
     assert powers[299] == 5_000
@@ -87,6 +88,7 @@ def test_a_car_that_wakes_beside_the_battery_finds_its_least_and_no_overload_tha
     assert shown[-1] <= 25.0 and shown[-1] - 9.0 - powers[-1] / PER_A_W >= 6.0, "and it charges"
 
 
+@pytest.mark.slow
 def test_a_car_that_charges_counts_with_all_it_was_granted() -> None:
     powers, shown, _ = hour(5_000, lambda _: 8.0, lambda _, limit: limit, 300)
     assert max(shown) <= 25.0 and max(powers[120:]) <= 690.0

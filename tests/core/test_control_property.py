@@ -30,6 +30,7 @@ def test_ten_thousand_random_steps_never_command_above_a_fuse_phase_or_a_power_l
     assert tally.real >= 5000 and tally.power >= 100 and tally.silent >= 100, tally
 
 
+@pytest.mark.slow
 def test_a_few_random_houses_are_never_commanded_above_a_fuse_phase() -> None:
     found, tally = told_above(range(500, 502))
     assert found == [] and tally.real > 0

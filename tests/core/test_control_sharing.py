@@ -293,6 +293,7 @@ def test_a_switch_waits_its_dwell_and_the_day_allows_ten() -> None:
     assert phase_switching.step(run_, 4 - run_.phases, TIMING, 4000.0, today + timedelta(days=1)).count == 1
 
 
+@pytest.mark.slow
 def test_a_car_on_a_little_sun_goes_over_to_one_phase_with_zero_current_around_it() -> None:
     site, memory, limits, history = street(charger("a")), ControlMemory(), {"a": 0.0}, []
     wishes = {"a": ChargingPreference(ChargeMode.SOLAR)}

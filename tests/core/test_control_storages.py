@@ -100,6 +100,7 @@ class Yard:
 BIG, SMALL = BatterySpec(10_000, 5_000, 5_000), BatterySpec(5_000, 2_500, 2_500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_no_energy_circulates_between_batteries_that_follow_the_meter_by_themselves(seed: int) -> None:
     dice = random.Random(seed)
@@ -128,6 +129,7 @@ def test_two_that_may_do_what_they_like_do_circulate() -> None:
     assert yard.circulating_w > 1_900
 
 
+@pytest.mark.slow
 def test_one_leads_on_both_sides_and_clouds_cost_no_write() -> None:
     yard = Yard(home(BIG, BIG), {"b1": 60.0, "b2": 55.0})
     yard.run(60, 1_000)
@@ -178,6 +180,7 @@ def test_while_one_sells_by_plan_no_other_stores_it() -> None:
     assert yard.power["b2"] <= 0 and yard.bands["b2"].value == 0
 
 
+@pytest.mark.slow
 def test_each_keeps_its_reserve() -> None:
     yard = Yard(home(BIG, BIG), {"b1": 20.1, "b2": 20.2}, preferences=Preferences(battery_reserve_percent=20))
     yard.run(1_800, 4_000)

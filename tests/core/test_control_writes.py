@@ -87,6 +87,7 @@ def test_a_car_that_charges_all_evening_costs_few_writes_though_the_battery_feed
 WISH = Wish(5_000, Authority.DEFAULT, "", low=-5_000)
 
 
+@pytest.mark.slow
 def test_whatever_the_home_does_no_day_sees_more_than_its_writes() -> None:
     """A load that turns every half minute, for three days: the worst there is."""
     memory: Steering | None = None

@@ -48,6 +48,14 @@ def test_delivered_energy_is_baseline_minus_measurement_per_device():
     assert found.low_wh == pytest.approx(7200) and found.home_wh == pytest.approx(0)
 
 
+def test_a_tank_that_would_stop_within_the_event_may_do_so_a_quarter_hour_later():
+    """2000 W for an hour of two: 10 % of 2000 Wh and a quarter hour of 2000 W: sqrt(200^2 + 500^2) = 538.5 Wh."""
+    rows = device_baseline(START, END, power_w=2000, needed_wh=2000)
+    used = [interval(START + timedelta(minutes=15 * i), 0.0, "tank") for i in range(8)]
+    found = delivered({"tank": rows}, {"tank": used})
+    assert found.energy_wh == 2000 and found.low_wh == pytest.approx(2000 - 538.5, abs=0.1)
+
+
 QUARTERS = [interval(T0 + timedelta(minutes=15 * i), 250.0) for i in range(96)]
 DATA = ReportData(site=QUARTERS, devices={"car": QUARTERS[:8]}, soc_percent=55.0, register_wh=12_345_678.0,
                   baseline=[BaselineRow(T0 + timedelta(minutes=15 * i), 900, 400.0) for i in range(96)])  # fmt: skip

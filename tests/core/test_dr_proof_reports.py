@@ -104,7 +104,8 @@ def test_the_last_five_of_ten_are_covered_by_the_switch():
 
 
 @pytest.mark.parametrize(
-    ("how", "ids"), [("INTERVALS", [10, 11]), ("SUB_INTERVALS", [10] * 4 + [11] * 4), ("OPEN_INTERVALS", list(range(8)))]
+    ("how", "ids"),
+    [("INTERVALS", [10, 11]), ("SUB_INTERVALS", [10] * 4 + [11] * 4), ("OPEN_INTERVALS", list(range(8)))],
 )
 def test_sub_intervals_repeat_the_id_and_open_ones_have_our_own(how, ids):
     two = event(step(10, 0.1), step(11, 0.1), period=at())

@@ -234,6 +234,7 @@ events = st.builds(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.lists(events, max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_a_timeline_never_overlaps_within_a_kind(records):
@@ -243,6 +244,7 @@ def test_a_timeline_never_overlaps_within_a_kind(records):
         assert all(a.end is not None and a.end <= b.start for a, b in pairwise(mine))
 
 
+@pytest.mark.slow
 @given(st.lists(events, max_size=8), st.floats(0, 20))
 @settings(max_examples=40, deadline=None)
 def test_what_holds_now_does_not_depend_on_when_the_timeline_was_built(records, later):

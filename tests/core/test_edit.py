@@ -60,6 +60,7 @@ def test_an_edited_row_says_who_and_why():
     assert (edited.quality, edited.method) == (Q.EDITED, "edited by owner: The meter was swapped")
 
 
+@pytest.mark.slow
 @given(st.floats(0, 1e5), st.lists(st.floats(0, 5e4), min_size=1, max_size=40), st.sampled_from(Spread))
 def test_the_sum_is_the_total_whatever_was_there(total, before, spread):
     edited = corrected(correction(len(before), total, spread=spread), rows(*before), "owner")

@@ -167,6 +167,7 @@ def test_daylight_saving_rules_are_told_in_the_bits_of_the_standard(zone, start,
     assert (local.offset_s, local.dst_offset_s) == (offset_s, dst_s)
 
 
+@pytest.mark.slow
 def test_the_published_schema_accepts_the_feed():
     """Runs where lxml and openleadr 0.5 are installed: the latter carries the published Atom and ESPI schemas."""
     etree = pytest.importorskip("lxml.etree")

@@ -85,6 +85,7 @@ def test_one_mad_day_cannot_blow_the_forecast_up():
     assert np.mean(forecast.mean[96:]) < 10_000
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.floats(0, 0.95))
 def test_any_history_with_any_gaps_gives_a_sound_forecast(seed, days, missing):

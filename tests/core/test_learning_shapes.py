@@ -80,6 +80,7 @@ def test_a_gap_lowers_the_confidence_and_is_told():
     assert holed.confidence < whole.confidence
 
 
+@pytest.mark.slow
 @given(st.lists(st.none() | st.floats(-5e3, 5e4), min_size=23, max_size=25))
 def test_any_day_gets_a_name_and_a_confidence(hours):
     shape = classify_day(DAY, hours)

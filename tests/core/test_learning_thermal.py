@@ -108,6 +108,7 @@ def test_garbage_never_gives_a_home_outside_physical_bounds(seed, missing, wild)
         assert np.isfinite(found.error_k)
 
 
+@pytest.mark.slow
 def test_gaps_of_the_sensor_are_borne():
     home = live(10, 5)
     dice = np.random.default_rng(5)

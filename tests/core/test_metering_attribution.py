@@ -103,6 +103,7 @@ def test_a_quarter_of_which_nothing_is_known_gives_nobody_anything() -> None:
 amounts = st.floats(0, 5000)
 
 
+@pytest.mark.slow
 @given(st.floats(-5000, 5000), amounts, st.floats(-3000, 3000), amounts, amounts, amounts)
 def test_the_shares_of_each_source_sum_to_the_source_and_of_each_consumer_to_its_energy(
     grid: float, sun: float, battery: float, inverter: float, car: float, sub: float

@@ -36,6 +36,7 @@ def run(points: list[tuple[Q, float, float]], close_s: float | None = None) -> d
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(st.lists(st.tuples(st.integers(1, 4000), st.floats(0, 5000)), min_size=2, max_size=40))
 def test_the_sum_of_the_intervals_is_the_difference_of_the_counter(steps):

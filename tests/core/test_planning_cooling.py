@@ -79,6 +79,7 @@ def test_a_pump_that_cannot_cool_plans_as_before_whatever_the_weather():
     assert plan.cooling == () and pump_wh(plan) == 0 and max(rooms(plan)) > HIGH + 2
 
 
+@pytest.mark.slow
 def test_a_pump_that_can_cool_heats_in_winter_exactly_as_one_that_cannot():
     cold = weather("2026-01-21T09:00", 6, -2)
     plan, same = plan_of(cold), plan_of(weather("2026-01-21T09:00", 6, -2, eer=None))

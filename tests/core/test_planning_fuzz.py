@@ -43,6 +43,7 @@ def total(plan: Plan) -> float:
     return plan.cost_micro - last / 100 * 10_000 * 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [2, 5, 9])
 def test_a_later_departure_never_costs_more(hours: int) -> None:
     soon = request(NOW, ready_by=time(21, 0))
@@ -51,6 +52,7 @@ def test_a_later_departure_never_costs_more(hours: int) -> None:
     assert cheaper <= dearer + abs(dearer) * ROUNDED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capacity_wh", [2_000.0, 5_000.0, 10_000.0])
 def test_a_bigger_battery_never_costs_more(capacity_wh: float) -> None:
     def home(size: float) -> float:
@@ -66,6 +68,7 @@ def test_a_bigger_battery_never_costs_more(capacity_wh: float) -> None:
     assert big <= small + abs(small) * ROUNDED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start_h", [1, 6, 14, 30])
 def test_a_cheaper_hour_never_raises_the_cost(start_h: int) -> None:
     start = NOW + timedelta(hours=start_h)

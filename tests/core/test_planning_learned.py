@@ -96,6 +96,7 @@ def test_a_cold_tank_is_not_said_to_be_too_cold_for_what_it_cannot_reach():
     assert not any("below your minimum" in words for words in plan.relaxed)
 
 
+@pytest.mark.slow
 def test_a_leaky_home_is_heated_for_more_energy_than_a_tight_one():
     tight = replace(LEAKY, resistance_k_per_w=1 / 100)
 

@@ -73,6 +73,7 @@ def test_a_pump_that_has_just_started_goes_on_with_the_power_it_really_draws():
     assert plan.slots[0].power_w["pool"] == pytest.approx(980)
 
 
+@pytest.mark.slow
 def test_a_joined_event_moves_the_hours_and_a_binding_one_forbids_them():
     start, end = at("2026-11-21T22:00"), at("2026-11-22T00:00")
     spec = replace(POOL, hours_per_day=2, earliest=time(18), latest=time(0))
@@ -164,6 +165,7 @@ def test_rules_place_both_as_well_and_the_reference_starts_at_once():
         assert schedule.relaxed == ("Pool pump will lack 0.5 of its hours at 00:00.",)
 
 
+@pytest.mark.slow
 def test_what_running_now_would_cost_is_told_and_equals_a_plan_that_must():
     request = asked(EVENING, run=wish(EVENING, at("2026-11-22T07:00")), loads={"ran_s": {"pool": 4.5 * 3600.0}})
     plan = make_plan(request)
@@ -213,6 +215,7 @@ def test_hygiene_that_a_binding_shed_forbids_is_named():
 NIGHT = ComfortSpan(time(22), time(6), 16.0, 18.0)
 
 
+@pytest.mark.slow
 def test_the_room_cools_at_night_and_is_warm_again_when_the_day_begins():
     start = at("2026-11-21T21:00")
     wishes = Preferences(comfort_schedule=(NIGHT,))

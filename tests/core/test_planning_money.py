@@ -103,6 +103,7 @@ def test_the_money_a_plan_tells_is_the_bill_of_its_grid_power(extra: dict[str, A
     assert plan.cost_micro == pytest.approx(more, abs=10_000)
 
 
+@pytest.mark.slow
 def test_a_priced_peak_flattens_what_the_car_draws() -> None:
     free = plan_of(asked(with_tariff=tariff()))
     priced = plan_of(asked(with_tariff=tariff(demand=[MONTHLY])))
@@ -116,6 +117,7 @@ def test_a_peak_the_month_has_seen_already_costs_nothing() -> None:
     assert 5_000 < grid_peak_w(plan) <= 8_000 + 30
 
 
+@pytest.mark.slow
 def test_a_peak_in_steps_stays_below_the_step_that_is_not_worth_its_price() -> None:
     plan = plan_of(asked(with_tariff=tariff(demand=[STEPS])))
     assert grid_peak_w(plan) <= 5_000 + 30
@@ -146,6 +148,7 @@ def arriving(**change: Any) -> PlanRequest:
     return replace(what, site=replace(what.site, main_fuse_a=63.0))
 
 
+@pytest.mark.slow
 def test_the_plan_makes_no_peak_that_the_home_would_not_have_by_itself_unless_the_owner_accepts_it() -> None:
     told = arriving()
     accepted = replace(told, preferences=replace(told.preferences, accept_higher_peak=True))
@@ -159,6 +162,7 @@ def test_the_plan_makes_no_peak_that_the_home_would_not_have_by_itself_unless_th
     assert not plan.relaxed
 
 
+@pytest.mark.slow
 def test_up_to_the_years_peak_so_far_the_plan_may_draw_what_it_likes() -> None:
     free = plan_of(replace(arriving(), peak_so_far_w=20_000.0))
     assert grid_peak_w(free) > grid_peak_w(plan_of(arriving())) + 500
@@ -200,6 +204,7 @@ def test_the_owners_weight_on_carbon_moves_the_car_to_the_clean_hours() -> None:
     assert sum(wh for start, wh in charged.items() if clean[0] <= start < clean[1]) > 0.95 * sum(charged.values())
 
 
+@pytest.mark.slow
 def test_warmth_that_counts_little_gives_way_in_dear_hours_and_the_owner_is_told() -> None:
     dear = tariff(rates=[{"name": "all", "import": 0.9, "export": 0.05}])
     cold = Forecast("outdoor", NOW, 3600, (-5.0,) * 60, unit="degC")

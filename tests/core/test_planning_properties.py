@@ -209,6 +209,7 @@ def test_the_car_never_drains_the_home_battery() -> None:
             assert -slot.power_w["inverter"] <= others + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["inverter", "tank", "pump", "car"])
 def test_a_device_that_is_not_heard_is_in_no_plan(device: str) -> None:
     """Wrong before: charging, savings and starts were told of devices nobody could reach."""

@@ -30,6 +30,7 @@ def car_wh(plan: Plan, start: datetime, end: datetime) -> float:
     return sum(s.power_w["car"] * s.duration_s / 3600 for s in plan.slots if start <= s.start < end)
 
 
+@pytest.mark.slow
 def test_the_car_waits_until_ten_and_is_full_at_seven_and_the_plan_says_so() -> None:
     asked = request(NOW, limits=(EVENING,))
     plan = make_plan(asked)
@@ -52,6 +53,7 @@ def test_the_plan_is_cheaper_than_charging_on_arrival() -> None:
     assert plan.cost_micro < plan.reference_cost_micro
 
 
+@pytest.mark.slow
 def test_a_car_charging_now_pauses_for_the_event_and_charges_after_it() -> None:
     plan = make_plan(request(NOW, mode=ChargeMode.NOW, phase=ChargePhase.CHARGING, limits=(EVENING,)))
     kinds = [block.kind for block in plan.blocks if block.device == "car"]
@@ -59,6 +61,7 @@ def test_a_car_charging_now_pauses_for_the_event_and_charges_after_it() -> None:
     assert car_wh(plan, at("2026-11-21 18:00"), at("2026-11-21 22:00")) == 0
 
 
+@pytest.mark.slow
 def test_the_departure_stands_above_a_joined_event_but_not_above_a_binding_one() -> None:
     night = event("2026-11-21 18:00", "2026-11-22 06:30")
     joined = make_plan(request(NOW, limits=(night,)), alternatives=False)

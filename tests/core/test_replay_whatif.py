@@ -122,6 +122,7 @@ def test_an_added_car_pays_for_its_energy_and_comes_home_each_evening() -> None:
     assert found.missed_departures == 0
 
 
+@pytest.mark.slow
 def test_an_added_heat_pump_keeps_the_room_warm_and_shows_in_the_bill() -> None:
     found = answer(28, replace(OWN, heat_pump_kw=2.5))
     assert found.flows_then.heat_wh > 0
@@ -182,6 +183,7 @@ def test_peaks_of_a_tariff_are_billed_in_both() -> None:
     assert found.low_micro <= found.micro <= found.high_micro
 
 
+@pytest.mark.slow
 def test_gaps_are_filled_and_their_share_is_told() -> None:
     lived = record(40)
     house = lived.house_w.copy()
@@ -270,6 +272,7 @@ def test_sessions_become_cars_that_come_and_go_and_never_overlap() -> None:
     assert [(v.first, v.last, v.need_wh) for v in visits] == [(72, 124, 9_000), (124, 132, 2_000)]
 
 
+@pytest.mark.slow
 def test_a_car_with_sessions_is_charged_anew_and_its_energy_stays() -> None:
     lived = record(30)
     car = np.zeros(30 * DAY)

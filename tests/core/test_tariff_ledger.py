@@ -127,6 +127,7 @@ def test_why_a_car_charges_follows_from_who_commanded_it(setpoint, mode, intent,
 rises = st.lists(st.tuples(st.integers(1, 4000), st.floats(0, 3000)), min_size=1, max_size=30)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(rises, st.lists(st.integers(0, 40_000), max_size=4), st.floats(0, 1))
 def test_whatever_the_cuts_the_slices_sum_to_the_session_and_made_again_nothing_changes(steps, cuts, solar) -> None:

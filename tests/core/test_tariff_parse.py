@@ -169,6 +169,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [(*path, key) for key, _ in inner] + [deeper for key, each in inner for deeper in places(each, (*path, key))]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(places(WHOLE)), JUNK)
 def test_whatever_stands_at_a_place_it_is_read_or_refused_with_a_finding(path: tuple[Any, ...], junk: Any) -> None:

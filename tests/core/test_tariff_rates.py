@@ -76,6 +76,7 @@ def test_the_hours_of_a_day_are_all_priced_when_the_clocks_change(day: str, hour
     assert int((bought == 190_000).sum()) == hours - 15
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 364 * 86_400),
     st.integers(60, 4 * 86_400),

@@ -96,6 +96,7 @@ async def test_the_forecast_irradiance_is_that_of_the_simulated_sky(services: tu
     assert found[SeriesKind.TEMPERATURE].at(NOON - DAY) == pytest.approx(WORLD.weather.outdoor_c(NOON - DAY), abs=0.06)
 
 
+@pytest.mark.slow
 def test_a_seed_tells_the_same_prices_again_and_prices_sink_below_zero_in_a_strong_sun() -> None:
     hours = [MIDNIGHT + i * HOUR for i in range(24 * 12)]
     again = World(7, Replay(7, load_data()))

@@ -115,6 +115,7 @@ async def test_a_restart_goes_on_with_the_days_rows_and_rewrites_none() -> None:
     assert [q.planned.power_w["house"] if q.planned else None for q in found.quarters] == [1_000.0, 2_000.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("day", "midnight", "quarters"),
     [

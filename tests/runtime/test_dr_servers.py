@@ -12,7 +12,7 @@ import pytest
 from gateway.core.demand_response.strategies import parse_strategies
 from gateway.model.agreement import Agreement, DrPolicy
 from gateway.model.authority import Authority
-from gateway.model.dr import DrEvent, DrResource, OptState, ServerFacts
+from gateway.model.dr import DrEvent, DrResource, OptState, ReportDescriptor, ServerFacts
 from gateway.model.errors import ServerUnreachable
 from gateway.model.preferences import Preferences
 from gateway.model.setpoint import LimitKind
@@ -205,3 +205,11 @@ async def test_an_event_of_a_server_that_left_the_site_file_ends() -> None:
     after.dr.configured = ()
     await after.dr.resume()
     assert after.dr.records["utility:e1"].cancelled_at is not None
+
+
+async def test_an_event_that_only_asks_for_reports_ends_when_it_is_withdrawn() -> None:
+    made, _ = home()
+    asks = replace(event(), intervals=(), reports=(ReportDescriptor("USAGE", repeat=-1),))
+    await made.look(asks)
+    await made.look()
+    assert made.dr.records["utility:e1"].cancelled_at is not None

@@ -93,6 +93,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     await store.close()
 
 
+@pytest.mark.slow
 async def test_while_it_charges_the_account_follows_with_prices_sun_and_reasons(house: House) -> None:
     session = await house.book.start(1, "ANNA", "now", T0, 1000.0)
     await house.charge(session.transaction, 45)
@@ -121,6 +122,7 @@ async def test_a_restart_keeps_what_was_seen_and_what_flowed_meanwhile_is_booked
     assert 1400 <= seen[ChargeReason.ALONE] <= 2600
 
 
+@pytest.mark.slow
 async def test_closed_interval_data_settle_an_ended_session_and_then_nothing_changes_any_more(house: House) -> None:
     session = await house.book.start(1, "ANNA", "now", T0, 1000.0)
     await house.charge(session.transaction, 60)

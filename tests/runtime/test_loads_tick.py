@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from gateway.core.metering.freeze import Wishes
 from gateway.model.authority import Authority
 from gateway.model.loads import RunPhase
@@ -49,6 +51,7 @@ def rig() -> LoadsRig:
     return LoadsRig(site=HOME, actuators={"wash": FakeActuator("wash"), "pool": FakeActuator("pool")})
 
 
+@pytest.mark.slow
 async def test_a_wish_waits_begins_with_the_plan_and_ends_by_itself():
     house = rig()
     await house.run(3)

@@ -49,6 +49,7 @@ class Loop:
         raise AssertionError(f"{len(self.store.plans)} plans")
 
 
+@pytest.mark.slow
 async def test_the_plan_is_in_force_before_its_alternatives_are_priced() -> None:
     home = Loop()
     await home.loop.once("start")
@@ -59,6 +60,7 @@ async def test_the_plan_is_in_force_before_its_alternatives_are_priced() -> None
     assert home.store.plans == [second]
 
 
+@pytest.mark.slow
 async def test_a_new_plan_keeps_what_its_alternatives_cost_before_until_they_are_priced() -> None:
     """Wrong before: what waiting saves vanished from the page for a moment at every new plan."""
     home = Loop()
@@ -108,6 +110,7 @@ def test_what_is_read_first_is_priced_first_then_what_never_was_then_the_oldest_
     assert order == [("car", 0), ("car", 2), ("tank", 5), ("car", 6), ("car", 8), ("car", 4)]
 
 
+@pytest.mark.slow
 async def test_a_cause_makes_a_new_plan_at_once_and_names_itself() -> None:
     home = Loop()
     task = asyncio.create_task(home.loop.run())
@@ -119,6 +122,7 @@ async def test_a_cause_makes_a_new_plan_at_once_and_names_itself() -> None:
     assert [plan.cause for plan in home.store.plans] == ["start", "event"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "again"),
     [
@@ -160,6 +164,7 @@ async def test_what_a_car_says_anew_is_planned_within_two_seconds(
     await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.mark.slow
 async def test_the_alternative_of_a_block_that_is_gone_is_not_invented() -> None:
     home = Loop()
     assert await home.loop.counterfactual("car", START) is None
@@ -170,6 +175,7 @@ async def test_the_alternative_of_a_block_that_is_gone_is_not_invented() -> None
     assert found is not None and abs(found[1] - (block.alternative_cost_micro or 0)) <= 10_000
 
 
+@pytest.mark.slow
 async def test_a_house_that_draws_far_from_the_plan_is_a_surprise() -> None:
     home = Loop()
     await home.loop.once("start")
@@ -191,6 +197,7 @@ async def test_a_house_that_draws_far_from_the_plan_is_a_surprise() -> None:
     assert home.store.plans[-1].cause == "surprise"
 
 
+@pytest.mark.slow
 async def test_the_plan_the_home_would_follow_without_an_event_is_made_beside_the_one_in_force() -> None:
     pause = Limit(
         LimitKind.DEVICE_POWER, 0.0, START, START + timedelta(hours=40), Authority.BINDING_LIMIT, "e1", "paused", "car"

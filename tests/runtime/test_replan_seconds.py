@@ -190,6 +190,7 @@ async def test_charging_now_is_answered_while_the_car_charges_by_plan_too() -> N
     assert found is not None and found[0] == pytest.approx(0, abs=10_000), "all of the night costs the same"
 
 
+@pytest.mark.slow
 async def test_a_block_is_found_by_its_old_start_when_a_new_plan_has_moved_it() -> None:
     """Wrong before: who touched the block in force after a new plan was made was told that it is gone."""
     home = Home()

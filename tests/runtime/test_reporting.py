@@ -15,6 +15,7 @@ from gateway.model.dr import DrInterval, EventRecord, OptState, Payload, ReportD
 from gateway.model.plan import Plan, PlanSlot
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval, IntervalQuality, Rollup
+from gateway.runtime.dr_before import steady
 from gateway.runtime.reporting import Reporting
 from tests.core.homes import SITE, car
 from tests.fakes import START, FakeStore
@@ -75,7 +76,9 @@ class Proof:
         return self.dr.records["utility:e1"]
 
 
-async def test_plans_without_the_event_are_made_before_the_home_prepares_and_as_it_starts_and_kept_over_a_restart() -> None:
+async def test_plans_without_the_event_are_made_before_the_home_prepares_and_as_it_starts_and_kept_over_a_restart() -> (
+    None
+):
     """Wrong before: the one plan was made at the start, when tank and car had already been filled for the event."""
     start = START + timedelta(hours=4)
     home = Proof()
@@ -133,6 +136,13 @@ async def test_the_loop_looks_just_before_an_event_starts() -> None:
     await home.utility.look(event(start=START + timedelta(seconds=40)))
     await home.reporting.once()
     assert home.reporting._pause_s() == pytest.approx(35.0)
+
+
+@pytest.mark.parametrize(
+    ("misses", "off"), [((350, 340, 360, 345), 340), ((2500, 2500, 0, 0), 0), ((-80, -60), -60), ((-5, 5), 0), ((), 0)]
+)
+def test_a_pump_that_ran_for_a_while_and_stopped_is_not_off_for_ever(misses: tuple[float, ...], off: float) -> None:
+    assert steady(misses) == off
 
 
 async def test_delivered_is_what_the_car_would_have_taken_less_what_it_took() -> None:

@@ -29,7 +29,11 @@ def snapshot(**power_w: float) -> Snapshot:
     inverter = DeviceState("inverter", Role.HYBRID_INVERTER, True, 1.0, {Quantity.SOC: 40.0})
     main = DeviceState("meter", Role.MAIN_METER, True, 1.0, {Quantity.ENERGY_IMPORT: 5_000_000.0})
     return Snapshot(
-        START, {"inverter": inverter, "meter": main}, {}, Preferences(), plan=planned(START, **(power_w or {"grid": 800.0}))
+        START,
+        {"inverter": inverter, "meter": main},
+        {},
+        Preferences(),
+        plan=planned(START, **(power_w or {"grid": 800.0})),
     )
 
 

@@ -179,6 +179,7 @@ async def test_a_disk_that_fails_costs_the_keeping_not_the_prices() -> None:
     assert home.changed == [SPOT]
 
 
+@pytest.mark.slow
 async def test_what_is_kept_is_bounded_from_yesterday_to_ten_days_ahead() -> None:
     home = Home(market(points={SPOT: hourly(MIDNIGHT - 30 * DAY, 24 * 365)}))
     await home.sources.ask(home.tellers[0])
@@ -231,6 +232,7 @@ async def test_the_services_own_wish_is_followed_within_bounds(error: ServerErro
     assert await home.sources.ask(home.tellers[0]) == pause_s
 
 
+@pytest.mark.slow
 async def test_a_day_of_an_hourly_source_is_about_thirty_questions_and_the_client_is_closed() -> None:
     home = Home(market(points={SPOT: hourly(MIDNIGHT, 48)}))
     await home.pass_(24)

@@ -40,6 +40,7 @@ async def test_a_wish_that_does_not_change_is_sent_once() -> None:
     assert rig.tick.count == 40
 
 
+@pytest.mark.slow
 async def test_a_command_is_refreshed_at_half_of_its_life() -> None:
     rig = Rig(wishes=OFF)
     await rig.run(130)
@@ -47,6 +48,7 @@ async def test_a_command_is_refreshed_at_half_of_its_life() -> None:
     assert [(s.until - START).total_seconds() for s in rig.car.told] == [120, 180, 240]
 
 
+@pytest.mark.slow
 async def test_a_refresh_is_no_new_row_of_the_audit() -> None:
     rig = Rig(wishes=OFF)
     await rig.run(130)
@@ -155,6 +157,7 @@ async def test_a_charger_that_disobeys_is_taken_to_the_next_rung() -> None:
     assert not rig.tick.disobeying and "disobeys car" not in rig.notices.open
 
 
+@pytest.mark.slow
 async def test_the_last_rung_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     rig = Rig(wishes=OFF, chargers={"car": FakeCharger(amps=16.0, obeys=False)})
     await rig.run(200)
@@ -239,6 +242,7 @@ async def test_an_event_pauses_the_car_in_the_first_tick() -> None:
     assert rig.store.audit_rows[-1].text.endswith("by a utility event you joined: The utility asked.")
 
 
+@pytest.mark.slow
 async def test_an_ended_command_no_longer_counts_as_what_the_device_does() -> None:
     """Wrong before: after a long silence of the charger its old, high limit passed as the present one."""
     rig = Rig()

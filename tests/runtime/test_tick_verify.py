@@ -74,6 +74,7 @@ async def test_an_obedient_car_is_confirmed_and_never_accused() -> None:
     assert [row.step for row in rig.store.audit_rows][-1] == "confirmed"
 
 
+@pytest.mark.slow
 async def test_a_charger_that_answers_nothing_while_it_draws_too_much_counts_as_disobedient() -> None:
     car = Stubborn(rungs=["TxDefaultProfile"])
     rig = await _charging(car)
@@ -95,6 +96,7 @@ async def test_a_charger_that_is_away_is_not_accused() -> None:
     assert not rig.tick.disobeying and car.climbed == 0
 
 
+@pytest.mark.slow
 async def test_each_way_that_fails_is_told_and_kept_in_the_audit() -> None:
     car = Stubborn(rungs=["TxDefaultProfile", "RemoteStop"])
     rig = await _charging(car)
@@ -216,6 +218,7 @@ async def test_a_charger_whose_samples_lie_is_found_in_an_overload(honest_regist
     assert await seconds_to_stop(rig, car) <= 30
 
 
+@pytest.mark.slow
 async def test_a_charger_whose_samples_lie_is_found_by_its_register_without_danger() -> None:
     car = wild(says=0.0, deaf=False)
     rig = Rig(chargers={"car": car})
@@ -253,6 +256,7 @@ async def test_a_command_from_before_the_transaction_does_not_count_as_its_time_
     assert rig.tick.disobeying == {"car"}, "it had its time"
 
 
+@pytest.mark.slow
 async def test_a_charger_that_never_answers_took_no_limit_and_is_asked_ever_more_seldom() -> None:
     car = Stubborn(error=DeviceUnreachable("car", "limit", "no answer"), amps=16.0)
     rig = Rig(wishes=OFF, chargers={"car": car})
@@ -266,6 +270,7 @@ async def test_a_charger_that_never_answers_took_no_limit_and_is_asked_ever_more
     assert car.told
 
 
+@pytest.mark.slow
 async def test_a_lower_limit_for_safety_does_not_wait_for_the_pause_after_refusals() -> None:
     car = Stubborn(error=DeviceUnreachable("car", "limit", "no answer"))
     rig = Rig(chargers={"car": car})

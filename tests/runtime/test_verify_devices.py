@@ -50,12 +50,14 @@ class Bench:
         return found.text if found else ""
 
 
+@pytest.mark.slow
 async def test_a_battery_that_obeys_is_left_in_peace() -> None:
     bench = Bench()
     await bench.run(200)
     assert bench.notice == "" and bench.battery.releases == 0
 
 
+@pytest.mark.slow
 async def test_a_battery_outside_its_band_is_told_of_and_let_go_and_leaves_the_plan() -> None:
     bench = Bench(own_w=-1_000.0)
     changed: list[str] = []
@@ -71,6 +73,7 @@ async def test_a_battery_outside_its_band_is_told_of_and_let_go_and_leaves_the_p
     assert bench.rig.tick.last is not None and bench.rig.tick.last.let_go == {"inverter"}
 
 
+@pytest.mark.slow
 async def test_it_is_tried_again_later_and_the_alarm_ends_when_it_obeys() -> None:
     bench = Bench(own_w=-1_000.0)
     await bench.run(100)
@@ -81,6 +84,7 @@ async def test_it_is_tried_again_later_and_the_alarm_ends_when_it_obeys() -> Non
     assert bench.notice == ""
 
 
+@pytest.mark.slow
 async def test_one_that_still_does_not_obey_is_tried_more_and_more_seldom() -> None:
     bench = Bench(own_w=-1_000.0)
     await bench.run(2_000)
@@ -89,6 +93,7 @@ async def test_one_that_still_does_not_obey_is_tried_more_and_more_seldom() -> N
     assert bench.battery.releases == 2
 
 
+@pytest.mark.slow
 async def test_a_glitch_shorter_than_a_minute_accuses_nobody() -> None:
     bench = Bench()
     for _ in range(5):

@@ -48,6 +48,7 @@ async def ended(questions: WhatIf) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_a_question_is_answered_over_the_history_that_there_is() -> None:
     questions = await home()
     asked = questions.ask(Question(tariff=dearer(TARIFF, 2), control=Control.SELF_CONSUMPTION), 365)
@@ -61,6 +62,7 @@ async def test_a_question_is_answered_over_the_history_that_there_is() -> None:
     await questions.close()
 
 
+@pytest.mark.slow
 async def test_a_second_question_waits_until_the_first_is_answered() -> None:
     questions = await home()
     questions.ask(OWN, 30)
@@ -71,6 +73,7 @@ async def test_a_second_question_waits_until_the_first_is_answered() -> None:
     await questions.close()
 
 
+@pytest.mark.slow
 async def test_a_question_that_is_cancelled_ends_and_gives_no_answer() -> None:
     questions = await home()
     questions.ask(Question(battery_kwh=5.0), 30)

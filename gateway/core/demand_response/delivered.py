@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from gateway.core.demand_response.baseline.rows import Baseline, BaselineRow, energy_in
-from gateway.model.reading import Interval
+from gateway.model.reading import INTERVAL_S, Interval
 
 DEVICE_ERROR_SHARE = 0.1
-"""Stated half width of a device's delivered energy, as a share of its baseline energy."""
+"""Stated half width of a device's delivered energy, as a share of its baseline energy; a baseline that starts or stops
+inside the event may do so a quarter hour off, as plans are made in such steps: that comes on top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,19 @@ def delivered(
         if rows and len(known) == len(rows):
             expected = sum(row.energy_wh for row in rows)
             per_device[device] = expected - sum(known)
-            error_wh += DEVICE_ERROR_SHARE * abs(expected)
+            error_wh += math.hypot(DEVICE_ERROR_SHARE * expected, _step_wh(rows))
     whole, low, high = _whole(home, home_measured, error_wh)
     how = (home.method, home.error_percent, home.placebos) if home is not None and home.rows else ("", None, 0)
     if not per_device:
         return Delivered(whole, low, high, {}, whole, low, high, *how)
     energy = sum(per_device.values())
     return Delivered(energy, energy - error_wh, energy + error_wh, per_device, whole, low, high, *how)
+
+
+def _step_wh(rows: Sequence[BaselineRow]) -> float:
+    """The largest change from one row to the next, as the energy of a quarter hour, Wh."""
+    powers = [row.energy_wh / row.duration_s for row in rows if row.duration_s > 0]
+    return max((abs(b - a) for a, b in pairwise(powers)), default=0.0) * INTERVAL_S
 
 
 def _whole(

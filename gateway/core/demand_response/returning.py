@@ -23,6 +23,8 @@ from gateway.model.setpoint import Limit, LimitKind
 from gateway.model.site import Role, Site
 
 STEP = timedelta(seconds=60)
+SHARE = 0.1
+"""A return takes at most this share of the time that was held: what was short has little to make up for."""
 HELD = (LimitKind.DEVICE_POWER, LimitKind.TANK_SHED, LimitKind.TEMPERATURE_OFFSET, LimitKind.BATTERY_DISCHARGE)
 
 
@@ -46,7 +48,7 @@ def returns(limits: Sequence[Limit], site: Site, return_s: float) -> Iterator[Li
 
 
 def _return(limit: Limit, site: Site, return_s: float) -> Iterator[Limit]:
-    begin, whole = limit.end, timedelta(seconds=return_s)
+    begin, whole = limit.end, min(timedelta(seconds=return_s), (limit.end - limit.start) * SHARE)
     delay = whole * _share(site.name, limit.device, limit.source, begin.isoformat())
     if limit.kind is LimitKind.TEMPERATURE_OFFSET:
         yield _after(limit, begin, begin + whole, limit.value / 2, site)
@@ -57,7 +59,7 @@ def _return(limit: Limit, site: Site, return_s: float) -> Iterator[Limit]:
         device = site.device(limit.device)
         if device is not None and device.role is Role.EV_CHARGER:
             half = (limit.value + (most_w(device, site) or 0.0)) / 2
-            yield _after(limit, begin + delay, begin + delay + STEP, half, site)
+            yield _after(limit, begin + delay, begin + delay + min(STEP, whole), half, site)
 
 
 def _after(limit: Limit, start: datetime, end: datetime, value: float, site: Site) -> Limit:

@@ -28,10 +28,11 @@ from gateway.core.planning.tank_relay import start_micro
 FINE = 300
 """With more slots than this they are exchanged a quarter hour at a time, and less is tried."""
 TRIES, PATIENCE = 60, 30
-FINE_TRIES, FINE_PATIENCE = 12, 6
+FINE_TRIES, FINE_PATIENCE = 6, 4
 """Programs solved at most, and so many in a row that gained nothing are enough."""
-STEPS, FINE_STEPS = 6_000, 500
-"""So many steps of the solver are enough, too: the same request gives the same plan however busy the machine is."""
+STEPS, FINE_STEPS = 10_000, 4_500
+"""So many steps of the solver are enough for a whole plan, too: the same request gives the same plan, however busy the
+machine is."""
 CAR_START = 5_000.0
 """Micro-units for another start of a car."""
 PROMISING = 1_000.0
@@ -78,7 +79,7 @@ def _searched(model: Model, switched: tuple[Switched, ...]) -> Exchange | None:
         return None
     fine = model.home.slots.count > FINE
     tries, patience = (FINE_TRIES, FINE_PATIENCE) if fine else (TRIES, PATIENCE)
-    options, vain, last = Options.of(model, state), 0, model.lp.steps + (FINE_STEPS if fine else STEPS)
+    options, vain, last = Options.of(model, state), 0, FINE_STEPS if fine else STEPS
     for _ in range(tries):
         found = options.best()
         if found is None or vain >= patience or model.lp.steps > last:
