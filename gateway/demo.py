@@ -119,7 +119,7 @@ class Demo:
             "vtn", "--client", "home:demo-secret:ven", "--client", "utility:demo:bl", "--script", str(self.script)
         )
         ports["sources"] = self._sim("sources", "--seed", str(self.seed))
-        ports["csms"] = _free_port()
+        ports["csms"], ports["hook"] = _free_port(), _free_port()
         if broker is not None:
             mqtt = ("--hub", str(ports["hub"]), "--broker-port", str(broker))
             for name in ("tank", "pool", "dishwasher"):
@@ -200,6 +200,7 @@ class Demo:
             vtn=ports["vtn"],
             sources=ports["sources"],
             csms=ports["csms"],
+            hook=ports["hook"],
             broker=broker or 0,
             web=self.port,
         )

@@ -191,6 +191,17 @@ async def test_an_undecided_event_is_not_answered_before_it_starts_and_then_with
     assert [o["opt"] for o in lab.utility.opts] == ["optOut"]
 
 
+async def test_an_event_that_runs_when_it_comes_is_not_refused_before_the_home_decided(lab: Lab, ven: Vtn2b) -> None:
+    lab.utility.change(lab.event(start=lab.clock.now() - timedelta(minutes=1)))
+    event = (await lab.look(ven))[0]
+    early = list(lab.utility.opts)
+
+    await ven.answer(event, OptState.JOINED)
+
+    assert early == []
+    assert [o["opt"] for o in lab.utility.opts] == ["optIn"]
+
+
 async def test_a_completed_event_gets_no_answer(lab: Lab, ven: Vtn2b) -> None:
     lab.utility.change(lab.event(start=lab.clock.now() - timedelta(hours=3)))
 

@@ -12,9 +12,11 @@ from gateway.core.demand_response.baseline.rows import BaselineRow
 from gateway.core.demand_response.proof_rules import ProofRule, parse_proof
 from gateway.core.demand_response.report import build_report, next_report_at
 from gateway.core.demand_response.report_data import Peak, ReportData, Storage, held_back, needed
+from gateway.core.demand_response.report_offers import offers_ahead
 from gateway.core.demand_response.timeline import build_timeline
 from gateway.model.agreement import WITHOUT_ASKING, Shared
 from gateway.model.dr import DrReport, Duration, IntervalPeriod, ReportDescriptor
+from gateway.model.flex import Direction, FlexOffer
 from gateway.model.reading import Interval, IntervalQuality
 from tests.core.test_dr_timeline import T0, at, event, h, record, simple, step
 
@@ -238,3 +240,17 @@ def test_a_program_may_demand_its_baseline_and_reading():
 def test_a_wrong_demand_is_refused_by_its_place(table, words):
     with pytest.raises(ValueError, match=words):
         parse_proof(table)
+
+
+def test_offers_are_told_as_what_each_span_could_give_by_itself():
+    """2 kW for an hour or 1.5 kW for two from the start, 1.8 kW for an hour a quarter hour later; 1 kW upwards."""
+    later = T0 + timedelta(minutes=15)
+    offers = [
+        FlexOffer(Direction.DOWN, T0, 7200, 3000.0, 0, 0, 0, 0.0), FlexOffer(Direction.DOWN, T0, 3600, 2000.0, 0, 0, 0, 0.0),
+        FlexOffer(Direction.DOWN, later, 3600, 1800.0, 0, 0, 0, 0.0), FlexOffer(Direction.UP, T0, 3600, 1000.0, 0, 0, 0, 0.0),
+    ]  # fmt: skip
+    found = offers_ahead(offers)
+    assert found["LOAD_SHED_DELTA_AVAILABLE"] == (BaselineRow(T0, 900, 500.0), BaselineRow(later, 3600, 1800.0))
+    assert found["UP_REGULATION_AVAILABLE"] == found["LOAD_SHED_DELTA_AVAILABLE"]
+    assert found["DOWN_REGULATION_AVAILABLE"] == (BaselineRow(T0, 3600, 1000.0),)
+    assert offers_ahead([])["LOAD_SHED_DELTA_AVAILABLE"] == ()

@@ -30,7 +30,7 @@ FINE = 300
 TRIES, PATIENCE = 60, 30
 FINE_TRIES, FINE_PATIENCE = 6, 4
 """Programs solved at most, and so many in a row that gained nothing are enough."""
-STEPS, FINE_STEPS = 10_000, 4_500
+STEPS, FINE_STEPS = 5_000, 4_500
 """So many steps of the solver are enough for a whole plan, too: the same request gives the same plan, however busy the
 machine is."""
 CAR_START = 5_000.0

@@ -31,7 +31,8 @@ class LinearProgram:
     basis: Any = None
     """Of the first optimum: what differs only in bounds and costs is solved from there in a few steps."""
     steps: int = 0
-    """Of the simplex so far."""
+    """Of the simplex so far; those of another program's first optimum are taken over with it."""
+    first_steps: int = 0
     spent_s: float = 0.0
     """What the solver had spent before this program."""
 
@@ -79,7 +80,7 @@ class LinearProgram:
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         if self.basis is None:
-            self.basis = self.solver.getBasis()
+            self.basis, self.first_steps = self.solver.getBasis(), self.steps
         return np.array(self.solver.getSolution().col_value)
 
     def solve_near(self, index: Index, values: Array, time_limit_s: float) -> None:
@@ -102,6 +103,7 @@ class LinearProgram:
             return False
         other.solver.clearSolver()  # what it solved in between must not show: the same way costs the same each time
         self.solver, self.spent_s = other.solver, float(other.solver.getRunTime())
+        self.steps = other.first_steps
         columns, rows = np.arange(self.width, dtype=np.int32), np.arange(self.height, dtype=np.int32)
         self.solver.changeColsBounds(self.width, columns, np.concatenate(self.low), np.concatenate(self.high))
         self.solver.changeColsCost(self.width, columns, np.concatenate(self.cost))
