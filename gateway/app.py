@@ -14,7 +14,6 @@ from typing import Any
 from adapters.modbus.settings import ModbusDeviceSettings
 from adapters.mqtt.settings import MqttSettings
 from adapters.ocpp.quirks import Quirks, load_quirks
-from adapters.openadr.settings import OpenAdrSettings
 from adapters.p1.settings import P1DeviceSettings
 from adapters.pki.signer import RecordSigner
 from adapters.sqlite.store import SqliteStore
@@ -196,9 +195,6 @@ class Gateway:
             parse_strategies(read_yaml(config / "dr" / f"{site_file.strategies}.yaml")),
             lambda: self.wishes.preferences,
             self._wish_changed,
-            poll_s=min(
-                (s.poll_s for s in site_file.connections.values() if isinstance(s, OpenAdrSettings)), default=60
-            ),
             servers=self.wired.servers,
             chain=self.chain,
             configured=tuple(self.wired.servers),

@@ -11,6 +11,7 @@ from adapters.modbus.settings import ModbusDeviceSettings, ModbusRtuSettings, Mo
 from adapters.mqtt.settings import MqttDeviceSettings, MqttSettings
 from adapters.ocpp.settings import OcppDeviceSettings, OcppSettings
 from adapters.openadr.settings import OpenAdrSettings
+from adapters.openadr2b.settings import OpenAdr2bSettings
 from adapters.p1.settings import P1DeviceSettings, P1SerialSettings, P1TcpSettings
 from adapters.pushed.settings import PushedDeviceSettings, PushedSettings
 from adapters.sources.settings import CarbonSettings, PricesSettings, SourceSettings, WeatherSettings
@@ -34,6 +35,7 @@ KINDS = {
     "ocpp": Kind(OcppSettings, OcppDeviceSettings),
     "pushed": Kind(PushedSettings, PushedDeviceSettings),
     "openadr": Kind(OpenAdrSettings, None),
+    "openadr2b": Kind(OpenAdr2bSettings, None),
     "prices": Kind(PricesSettings, None),
     "carbon": Kind(CarbonSettings, None),
     "weather": Kind(WeatherSettings, None),
@@ -89,7 +91,7 @@ def wire(
             wired.desks[name] = owner
         if name in kept:
             continue
-        if isinstance(site_file.connections[name], OpenAdrSettings):
+        if isinstance(site_file.connections[name], OpenAdrSettings | OpenAdr2bSettings):
             wired.servers[name] = owner
         else:
             wired.connections.append(owner)
@@ -173,6 +175,10 @@ def _connection(
         from adapters.pushed.device import PushedDoor
 
         return PushedDoor(name, settings, clock)
+    if isinstance(settings, OpenAdr2bSettings):
+        from adapters.openadr2b.client import Vtn2b
+
+        return Vtn2b(name, settings, clock, store)
     from adapters.openadr.client import Vtn
 
     return Vtn(name, settings, clock)

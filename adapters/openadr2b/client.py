@@ -41,7 +41,10 @@ _OPTS = {OptState.JOINED: OPT_IN, OptState.BINDING: OPT_IN, OptState.SKIPPED: OP
 
 
 class Vtn2b:
-    """One VTN as DrServer, DrAnswering, DrEnrolling, DrPaced, DrWakeUp and DrFacts; `store` keeps registration, requests and answers over restarts."""
+    """One VTN as DrServer, DrAnswering, DrEnrolling, DrPaced, DrWakeUp and DrFacts.
+
+    `store` keeps registration, report requests and answers over restarts; None: nothing is kept.
+    """
 
     def __init__(self, name: str, settings: OpenAdr2bSettings, clock: Clock, store: FactStore | None = None) -> None:
         self.name = name
@@ -106,7 +109,7 @@ class Vtn2b:
         return [*self._book.listed(now), *self._reports.events(now)]
 
     async def answer(self, event: DrEvent, opt: OptState) -> None:
-        """Tell where the home stands; undecided waits. What cannot be told now follows with a poll. Raises ServerError."""
+        """Tell where the home stands; undecided waits. Untold for now, it follows with a poll. Raises ServerError."""
         word = _OPTS.get(opt)
         if word is None or event.id not in self._book.known:
             return

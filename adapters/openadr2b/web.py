@@ -31,7 +31,7 @@ def fingerprint(certificate_der: bytes) -> str:
 
 
 class Web:
-    """An HTTP client for one VTN: our certificate shown, its checked, no redirects, answers bounded in size and time."""
+    """An HTTP client for one VTN: our certificate shown, its own checked, no redirects, answers bounded."""
 
     def __init__(self, name: str, settings: OpenAdr2bSettings, clock: Clock) -> None:
         self._name = name
@@ -192,7 +192,7 @@ def _is_broken_off(error: BaseException) -> bool:
 
 
 def _is_alert(error: BaseException) -> bool:
-    """Whether the peer ended TLS with an alert about our certificate (RFC 8446, 6.2: certificate_expired and its kin)."""
+    """Whether the peer ended TLS with an alert about our certificate (RFC 8446, 6.2)."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError) and "ALERT" in f"{cause.reason} {cause}".upper():

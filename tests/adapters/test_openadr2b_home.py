@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,8 @@ def loop(lab: Lab) -> DemandResponse:
     wishes = Preferences(dr_policy=DrPolicy.JOIN)
     notices = Notices(lab.facts, lab.clock, Changes())  # type: ignore[arg-type]
     strategies = parse_strategies(LEVELS)
-    return DemandResponse(SITE, lab.clock, lab.facts, notices, strategies, lambda: wishes, lambda _: None)  # type: ignore[arg-type]
+    store: Any = lab.facts
+    return DemandResponse(SITE, lab.clock, store, notices, strategies, lambda: wishes, lambda _: None)
 
 
 async def test_an_event_of_2_0b_holds_the_home_and_its_absence_releases_it() -> None:
