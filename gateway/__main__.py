@@ -333,7 +333,7 @@ def export(
 
 
 app.command()(whatif)
-app.command()(verify_record)
+app.command("verify-record")(verify_record)
 
 
 @app.command()

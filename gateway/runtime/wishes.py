@@ -52,7 +52,7 @@ class OwnerWishes:
             for words in changed:
                 log.warning("stored wishes: %s", words)
             self.overrides = tuple(_override_from(item) for item in kept.get("overrides", []))
-        except (ValueError, TypeError, KeyError) as error:
+        except (AttributeError, ValueError, TypeError, KeyError) as error:
             log.error("stored wishes cannot be read (%s): defaults hold until they are set again", error)
 
     def active(self) -> tuple[Override, ...]:
@@ -105,7 +105,7 @@ async def kept_preferences(store: FactStore, now: datetime) -> Preferences:
     document = await store.get(PREFERENCES)
     try:
         return bounded(preferences_from(document), now)[0] if document else Preferences()
-    except (ValueError, TypeError, KeyError):
+    except (AttributeError, ValueError, TypeError, KeyError):
         return Preferences()
 
 
