@@ -14,6 +14,7 @@ NAMES = (
     "chargepoint",
     "chargers",
     "vtn",
+    "vtn-ctl",
     "vtn2b",
     "history",
     "sources",
@@ -23,7 +24,7 @@ NAMES = (
 def main(argv: list[str]) -> None:
     if not argv or argv[0] not in NAMES:
         sys.exit(f"usage: python -m firmware_sim {{{'|'.join(NAMES)}}} ...")
-    importlib.import_module(f"firmware_sim.{argv[0]}").main(argv[1:])
+    importlib.import_module(f"firmware_sim.{argv[0].replace('-', '_')}").main(argv[1:])
 
 
 if __name__ == "__main__":

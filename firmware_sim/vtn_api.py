@@ -1,62 +1,73 @@
-"""The VTN's HTTP paths: OpenADR 3.1.0 openadr3.yaml, written from that file; plus /sim for whoever drives it."""
+"""The VTN's HTTP paths: OpenADR 3.1.0 and 3.0.1, written from the two openadr3.yaml files."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from firmware_sim import vtn_faults
+from firmware_sim import vtn_faults, vtn_mqtt
 from firmware_sim.vtn_access import Access
+from firmware_sim.vtn_desk import Desk
 from firmware_sim.vtn_notify import Notifier
-from firmware_sim.vtn_page import page
+from firmware_sim.vtn_odd import Oddities
 from firmware_sim.vtn_script import Script
-from firmware_sim.vtn_store import KINDS, Client, Kind, Object, Problem, Store
+from firmware_sim.vtn_store import Client, Kind, Object, Problem, Store
+from firmware_sim.vtn_versions import V310, Version
 
 PAGE_LIMIT = 50
-OPERATOR = Client("vtn-operator", "bl")
 TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
 FILTERS = ("programID", "eventID", "clientName", "venName", "venID", "resourceName")
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
+@dataclass
 class Api:
-    """The application over one store."""
+    """What the paths need: the store, who may, what is odd or broken, whom to tell."""
 
-    def __init__(self, store: Store, access: Access, script: Script, notifier: Notifier) -> None:
-        self.store, self.access, self.script, self.notifier = store, access, script, notifier
-        self.faults = vtn_faults.Faults()
-        self.requests = 0
+    store: Store
+    access: Access
+    script: Script
+    notifier: Notifier
+    mqtt_port: int | None = None
+    version: Version = V310
+    odd: Oddities = field(default_factory=Oddities)
+    faults: vtn_faults.Faults = field(default_factory=vtn_faults.Faults)
+    requests: int = 0
 
     def app(self) -> Starlette:
-        """The ASGI application."""
-        routes = [
-            Route("/auth/server", self.auth_server),
-            Route("/auth/token", self.token, methods=["POST"]),
-            Route("/notifiers", self.notifiers),
-            *(route for kind in KINDS.values() for route in self._collection(kind)),
-            Route("/", self.human),
-            Route("/sim/state", self.state),
-            Route("/sim/reports", self.reports),
-            Route("/sim/fault", self.fault, methods=["POST"]),
-            Route("/sim/script", self.run_script, methods=["POST"]),
-            Route("/sim/clear", self.clear, methods=["POST"]),
-        ]
+        """The ASGI application: the wire, and the desk beside it."""
         return Starlette(
-            routes=routes,
+            routes=[*self._routes(), *Desk(self).routes()],
             middleware=[Middleware(vtn_faults.FaultLayer, faults=self.faults)],
-            exception_handlers={Problem: _problem_answer},
+            exception_handlers={Problem: self._problem_answer},
         )
 
-    def _collection(self, kind: Kind) -> list[Route]:
+    def _routes(self) -> list[Route]:
+        found = [Route("/auth/token", self.token, methods=["POST"])]
+        if self.version is V310:
+            found += [
+                Route("/auth/server", self.auth_server),
+                Route("/notifiers", self.notifiers),
+                Route("/notifiers/mqtt/topics/{path:path}", self.topics),
+            ]
+        return found + [
+            route for path, root in self.version.roots.items() for route in self._collection(root, self._kind(path))
+        ]
+
+    def _kind(self, path: str) -> Kind:
+        return self.version.kinds[path]
+
+    def _collection(self, root: str, kind: Kind) -> list[Route]:
         async def many(request: Request) -> Response:
             return await (self._create if request.method == "POST" else self._list)(kind, request)
 
@@ -64,38 +75,65 @@ class Api:
             return await self._one(kind, request)
 
         return [
-            Route(f"/{kind.path}", many, methods=["GET", "POST"]),
-            Route(f"/{kind.path}/{{id}}", one, methods=["GET", "PUT", "DELETE"]),
+            Route(f"/{root}", many, methods=["GET", "POST"]),
+            Route(f"/{root}/{{id}}", one, methods=["GET", "PUT", "DELETE"]),
         ]
 
     def _client(self, request: Request, kind: Kind) -> Client:
         self.requests += 1
-        reading = "read_ven_objects" if kind.owned else "read_targets"
-        scope = reading if request.method == "GET" else kind.write_scope
+        scope = self.version.read_scope(kind) if request.method == "GET" else kind.write_scope
         return self.access.client(request.headers.get("authorization", ""), scope)
 
     async def _list(self, kind: Kind, request: Request) -> Response:
-        client = self._client(request, kind)
-        query = request.query_params
+        client, query = self._client(request, kind), request.query_params
         skip, limit = _whole(query.get("skip"), 0), _whole(query.get("limit"), PAGE_LIMIT)
         if limit > PAGE_LIMIT:
             raise Problem(400, f"limit is at most {PAGE_LIMIT}")
-        found = self.store.visible(kind, client, query.getlist("targets"))
-        for name in FILTERS:
-            if name in query:
-                found = [item for item in found if item.get(name) == query[name]]
-        return JSONResponse(found[skip : skip + limit])
+        found = self._found(kind, client, request)
+        if not self.odd.has("no-paging"):
+            found = found[skip : skip + limit]
+        return JSONResponse([self._shown(kind, item) for item in found])
+
+    def _found(self, kind: Kind, client: Client, request: Request) -> list[Object]:
+        query = request.query_params
+        targets = query.getlist("targets") if self.version.private else []
+        if targets and self.odd.has("targets-500") and not set(targets) <= self.store.granted(client):
+            raise Problem(500, "simulated: a target that was not granted")
+        found = self.store.visible(kind, client, targets)
+        if self.odd.has("leaks-targets") and not kind.owned:
+            found = list(self.store.items[kind.path].values())
+        found = [item for item in found if _under(item, request.path_params)]
+        if self.odd.has("ignores-filters"):
+            return found
+        if not self.version.private:
+            found = [item for item in found if _aimed(item, query.get("targetType"), query.getlist("targetValues"))]
+        wanted = {name: query[name] for name in FILTERS if name in query}
+        return [item for item in found if all(item.get(name) == value for name, value in wanted.items())]
 
     async def _create(self, kind: Kind, request: Request) -> Response:
-        client = self._client(request, kind)
-        return JSONResponse(self.store.create(kind, await _json(request), client), 201)
+        client, body = self._client(request, kind), self._placed(await _json(request), request)
+        if kind.path == "subscriptions" and isinstance(body, dict):
+            await self.notifier.check_callbacks(body)
+        return JSONResponse(self._shown(kind, self.store.create(kind, body, client)), 201)
 
     async def _one(self, kind: Kind, request: Request) -> Response:
         client, object_id = self._client(request, kind), request.path_params["id"]
+        if not _under(self.store.get(kind, object_id, client), request.path_params):
+            raise Problem(404, f"no {kind.type.lower()} has the id {object_id}")
         if request.method == "PUT":
-            return JSONResponse(self.store.update(kind, object_id, await _json(request), client))
+            body = self._placed(await _json(request), request)
+            return JSONResponse(self._shown(kind, self.store.update(kind, object_id, body, client)))
         act = self.store.delete if request.method == "DELETE" else self.store.get
-        return JSONResponse(act(kind, object_id, client))
+        return JSONResponse(self._shown(kind, act(kind, object_id, client)))
+
+    def _placed(self, body: Any, request: Request) -> Any:
+        """A resource of 3.0.1 belongs to the VEN of its path."""
+        ven = request.path_params.get("venID")
+        return {**body, "venID": ven} if ven and isinstance(body, dict) else body
+
+    def _shown(self, kind: Kind, item: Object) -> Object:
+        hidden = () if self.version.private else ("clientID",)
+        return self.odd.answered(kind.path, {key: value for key, value in item.items() if key not in hidden})
 
     async def auth_server(self, request: Request) -> Response:
         """Where tokens come from: here."""
@@ -105,66 +143,42 @@ class Api:
         """POST /auth/token with a form body."""
         form = dict(parse_qsl((await request.body()).decode(errors="replace")))
         life_s = vtn_faults.SHORT_LIFE_S if self.faults.active("expired-tokens") else None
-        return JSONResponse(self.access.issue(form, life_s), headers={"Cache-Control": "no-store"})
+        answer = self.access.issue(form, life_s, request.headers.get("authorization", ""))
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
     async def notifiers(self, request: Request) -> Response:
-        """Webhooks only: there is no broker here."""
+        """Webhooks always; MQTT where there is a broker."""
         self.access.client(request.headers.get("authorization", ""), "read_all")
-        return JSONResponse({"WEBHOOK": True})
+        if self.odd.has("magic-notifiers"):
+            return JSONResponse("do some magic!")
+        offer = {} if self.mqtt_port is None else {"MQTT": vtn_mqtt.binding(self.mqtt_port)}
+        return JSONResponse({"WEBHOOK": True, **offer})
 
-    async def human(self, request: Request) -> Response:
-        """The page for people."""
-        return HTMLResponse(page(self.store, self.script, self.faults.listed()))
+    async def topics(self, request: Request) -> Response:
+        """GET /notifiers/mqtt/topics/...: a VEN asks for its own topics only."""
+        path = request.path_params["path"]
+        scope, single = vtn_mqtt.asked(path)
+        client = self.access.client(request.headers.get("authorization", ""), scope)
+        if self.mqtt_port is None:
+            raise Problem(404, "this server has no MQTT notifier")
+        kind, *rest = path.split("/")
+        if rest:
+            self.store.get(self._kind(kind), rest[0], client)
+        return JSONResponse(vtn_mqtt.topics(path, existing=single))
 
-    async def state(self, request: Request) -> Response:
-        """Everything at a glance, for tests and drivers."""
-        counts = {path: len(items) for path, items in self.store.items.items()}
-        return JSONResponse(
-            {
-                "now": self.store.now().isoformat(),
-                "counts": counts,
-                "requests": self.requests,
-                "faults": self.faults.listed(),
-                "notifications": {"sent": self.notifier.sent, "failed": self.notifier.failed},
-                "script_waiting": len(self.script.waiting),
-                "events": list(self.store.items["events"].values()),
-                "vens": list(self.store.items["vens"].values()),
-                "resources": list(self.store.items["resources"].values()),
-            }
-        )
-
-    async def reports(self, request: Request) -> Response:
-        """All reports received."""
-        return JSONResponse(list(self.store.items["reports"].values()))
-
-    async def fault(self, request: Request) -> Response:
-        """POST {"kind", "for_s"}: real seconds."""
-        body = await _json(request)
-        kind, for_s = body.get("kind"), body.get("for_s", 60)
-        if kind not in vtn_faults.KINDS or not isinstance(for_s, (int, float)):
-            raise Problem(400, f"kind must be one of {', '.join(vtn_faults.KINDS)}, for_s a number")
-        self.faults.start(kind, for_s)
-        if kind == "expired-tokens":
-            self.access.revoke_all()
-        return JSONResponse({"faults": self.faults.listed()})
-
-    async def run_script(self, request: Request) -> Response:
-        """POST a list of script entries: run at their announce time, or now without one."""
-        entries = await _json(request)
-        try:
-            self.script.add(entries if isinstance(entries, list) else [entries])
-        except (ValueError, TypeError, AttributeError) as error:
-            raise Problem(400, f"not a script: {error}") from error
-        return JSONResponse({"script_waiting": len(self.script.waiting)})
-
-    async def clear(self, request: Request) -> Response:
-        """POST: no events, reports, programs or faults any more; VENs stay."""
-        self.faults.until.clear()
-        self.script.waiting.clear()
-        for path in ("events", "reports", "programs"):
-            for object_id in list(self.store.items[path]):
-                self.store.delete(KINDS[path], object_id, OPERATOR)
-        return JSONResponse({"counts": {path: len(items) for path, items in self.store.items.items()}})
+    async def _problem_answer(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        body: Object = {
+            "type": "about:blank",
+            "title": TITLES.get(error.status, "Error"),
+            "status": str(error.status) if self.odd.has("string-status") else error.status,
+            "detail": error.detail,
+        }
+        if request.url.path == "/auth/token":
+            # RFC 6749 section 5.2 wants these beside the problem the YAML declares.
+            body |= {"error": "invalid_client" if error.status in (401, 403) else "invalid_request"}
+        plain = "application/json" if self.odd.has("string-status") else "application/problem+json"
+        return JSONResponse(body, error.status, media_type=plain)
 
 
 async def _json(request: Request) -> Any:
@@ -182,15 +196,14 @@ def _whole(text: str | None, default: int) -> int:
     return int(text)
 
 
-async def _problem_answer(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    body: Object = {
-        "type": "about:blank",
-        "title": TITLES.get(error.status, "Error"),
-        "status": error.status,
-        "detail": error.detail,
-    }
-    if request.url.path == "/auth/token":
-        # RFC 6749 section 5.2 wants these beside the problem the YAML declares.
-        body |= {"error": "invalid_client" if error.status == 401 else "invalid_request"}
-    return JSONResponse(body, error.status, media_type="application/json")
+def _under(item: Object, path: dict[str, Any]) -> bool:
+    """Whether an object stands under the VEN that the path names, if it names one."""
+    return "venID" not in path or item.get("venID") == path["venID"]
+
+
+def _aimed(item: Object, kind: str | None, values: list[str]) -> bool:
+    """3.0.1: targetType and targetValues; Interpretation: any of the values, and what has no targets is for everybody."""
+    if not kind or not item.get("targets"):
+        return True
+    named = [target for target in item["targets"] if isinstance(target, dict) and target.get("type") == kind]
+    return any(str(value) in values for target in named for value in target.get("values") or [])

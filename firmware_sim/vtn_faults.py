@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 KINDS = ("500", "slow", "nonsense", "expired-tokens")
 SLOW_S = 20.0
 SHORT_LIFE_S = 1.0
-FREE = ("/sim", "/favicon.ico")
+FREE = ("/sim", "/desk", "/favicon.ico")
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The VTN's page for people: events with their phase, reports with their values, who is enrolled."""
+"""The VTN's page for people: events with what the homes say of them, reports as small charts, who is enrolled."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from string import Template
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from firmware_sim.vtn_chart import chart
+from firmware_sim.vtn_forms import event_acts, event_form, program_form
+from firmware_sim.vtn_said import delivered_kwh, series, states
 from firmware_sim.vtn_script import Script
 from firmware_sim.vtn_store import Object, Store
 from firmware_sim.vtn_time import phase, span
@@ -17,8 +20,8 @@ FRAME = Template((Path(__file__).parent / "vtn_page.html").read_text(encoding="u
 VALUES_SHOWN = 12
 
 
-def page(store: Store, script: Script, faults: list[str]) -> str:
-    """The whole page as HTML, local times."""
+def page(store: Store, script: Script, faults: list[str], said: str = "") -> str:
+    """The whole page as HTML, local times; `said` is what was wrong with the last form."""
     now, zone = store.now(), script.zone
     events = [_event(event, store, now, zone) for event in reversed(store.items["events"].values())]
     reports = [_report(report, store, zone) for report in reversed(store.items["reports"].values())]
@@ -26,6 +29,9 @@ def page(store: Store, script: Script, faults: list[str]) -> str:
     waiting = [_row(_at(due, zone), _planned(entry)) for due, entry in script.waiting]
     return FRAME.substitute(
         now=_at(now, zone, "%A %H:%M:%S"),
+        said=f'<p class="wrong" role="alert">{escape(said)}</p>' if said else "",
+        program_form=program_form(),
+        event_form=event_form(list(store.items["programs"].values())),
         faults="".join(f'<span class="fault">{escape(kind)}</span>' for kind in faults),
         events="".join(events) or '<p class="none">No event is published.</p>',
         waiting=_table(("At", "Will happen"), waiting) if waiting else "",
@@ -46,8 +52,21 @@ def _event(event: Object, store: Store, now: datetime, zone: ZoneInfo) -> str:
         f'<article class="{state}"><h3>{escape(str(event.get("eventName") or event["id"]))}'
         f'<b class="phase">{state}</b></h3>'
         f"<p>{_at(start, zone)} to {_at(end, zone)} &middot; {escape(str(program.get('programName', '?')))}"
-        f"{_priority(event)}</p><ul>{payloads}</ul></article>"
+        f"{_priority(event)}</p><ul>{payloads}</ul>{_homes(event, store)}{event_acts(event)}</article>"
     )
+
+
+def _homes(event: Object, store: Store) -> str:
+    """What each home says: taking part or not, delivered energy."""
+    reports = list(store.items["reports"].values())
+    said = [
+        (state.client, state.words, "opted-out" if state.opted_out else "taking") for state in states(event, reports)
+    ]
+    said += [
+        (client, f"{kwh:g} kWh less than its baseline", "") for client, kwh in delivered_kwh(event, reports).items()
+    ]
+    lines = "".join(f'<li class="{kind}">{escape(client)}: {escape(words)}</li>' for client, words, kind in said)
+    return f'<ul class="homes">{lines}</ul>' if lines else ""
 
 
 def _priority(event: Object) -> str:
@@ -62,12 +81,17 @@ def _report(report: Object, store: Store, zone: ZoneInfo) -> str:
         for resource in report["resources"]
         for interval in resource["intervals"][:VALUES_SHOWN]
     ]
+    charts = "".join(
+        f"<figure>{drawn}<figcaption>{escape(f'{resource}: {kind}')}</figcaption></figure>"
+        for resource, kind, values in series(report)
+        if (drawn := chart(f"{resource} {kind}", values))
+    )
     arrived = _at(datetime.fromisoformat(report["modificationDateTime"]), zone)
     return (
         f"<article><h3>{escape(str(report.get('reportName') or 'Report'))}</h3>"
         f"<p>{arrived} &middot; from {escape(str(report['clientName']))}"
         f" &middot; on {escape(str(event.get('eventName') or report['eventID']))}</p>"
-        f"{_table(('Resource', 'Interval', 'Values'), rows)}</article>"
+        f"{charts}{_table(('Resource', 'Interval', 'Values'), rows)}</article>"
     )
 
 

@@ -57,13 +57,21 @@ class Client:
     role: str
 
 
+def random_id() -> str:
+    """An id like those of most servers."""
+    return uuid.uuid4().hex
+
+
 @dataclass
 class Store:
     """All objects by collection and id, oldest first; `changed` hears of every operation."""
 
     now: Callable[[], datetime]
     changed: Callable[[str, Kind, Object], None] = lambda operation, kind, item: None
+    private: bool = True
+    """A VEN sees only what is its own, for everybody, or for a target granted to it (3.1.0, not 3.0.1)."""
     items: dict[str, dict[str, Object]] = field(default_factory=lambda: {path: {} for path in KINDS})
+    new_id: Callable[[str], str] = lambda path: random_id()
 
     def visible(self, kind: Kind, client: Client, targets: list[str]) -> list[Object]:
         """What the client may read, filtered by `targets` when given.
@@ -71,8 +79,11 @@ class Store:
         Interpretation of read_targets: a VEN reads an object with targets when one of them was granted to it; asking
         for targets narrows the targeted objects and leaves the untargeted ones, which are meant for everybody.
         """
-        granted = self._granted(client)
-        return [item for item in self.items[kind.path].values() if _readable(kind, item, client, granted, targets)]
+        return [item for item in self.items[kind.path].values() if self.readable(kind, item, client, targets)]
+
+    def readable(self, kind: Kind, item: Object, client: Client, targets: list[str]) -> bool:
+        """Whether the client may read one object, also one that is gone already."""
+        return not self.private or _readable(kind, item, client, self.granted(client), targets)
 
     def get(self, kind: Kind, object_id: str, client: Client) -> Object:
         """One object; Problem 404 when it does not exist for this client."""
@@ -86,7 +97,7 @@ class Store:
         owned = self._owned(kind, body, client)
         self._check(kind, owned, None)
         stamp = _stamp(self.now())
-        meta = {"id": uuid.uuid4().hex, "createdDateTime": stamp, "modificationDateTime": stamp}
+        meta = {"id": self.new_id(kind.path), "createdDateTime": stamp, "modificationDateTime": stamp}
         item = {**owned, **meta, "objectType": kind.type}
         self.items[kind.path][item["id"]] = item
         self.changed("CREATE", kind, item)
@@ -115,7 +126,7 @@ class Store:
             raise Problem(400, "the body must be a JSON object")
         if not kind.owned:
             return body
-        if client.role == "bl":
+        if client.role == "bl" or not self.private:
             given = body.get("clientID") or (held or {}).get("clientID") or client.id
             return {**body, "clientID": given}
         owned = {key: value for key, value in body.items() if key not in ("clientID", "targets")}
@@ -137,9 +148,10 @@ class Store:
         if names and None not in names and names in [[item.get(key) for key in kind.unique] for item in others]:
             raise Problem(409, f"{kind.type.lower()} {names[-1]} exists already")
 
-    def _granted(self, client: Client) -> set[str]:
+    def granted(self, client: Client) -> set[str]:
+        """The targets of the VEN and resource objects of this client."""
         own = [*self.items["vens"].values(), *self.items["resources"].values()]
-        return {target for item in own if item["clientID"] == client.id for target in item.get("targets") or []}
+        return {target for item in own if item.get("clientID") == client.id for target in item.get("targets") or []}
 
 
 def _readable(kind: Kind, item: Object, client: Client, granted: set[str], asked: list[str]) -> bool:

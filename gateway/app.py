@@ -8,6 +8,7 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,16 @@ from gateway.assembly import CONFIG, read_yaml, wire
 from gateway.charger_house import PKI, ChargerHouse
 from gateway.config import SiteFile
 from gateway.core.control.timing import ControlTiming
+from gateway.core.demand_response.proof_rules import parse_proof
+from gateway.core.demand_response.report_offers import offers_ahead
 from gateway.core.demand_response.strategies import parse_strategies
 from gateway.core.learning.shapes import typical_shapes
 from gateway.core.metering.freeze import Wishes
 from gateway.core.planning.car_schedule import schedule_for
+from gateway.core.tariff.holidays import is_holiday
 from gateway.core.tariff.rates import price_at
 from gateway.folder import hold_folder, make_folder
+from gateway.model.dr import DrReport
 from gateway.model.errors import SiteFileError, StoreError
 from gateway.model.plan import Plan
 from gateway.model.series import SeriesKind
@@ -187,12 +192,13 @@ class Gateway:
             irradiance=self.sources.irradiance,
         )
         self.chain = EventChain(clock, store, RecordSigner(store.folder / PKI))
+        table = read_yaml(config / "dr" / f"{site_file.strategies}.yaml")
         self.dr = DemandResponse(
             site,
             clock,
             store,
             self.notices,
-            parse_strategies(read_yaml(config / "dr" / f"{site_file.strategies}.yaml")),
+            parse_strategies(table),
             lambda: self.wishes.preferences,
             self._wish_changed,
             servers=self.wired.servers,
@@ -232,7 +238,19 @@ class Gateway:
         )
         self.plans = PlanLoop(clock, store, requests.make, self._planned)
         self.tick.devices.on_change = lambda device: self.plans.cause("battery")
-        self.reporting = Reporting(site, clock, store, self.dr, self.tick, self.plans.without)
+        self.reporting = Reporting(
+            site,
+            clock,
+            store,
+            self.dr,
+            self.tick,
+            self.plans.without,
+            rules=parse_proof(table.get("proof")),
+            holiday=lambda day: is_holiday(tariff.holidays, day),
+            ahead=lambda now: offers_ahead(self.offers.offers),
+            on_queued=self._report_queued,
+            archive=lambda day: self.home.archive.day(day),
+        )
         self.home = Home(
             site,
             clock,
@@ -260,7 +278,7 @@ class Gateway:
         self.home.appliances = self.appliances
         self.home.sources = self.sources
         self.home.envelopes = self.envelopes
-        self.home.chain = self.chain
+        self.home.chain, self.home.kept_back = self.chain, self.reporting.held_back
         self.offers = self.home.offers = Offers(clock, store, self.plans, site.co2_g_per_kwh)
         self.effects = Effects(clock, self.dr, self.plans, site.co2_g_per_kwh, self.changes.touch)
         self.home.effects, self.news = self.effects, DrNews(clock, self.dr, self.notices)
@@ -426,6 +444,11 @@ class Gateway:
                 continue
             periods = [(now + timedelta(seconds=after), power) for after, power in schedule_for(plan, device, now)]
             charger.show_outlook([*periods, (plan.slots[-1].start + timedelta(seconds=plan.slots[-1].duration_s), 0.0)])
+
+    async def _report_queued(self, report: DrReport) -> None:
+        """A report handed to the outbox stands in its event's record, with the hash of what it says."""
+        digest = sha256(repr(report.rows).encode()).hexdigest()
+        await self.chain.add(f"{report.server}:{report.event}", "reported", key=report.key, digest=digest)
 
     def _wish_changed(self, what: str) -> None:
         if what == "preference":

@@ -18,6 +18,7 @@ from adapters.sources.settings import CarbonSettings, PricesSettings, SourceSett
 from adapters.sqlite.store import SqliteStore
 from gateway.charger_house import ChargerHouse
 from gateway.config import DeviceEntry, Kind, SiteFile
+from gateway.core.demand_response.proof_rules import parse_proof
 from gateway.core.demand_response.strategies import Strategies, parse_strategies
 from gateway.core.tariff.rates import parse_tariff
 from gateway.model.errors import Finding, SiteFileError
@@ -253,7 +254,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def load_strategies(path: Path) -> Strategies:
     """A table of config/dr; raises SiteFileError."""
     try:
-        return parse_strategies(read_yaml(path))
+        document = read_yaml(path)
+        parse_proof(document.get("proof"))
+        return parse_strategies(document)
     except ValueError as error:
         raise SiteFileError(
             [Finding(str(path), str(error), "Correct it: config/dr/default.yaml is a sound one.")]

@@ -84,7 +84,7 @@ def test_the_example_shows_every_option_of_every_section() -> None:
 
 
 def test_the_demos_site_loads_without_findings_once_its_ports_are_filled_in(path: Path) -> None:
-    ports = ("meter", "inverter", "broker", "csms", "vtn", "sources", "web")
+    ports = ("meter", "inverter", "broker", "csms", "vtn", "sources", "hook", "web")
     template = Template((SITES / "demo.yaml").read_text())
     site_file = load(path, template.substitute({name: str(9000 + n) for n, name in enumerate(ports)}))
     assert site_file.findings == () and len(site_file.devices) == 8

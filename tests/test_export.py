@@ -40,6 +40,7 @@ def test_every_length_tells_the_same_energy(data: Path, minutes: int, count: int
     assert told == pytest.approx(sum(100 + i for i in range(192)), abs=0.0005 * count)
 
 
+@pytest.mark.slow
 def test_green_button_names_the_home_and_keeps_local_days(data: Path) -> None:
     text = export(data, "--format", "green-button", "--site", str(SITE), "--start", "2025-10-26", "--end", "2025-10-27")
     readings = re.findall(r"<start>(\d+)</start></timePeriod><value>(\d+)</value>", text)

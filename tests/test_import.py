@@ -158,6 +158,7 @@ def test_one_import_leaves_one_audit_row(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_was_exported_can_be_imported_to_a_thousandth_of_a_wh(tmp_path: Path) -> None:
     bring(tmp_path, [line("grid", 0, 100.1236, 0.001), line("grid", 1, "", 7), line("grid", 3, 1e-7)])
     gap = Interval("grid", MIDNIGHT + timedelta(minutes=30), 900, None, None, Q.MISSING, "nothing measured")

@@ -110,6 +110,7 @@ def test_restoring_keeps_the_former_database_whole_with_what_only_its_log_holds(
     )
 
 
+@pytest.mark.slow
 def test_the_hubs_certificates_go_with_a_backup_and_come_back_readable_by_their_owner_alone(tmp_path: Path) -> None:
     run, keys = CliRunner(), tmp_path / "a" / "pki"
     (tmp_path / "rows.csv").write_text(HISTORY)

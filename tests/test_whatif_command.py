@@ -66,6 +66,7 @@ def test_added_panels_are_told_with_bills_doubt_and_what_they_rest_on(folder: Pa
     assert float(difference.split()[1].replace(",", "")) < 0
 
 
+@pytest.mark.slow
 def test_another_tariff_changes_the_bill(folder: Path) -> None:
     told = ask(folder, "--tariff", "be_flanders_capacity_example", "--control", "none")
     assert told.exit_code == 0, told.output

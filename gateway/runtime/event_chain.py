@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -56,6 +56,14 @@ class EventChain:
             self._unsigned.add(event)
             await self.sign()
         return await self._load(event)
+
+    async def signed_with(self, events: Iterable[str]) -> str:
+        """The public key, hex, of the first of these events whose record is signed; empty when none is."""
+        for event in events:
+            proof = await self._load(event)
+            if proof.head is not None:
+                return proof.head.public_key
+        return ""
 
     async def run(self) -> None:
         """Sign what was added, until cancelled."""

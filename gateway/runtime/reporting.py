@@ -10,7 +10,7 @@ from gateway.core.demand_response.baseline.methods import WORDS
 from gateway.core.demand_response.delivered import Delivered, delivered
 from gateway.core.demand_response.opt import asks_action
 from gateway.core.demand_response.proof_rules import ProofRules
-from gateway.core.demand_response.report import build_report
+from gateway.core.demand_response.report import build_report, remembered
 from gateway.core.demand_response.report_data import ReportData, held_back
 from gateway.core.demand_response.report_windows import ahead
 from gateway.core.demand_response.schedule import event_span
@@ -145,7 +145,7 @@ class Reporting:
             if self.on_queued is not None:
                 await self.on_queued(report)
         reported = self.dr.records[record.key].reported + tuple(report.key for report in reports)
-        await self.dr.update(record.key, reported=reported)
+        await self.dr.update(record.key, reported=remembered(reported, self.clock.now()))
 
     def _due(self, record: EventRecord, data: ReportData) -> list[DrReport]:
         """What is measured waits until it is on disk; what lies ahead does not."""

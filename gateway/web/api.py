@@ -10,8 +10,10 @@ from fastapi.responses import Response, StreamingResponse
 
 from gateway.model.quantity import Quantity
 from gateway.model.site import Role
+from gateway.runtime.agreements import with_consents
 from gateway.runtime.energy import series_of
-from gateway.web.dr import event_out
+from gateway.web.dr import effect_out, event_out
+from gateway.web.dr_view import DrHome
 from gateway.web.problems import Problem
 from gateway.web.state import charger_out, device_out, state_of
 from gateway.web.stream import Streams
@@ -21,7 +23,6 @@ from gateway.web.wire import (
     ChargerOut,
     DayShapeOut,
     DeviceOut,
-    DrEventOut,
     ForecastOut,
     ForecastsOut,
     Instant,
@@ -35,6 +36,7 @@ from gateway.web.wire import (
     SaidOut,
     StateOut,
 )
+from gateway.web.wire_dr import DrEventOut, EffectOut
 from gateway.web.wire_preferences import PreferencesModel
 
 Time = Annotated[Instant | None, Query(description="Aware ISO 8601 time, e.g. 2026-11-21T18:00:00Z.")]
@@ -42,12 +44,13 @@ READINGS_SPAN = timedelta(days=7)
 LONG_SPAN = timedelta(days=400)
 
 
-def api_routes(home: HomeView, streams: Streams) -> APIRouter:
+def api_routes(home: DrHome, streams: Streams) -> APIRouter:
     """Every path below /api/v1."""
     router = APIRouter(prefix="/api/v1")
     _add_live(router, home, streams)
     _add_history(router, home)
     _add_learned(router, home)
+    _add_events(router, home)
     _add_wishes(router, home)
     return router
 
@@ -121,14 +124,24 @@ def _add_learned(router: APIRouter, home: HomeView) -> None:
             solar=ForecastOut.model_validate(solar) if solar else None,
         )
 
+
+def _add_events(router: APIRouter, home: DrHome) -> None:
     @router.get("/dr/events")
     async def events() -> list[DrEventOut]:
         """Every demand-response event known."""
         return [event_out(home, record) for record in home.event_records()]
 
+    @router.get("/dr/events/{event:path}/effect")
+    async def effect(event: str) -> EffectOut:
+        """What taking part would change, worked out now from two plans; 409 says why there is nothing to compare."""
+        record = next((r for r in home.event_records() if event in (r.key, r.event.id)), None)
+        if record is None:
+            raise Problem(404, f"There is no event '{event[:100]}'. GET /api/v1/dr/events lists them.")
+        return effect_out(home, record, await home.desk.effect(record))
+
 
 def _add_wishes(router: APIRouter, home: HomeView) -> None:
-    @router.post("/dr/events/{event_id}/opt")
+    @router.post("/dr/events/{event_id:path}/opt")
     async def opt(event_id: str, wish: OptIn, request: Request) -> SaidOut:
         """Join or skip an event."""
         if not any(event_id in (record.key, record.event.id) for record in home.event_records()):
@@ -148,8 +161,11 @@ def _add_wishes(router: APIRouter, home: HomeView) -> None:
 
     @router.put("/preferences")
     async def set_preferences(wish: PreferencesModel, request: Request) -> PreferencesModel:
-        """Replace the preferences; the plan is made anew."""
-        await home.set_preferences(wish.to_model(), request.state.who)
+        """Replace the preferences; the plan is made anew. A body without `agreements` leaves them as they are."""
+        said = wish.to_model()
+        if wish.agreements is None:
+            said = with_consents(said, home.preferences())
+        await home.set_preferences(said, request.state.who)
         return PreferencesModel.model_validate(home.preferences())
 
 

@@ -13,7 +13,9 @@ from gateway.web.appliances import appliance_routes
 from gateway.web.archive import archive_routes
 from gateway.web.bills import bill_routes
 from gateway.web.chargers import charger_routes
+from gateway.web.dr_view import DrHome
 from gateway.web.envelopes import envelope_routes
+from gateway.web.events import event_routes
 from gateway.web.flexibility import flexibility_routes
 from gateway.web.forms import form_routes
 from gateway.web.guard import Guard
@@ -23,13 +25,13 @@ from gateway.web.now_cost import now_cost_routes
 from gateway.web.ops import ops_routes
 from gateway.web.pages import STATIC, Pages, page_routes
 from gateway.web.problems import add_problem_handlers
+from gateway.web.programs import program_routes
 from gateway.web.proof import proof_routes
 from gateway.web.savings import savings_routes
 from gateway.web.sessions import session_routes
 from gateway.web.settings import WebSettings
 from gateway.web.sources import source_routes
 from gateway.web.stream import Streams
-from gateway.web.view import HomeView
 from gateway.web.whatif import whatif_routes
 
 
@@ -44,7 +46,7 @@ class KeptFiles(StaticFiles):
         return response
 
 
-def create_app(home: HomeView, *, settings: WebSettings) -> FastAPI:
+def create_app(home: DrHome, *, settings: WebSettings) -> FastAPI:
     """The pages and the API of one home; `app.state.login` knows the set-up code."""
     # No docs pages: they would load scripts from outside.
     app = FastAPI(
@@ -69,6 +71,8 @@ def create_app(home: HomeView, *, settings: WebSettings) -> FastAPI:
         flexibility_routes(home),
         ops_routes(home),
         page_routes(home, pages, streams),
+        event_routes(home, pages),
+        program_routes(home, pages),
         form_routes(home, pages, login),
         charger_routes(home, pages),
         session_routes(home, pages),

@@ -1,19 +1,17 @@
-"""The cards of the pages: devices, chargers, events, each in words."""
+"""The cards of the pages: devices and the next change, each in words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.model.dr import EventPhase, EventRecord, OptState
 from gateway.model.site import Role
 from gateway.runtime.words import local_time
-from gateway.web.dr import asks, event_time, is_information, is_understood
 from gateway.web.picture import FLOWS_FROM_W, device_figure
 from gateway.web.state import device_out
 from gateway.web.view import HomeView
 from gateway.web.wire import DeviceOut
-from gateway.web.words import ROLE_WORDS, age, co2, countdown, money, saving, span, watt_hours
+from gateway.web.words import ROLE_WORDS, age, co2, countdown, money, saving
 
 CONTROLLED = (Role.EV_CHARGER, Role.WATER_HEATER, Role.HEAT_PUMP, Role.POOL_PUMP, Role.APPLIANCE)
 EXTRA = (("soc_percent", "charged"), ("temperature_c", ""), ("target_temperature_c", "target"))
@@ -110,112 +108,6 @@ def change_card(home: HomeView) -> ChangeCard | None:
         words.get(change.refuse, "Refuse"),
         int(min(1440, max(1, minutes))),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class EventCard:
-    """One event: when, who asks, what, what it means, where the home stands, and what came of it."""
-
-    id: str
-    name: str
-    who: str
-    when: str
-    countdown: str
-    phase: str
-    asks: str
-    means: str
-    opt: str
-    opt_reason: str
-    may_join: bool
-    may_skip: bool
-    information: bool
-    test: bool
-    delivered: str
-    earned: str
-
-
-PHASE_ORDER = (EventPhase.ACTIVE, EventPhase.UPCOMING, EventPhase.ENDED, EventPhase.CANCELLED)
-OPT_WORDS = {
-    OptState.UNDECIDED: "Waits for you",
-    OptState.JOINED: "Joined",
-    OptState.SKIPPED: "Skipped",
-    OptState.BINDING: "Binding",
-}
-MEANING = {
-    OptState.UNDECIDED: "Nothing happens unless you join.",
-    OptState.JOINED: "Your comfort band and the car's departure still hold.",
-    OptState.SKIPPED: "The home carries on as planned without it.",
-    OptState.BINDING: "You agreed to this program: comfort and departure give way for its duration. The fuse always holds.",
-}
-
-INFORMATION_MEANING = "It asks nothing of you; the plan counts with it."
-UNUSED_MEANING = "Nothing changes in your home."
-UNUSED_PRICES = "cannot be used"
-"""What the reason says of prices without a unit or value."""
-
-
-def event_cards(home: HomeView) -> list[EventCard]:
-    """Active first, then what comes, then what was (newest first)."""
-    timed = [(event_time(home, record), record) for record in home.event_records()]
-    cards: list[EventCard] = []
-    for phase in PHASE_ORDER:
-        mine = [(t, r) for t, r in timed if t.phase is phase]
-        mine.sort(key=lambda item: item[0].start or item[1].first_seen, reverse=phase is not EventPhase.UPCOMING)
-        cards += [_event_card(home, record) for _, record in mine]
-    return cards
-
-
-def _event_card(home: HomeView, record: EventRecord) -> EventCard:
-    when, now, opt = event_time(home, record), home.clock.now(), record.opt
-    information = is_information(record)
-    under_way = when.phase in (EventPhase.ACTIVE, EventPhase.UPCOMING)
-    # Reports count what is not understood as not done, whatever was chosen; so there is nothing to choose.
-    known = is_understood(record)
-    unused = not known or (information and UNUSED_PRICES in record.opt_reason)
-    open_choice = under_way and opt is not OptState.BINDING and not information and known
-    until = {EventPhase.UPCOMING: when.start, EventPhase.ACTIVE: when.end}.get(when.phase)
-    word = "starts" if when.phase is EventPhase.UPCOMING else "ends"
-    return EventCard(
-        record.key,
-        record.event.name or "Event without a name",
-        home.program_name(record.event.program_key),
-        span(when.start, when.end, now, home.site.timezone) if when.start else "no time stated",
-        f"{word} {countdown((until - now).total_seconds())}" if until else "",
-        when.phase.value,
-        asks(home, record),
-        _means(opt, information, unused) if under_way else "",
-        "For information" if information else OPT_WORDS[opt] if known else "Not understood",
-        "" if information and not unused else record.opt_reason,
-        open_choice and opt is not OptState.JOINED,
-        open_choice and opt is not OptState.SKIPPED,
-        information,
-        record.event.test,
-        _delivered(record),
-        money(record.earned_micro, home.site.currency) if record.earned_micro is not None else "",
-    )
-
-
-def _means(opt: OptState, information: bool, unused: bool) -> str:
-    if unused:
-        return UNUSED_MEANING
-    return INFORMATION_MEANING if information else MEANING[opt]
-
-
-def _delivered(record: EventRecord) -> str:
-    """What the controlled devices delivered with its error, and the whole home's figure with its 80 % interval."""
-    if record.delivered_wh is None:
-        return ""
-    words = f"{watt_hours(record.delivered_wh)} {'less' if record.delivered_wh >= 0 else 'more'} than without the event"
-    if record.delivered_low_wh is not None and record.delivered_high_wh is not None:
-        words += f" by the controlled devices ({_kwh_range(record.delivered_low_wh, record.delivered_high_wh)})"
-    low, high = record.home_delivered_low_wh, record.home_delivered_high_wh
-    if record.home_delivered_wh is None or low is None or high is None:
-        return words
-    return f"{words}; {watt_hours(record.home_delivered_wh)} by the whole home (80 % sure: {_kwh_range(low, high)})"
-
-
-def _kwh_range(low_wh: float, high_wh: float) -> str:
-    return f"{low_wh / 1000:.1f} to {high_wh / 1000:.1f} kWh"
 
 
 def plan_sentence(home: HomeView) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from gateway.model.dr import DrEvent, Duration, EventPhase, EventRecord, IntervalPeriod, Signal
-from gateway.web.view import HomeView
-from gateway.web.wire import DrEventOut, DrSignalOut
+from gateway.model.dr import EventPhase, EventRecord, Signal
+from gateway.model.effect import EventEffect
+from gateway.web.dr_view import DrHome
+from gateway.web.effect_words import effect_lines, pays_micro
+from gateway.web.wire_dr import CarEffectOut, DrEventOut, DrSignalOut, EffectOut
 
-INFORMATION = frozenset({"PRICE", "EXPORT_PRICE", "PRICE_ALTERNATE", "GHG"})
-CAPACITY_LIMITS = frozenset({"IMPORT_CAPACITY_LIMIT", "EXPORT_CAPACITY_LIMIT"})
-SETPOINTS = frozenset({"CONTROL_SETPOINT", "DISPATCH_SETPOINT"})
 GHG_WORDS = "grid power emits "
 SIMPLE_WORDS = {0: "back to normal", 1: "use a little less", 2: "use much less", 3: "use as little as possible"}
 
@@ -25,32 +24,15 @@ class EventTime:
     phase: EventPhase
 
 
-def event_time(home: HomeView, record: EventRecord) -> EventTime:
-    """From the resolved timeline while it holds the event, else from what the event itself states."""
-    now = home.clock.now()
-    start, end = home.timeline().span(record.key) or stated_span(record)
-    return EventTime(start, end, _phase(record, start, end, now))
+def event_time(home: DrHome, record: EventRecord) -> EventTime:
+    """As the timeline lays it out, joined or not."""
+    start, end = home.desk.span(record) or (None, None)
+    return EventTime(start, end, _phase(record, start, end, home.clock.now()))
 
 
-def is_information(record: EventRecord) -> bool:
-    """Whether the event only tells (prices, carbon) and asks nothing: there is nothing to join or skip."""
-    kinds = {payload.type for interval in record.event.intervals for payload in interval.payloads}
-    return bool(kinds) and kinds <= INFORMATION
-
-
-def is_understood(record: EventRecord) -> bool:
-    """Whether the home can act on any of the event, as far as its kinds and values tell; else nothing may be promised."""
-    payloads = [payload for interval in record.event.intervals for payload in interval.payloads]
-    return not payloads or any(_is_understood(payload.type, payload.values) for payload in payloads)
-
-
-def _is_understood(kind: str, values: tuple[float | str | bool, ...]) -> bool:
-    value = values[0] if values and not isinstance(values[0], bool | str) else None
-    if kind == "SIMPLE":
-        return value in SIMPLE_WORDS
-    if kind in CAPACITY_LIMITS | SETPOINTS:
-        return value is not None
-    return kind in INFORMATION or kind.startswith("ALERT_")
+def is_information(home: DrHome, record: EventRecord) -> bool:
+    """Whether the event only tells (prices, carbon, news) and asks nothing: there is nothing to join or skip."""
+    return any(interval.payloads for interval in record.event.intervals) and not home.desk.asks(record)
 
 
 def _phase(record: EventRecord, start: datetime | None, end: datetime | None, now: datetime) -> EventPhase:
@@ -59,33 +41,6 @@ def _phase(record: EventRecord, start: datetime | None, end: datetime | None, no
     if start is None or now < start:
         return EventPhase.UPCOMING
     return EventPhase.ACTIVE if end is None or now < end else EventPhase.ENDED
-
-
-def stated_span(record: EventRecord) -> tuple[datetime | None, datetime | None]:
-    """Start and end as the event states them."""
-    event = record.event
-    periods = [period for period in (event.period, *(i.period for i in event.intervals)) if period is not None]
-    start = next((s for period in periods if (s := _start(period, record)) is not None), None)
-    if start is None:
-        return None, None
-    return start, _end(event, start)
-
-
-def _start(period: IntervalPeriod, record: EventRecord) -> datetime | None:
-    return record.first_seen if period.start_now else period.start
-
-
-def _end(event: DrEvent, start: datetime) -> datetime | None:
-    whole = event.duration or (event.period.duration if event.period else None)
-    each = [i.period.duration for i in event.intervals if i.period and i.period.duration]
-    durations = [whole] if whole else each
-    if not durations or any(d.infinite for d in durations):
-        return None
-    return start + sum((_length(d) for d in durations), timedelta())
-
-
-def _length(duration: Duration) -> timedelta:
-    return timedelta(days=duration.days + 30 * duration.months, seconds=duration.seconds)
 
 
 def ask_words(kind: str, values: tuple[float | str | bool, ...], unit: str, currency: str) -> str:
@@ -109,7 +64,7 @@ def ask_words(kind: str, values: tuple[float | str | bool, ...], unit: str, curr
     return f"{kind.replace('_', ' ').lower()} {shown}".strip()
 
 
-def asks(home: HomeView, record: EventRecord) -> str:
+def asks(home: DrHome, record: EventRecord) -> str:
     """What the event asks of the home, all kinds in one line."""
     signals = signals_of(home, record)
     found = [ask_words(s.kind, s.values, s.unit, s.currency or home.site.currency) for s in signals]
@@ -126,18 +81,25 @@ def asks(home: HomeView, record: EventRecord) -> str:
     return shown[:1].upper() + shown[1:] or "Nothing this home understands"
 
 
-def signals_of(home: HomeView, record: EventRecord) -> list[Signal]:
+def signals_of(home: DrHome, record: EventRecord) -> list[Signal]:
     """The event's signals as resolved, in order."""
     return [signal for signal in home.timeline().signals if signal.event == record.key]
 
 
-def event_out(home: HomeView, record: EventRecord) -> DrEventOut:
+def answered(record: EventRecord) -> str:
+    """What the server was told last of this version of an event; empty where it was told nothing."""
+    version, _, told = record.answered.rpartition(" ")
+    return told if version == record.event.fingerprint else ""
+
+
+def event_out(home: DrHome, record: EventRecord) -> DrEventOut:
     """One event for the API."""
     event, when = record.event, event_time(home, record)
     signals = [
         DrSignalOut(kind=s.kind, values=list(s.values), unit=s.unit, start=s.start, end=s.end)
         for s in signals_of(home, record)
     ]
+    effect = home.desk.known_effect(record)
     return DrEventOut(
         id=event.id,
         key=record.key,
@@ -153,11 +115,40 @@ def event_out(home: HomeView, record: EventRecord) -> DrEventOut:
         test=event.test,
         signals=signals,
         first_seen=record.first_seen,
+        chosen=record.chosen,
+        answered=answered(record),
+        effect=effect_out(home, record, effect) if effect is not None else None,
+        kept_back=home.desk.kept_back(record),
+        overridden_devices=list(record.overridden_devices),
         delivered_wh=record.delivered_wh,
         delivered_low_wh=record.delivered_low_wh,
         delivered_high_wh=record.delivered_high_wh,
         home_delivered_wh=record.home_delivered_wh,
         home_delivered_low_wh=record.home_delivered_low_wh,
         home_delivered_high_wh=record.home_delivered_high_wh,
+        baseline_method=record.baseline_method,
+        baseline_words=home.desk.method_words(record),
+        baseline_error_percent=record.baseline_error_percent,
+        baseline_placebos=record.baseline_placebos,
         earned_micro=record.earned_micro,
+    )
+
+
+def effect_out(home: DrHome, record: EventRecord, effect: EventEffect) -> EffectOut:
+    """The effect of one event for the API."""
+    return EffectOut(
+        event=effect.event,
+        made_at=effect.made_at,
+        shifted_wh=effect.shifted_wh,
+        cost_micro=effect.cost_micro,
+        pays_micro=pays_micro(home, record, effect),
+        currency=home.site.currency,
+        co2_g=effect.co2_g,
+        room_c=effect.room_c,
+        room_without_c=effect.room_without_c,
+        tank_c=effect.tank_c,
+        tank_without_c=effect.tank_without_c,
+        cars=[CarEffectOut.model_validate(car) for car in effect.cars],
+        relaxed=list(effect.relaxed),
+        words=effect_lines(home, record, effect),
     )

@@ -100,12 +100,10 @@ def _day_page(home: HomeView, fields: dict[str, str]) -> str:
 
 def _add_preferences(router: APIRouter, home: HomeView, pages: Pages) -> None:
     def show(request: Request, values: dict[str, str], wrong: str = "") -> Response:
-        programs = {r.event.program: home.program_name(r.event.program) for r in home.event_records()}
-        programs |= {name: home.program_name(name) for name in home.preferences().consents}
         headline = "What this home should want for you."
         return pages.page(
             request, "preferences.html", 422 if wrong else 200,
-            headline=headline, values=values, wrong=wrong, programs=programs,
+            headline=headline, values=values, wrong=wrong,
         )  # fmt: skip
 
     @router.get("/preferences")
@@ -128,7 +126,7 @@ def _add_preferences(router: APIRouter, home: HomeView, pages: Pages) -> None:
 def _shown(home: HomeView) -> dict[str, str]:
     """The preferences as the form's texts."""
     wish = home.preferences()
-    shown = {
+    return {
         "comfort_low_c": f"{wish.comfort_low_c:g}",
         "comfort_high_c": f"{wish.comfort_high_c:g}",
         "comfort_schedule": schedule_lines(wish.comfort_schedule),
@@ -146,7 +144,6 @@ def _shown(home: HomeView) -> dict[str, str]:
         "accept_higher_peak": "yes" if wish.accept_higher_peak else "",
         "comfort_weight": f"{wish.comfort_weight:g}",
     }
-    return shown | {f"consent:{program}": consent for program, consent in wish.consents.items()}
 
 
 def _local(home: HomeView, at: datetime | None, until: datetime | None, layout: str) -> str:
@@ -167,8 +164,6 @@ def _preferences_from(home: HomeView, fields: dict[str, str]) -> PreferencesMode
         whole["comfort_schedule"] = schedule_from(fields["comfort_schedule"])
     whole["accept_higher_peak"] = fields.get("accept_higher_peak") == "yes"
     whole["battery_to_car"] = fields.get("battery_to_car") == "yes"
-    consents = {key.partition(":")[2]: value for key, value in fields.items() if key.startswith("consent:") and value}
-    whole["consents"] = consents
     day = fields.get("vacation_until", "")
     end = datetime.combine(datetime.fromisoformat(day).date(), time(16), home.site.timezone) if day else None
     whole["vacation_until"] = end.astimezone(UTC) if end else None

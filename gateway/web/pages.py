@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gateway.model.dr import EventPhase
 from gateway.model.errors import WishRefused
 from gateway.runtime.edits import editable
 from gateway.runtime.energy import device_name
 from gateway.runtime.words import local_time
 from gateway.web import cards, chart, devices, energy, shapes, sources
 from gateway.web.appliance_cards import appliance_cards
-from gateway.web.dr import event_time, is_information
+from gateway.web.dr_view import DrHome
 from gateway.web.envelopes import envelope_cards
-from gateway.web.flexibility import offer_rows
+from gateway.web.event_cards import event_cards
 from gateway.web.guard import COOKIE
 from gateway.web.learned import learned_parts
 from gateway.web.login import Login
@@ -42,7 +41,6 @@ PAGES = (
     ("/loadshape", "Load shape"),
 )
 SAID_KEPT = 100
-MARKS_SHOWN = 8
 LEAST_WH = 0.5
 """Less than this of unknown origin is not worth a colour in the legend, Wh."""
 
@@ -103,7 +101,7 @@ def asset(name: str) -> str:
     return f"/static/{name}?v={mark}"
 
 
-def page_routes(home: HomeView, pages: Pages, streams: Streams) -> APIRouter:
+def page_routes(home: DrHome, pages: Pages, streams: Streams) -> APIRouter:
     """The pages to read."""
     router = APIRouter(include_in_schema=False)
     _add_now(router, home, pages, streams)
@@ -113,11 +111,11 @@ def page_routes(home: HomeView, pages: Pages, streams: Streams) -> APIRouter:
     return router
 
 
-def _add_now(router: APIRouter, home: HomeView, pages: Pages, streams: Streams) -> None:
+def _add_now(router: APIRouter, home: DrHome, pages: Pages, streams: Streams) -> None:
     @router.get("/")
     async def now(request: Request) -> HTMLResponse:
         state = state_of(home)
-        active = [c for c in cards.event_cards(home) if c.phase in ("active", "upcoming") and not c.information]
+        active = [c for c in event_cards(home) if c.phase in ("active", "upcoming") and not c.information]
         zone, clock = home.site.timezone, home.clock.now()
         news = [(n, local_time(n.time, clock, zone)) for n in await home.notifications()]
         return pages.page(
@@ -234,20 +232,6 @@ async def _energy_values(home: HomeView, wish: energy.Asked) -> dict[str, Any]:
 
 
 def _add_rest(router: APIRouter, home: HomeView, pages: Pages) -> None:
-    @router.get("/events")
-    async def events(request: Request) -> HTMLResponse:
-        found = cards.event_cards(home)
-        return pages.page(
-            request,
-            "events.html",
-            headline=_events_sentence(found),
-            events=found,
-            envelopes=envelope_cards(home),
-            offers=offer_rows(home),
-            marks=marks(home),
-            hours=scale_hours(home),
-        )
-
     @router.get("/loadshape")
     async def loadshape(request: Request) -> HTMLResponse:
         days = home.day_shapes()
@@ -276,50 +260,3 @@ def _shape_sentence(home: HomeView, day: Any, shape: str, confidence: float) -> 
 def _article(shape: str) -> str:
     words = shape.lower().removesuffix(" day")
     return f"{'an' if words[:1] in 'aeiou' else 'a'} “{words}”"
-
-
-def _events_sentence(found: list[cards.EventCard]) -> str:
-    asking = [c for c in found if not c.information]
-    active = next((c for c in asking if c.phase == "active"), None)
-    if active:
-        return f"{active.name} is under way and {active.countdown or 'has no end stated'}."
-    coming = next((c for c in asking if c.phase == "upcoming"), None)
-    if coming:
-        return f"{coming.name} {coming.countdown or 'is announced'}."
-    return "The utility asks for nothing at the moment."
-
-
-def marks(home: HomeView) -> list[dict[str, Any]]:
-    """Events as bars over the day before and the day ahead, percent of the width, one under the other."""
-    now = home.clock.now()
-    first, whole = now - timedelta(hours=12), timedelta(hours=36)
-    found = []
-    for record in home.event_records():
-        when = event_time(home, record)
-        if when.start is None or when.phase is EventPhase.CANCELLED:
-            continue
-        left = (when.start - first) / whole * 100
-        right = ((when.end or first + whole) - first) / whole * 100
-        if right > 0 and left < 100:
-            left = max(0.0, left)
-            mark = {"name": record.event.name, "left": left, "width": max(1.0, min(100.0, right) - left)}
-            words = "information" if is_information(record) else when.phase.value
-            found.append(mark | {"phase": words, "right": left > 60})
-    found.sort(key=lambda mark: (mark["phase"] == "information", mark["left"]))
-    return found[:MARKS_SHOWN]
-
-
-def _hour_words(local: datetime) -> str:
-    """A day begins with its name."""
-    return f"{local:%a}" if local.hour == 0 else f"{local:%H:%M}"
-
-
-def scale_hours(home: HomeView) -> list[tuple[float, str]]:
-    """Local hours along the timeline: (percent of the width, words)."""
-    now, zone = home.clock.now(), home.site.timezone
-    first = (now - timedelta(hours=12)).replace(minute=0, second=0, microsecond=0)
-    hours = [first + timedelta(hours=i) for i in range(1, 37)]
-    marked = [hour for hour in hours if hour.astimezone(zone).hour % 6 == 0]
-    return [
-        (((hour - now) / timedelta(hours=1) + 12) / 36 * 100, _hour_words(hour.astimezone(zone))) for hour in marked
-    ]

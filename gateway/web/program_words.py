@@ -77,7 +77,7 @@ def server_sentence(state: ServerState, now: datetime, zone: ZoneInfo) -> str:
     """How a server fares, in one or two sentences."""
     if not state.ok:
         since = f" since {local_time(state.silent_since, now, zone)}" if state.silent_since else ""
-        why = f": {state.error.rstrip('.')}" if state.error else ""
+        why = f": {state.error.removeprefix(f'{state.name}: ').rstrip('.')}" if state.error else ""
         return f"Cannot be used{since}{why}. What was agreed stays in force." if since or why else "Not looked at yet."
     facts = state.facts
     heard = f"Heard {age((now - state.heard).total_seconds()).removesuffix(' old')} ago" if state.heard else "Answers"

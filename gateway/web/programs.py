@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from typing import Any
 
@@ -129,8 +129,8 @@ def _server_out(home: DrHome, state: ServerState) -> ServerOut:
 
 
 def _add_page(router: APIRouter, home: DrHome, pages: Pages) -> None:
-    def show(request: Request, wrong: str = "", where: str = "") -> HTMLResponse:
-        return pages.page(request, "programs.html", 422 if wrong else 200, **_values(home), wrong=wrong, where=where)
+    def show(request: Request, wrong: str = "", typed: dict[str, str] | None = None) -> HTMLResponse:
+        return pages.page(request, "programs.html", 422 if wrong else 200, **_values(home, typed or {}), wrong=wrong)
 
     @router.get("/programs", include_in_schema=False)
     async def programs(request: Request) -> HTMLResponse:
@@ -139,13 +139,12 @@ def _add_page(router: APIRouter, home: DrHome, pages: Pages) -> None:
     @router.post("/do/agreement", include_in_schema=False)
     async def agree(request: Request) -> Response:
         fields, _ = await fields_of(request)
-        key = fields.get("program", "")
         try:
             share = tuple(kind for kind in Shared if fields.get(f"share_{kind.value}") == "yes")
             word = agreement_from(fields.get("standing", ""), share, _until(home, fields.get("until", "")))
-            state = await home.desk.agree(key, word, request.state.who)
+            state = await home.desk.agree(fields.get("program", ""), word, request.state.who)
         except (WishRefused, ValueError, OverflowError) as refused:
-            return show(request, refusal_words(refused), key)
+            return show(request, refusal_words(refused), fields)
         pages.say(request, f"{state.program.name}: kept. {_meaning(standing_of(state.agreement))}")
         return RedirectResponse("/programs", 303)
 
@@ -162,12 +161,13 @@ def _meaning(standing: str) -> str:
     return f"{words[0]}: {words[1]}."
 
 
-def _values(home: DrHome) -> dict[str, Any]:
+def _values(home: DrHome, typed: dict[str, str]) -> dict[str, Any]:
     found, servers = home.desk.programs(), home.desk.servers()
     health = {state.name: state for state in servers}
+    cards = [_program_card(home, state, health.get(state.program.server)) for state in found]
     return {
         "headline": _headline(found),
-        "programs": [_program_card(home, state, health.get(state.program.server)) for state in found],
+        "programs": [_retyped(card, typed) if card.key == typed.get("program") else card for card in cards],
         "servers": [_server_card(home, state) for state in servers],
         "standings": STANDINGS,
         "kinds": [(kind.value, *words) for kind, words in SHARED_WORDS.items()],
@@ -176,12 +176,18 @@ def _values(home: DrHome) -> dict[str, Any]:
     }
 
 
+def _retyped(card: ProgramCard, typed: dict[str, str]) -> ProgramCard:
+    """A refused form's card with what was typed into it."""
+    share = frozenset(kind.value for kind in Shared if typed.get(f"share_{kind.value}") == "yes")
+    return replace(card, standing=typed.get("standing", ""), share=share, until=typed.get("until", ""))
+
+
 def _headline(found: list[ProgramState]) -> str:
     if not found:
         return "No utility offers a program to this home yet."
     bound = sum(state.agreement.standing == "binding" for state in found)
     what = f"{len(found)} program{'' if len(found) == 1 else 's'}"
-    return f"{what}, {bound} of them binding." if bound else f"{what}; you may say no to every event."
+    return f"{what}, {bound or 'none'} of them binding."
 
 
 def _program_card(home: DrHome, state: ProgramState, server: ServerState | None) -> ProgramCard:

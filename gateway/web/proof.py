@@ -17,7 +17,7 @@ def proof_routes(home: HomeView) -> APIRouter:
     """GET /api/v1/dr/events/{event}/record."""
     router = APIRouter(prefix="/api/v1")
 
-    @router.get("/dr/events/{event}/record")
+    @router.get("/dr/events/{event:path}/record")
     async def record(event: str) -> Response:
         """Everything received, decided, commanded, confirmed, released and reported for an event, chained and signed."""
         found = next((r for r in home.event_records() if event in (r.key, r.event.id)), None)

@@ -14,8 +14,8 @@ import uvicorn
 from gateway.model.errors import HearthError
 from gateway.ports import Clock
 from gateway.web.app import create_app
+from gateway.web.dr_view import DrHome
 from gateway.web.settings import WebSettings
-from gateway.web.view import HomeView
 
 log = logging.getLogger(__name__)
 LARGEST_CONNECTIONS = 200
@@ -30,7 +30,7 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve(home: HomeView, settings: WebSettings, clock: Clock) -> None:
+async def serve(home: DrHome, settings: WebSettings, clock: Clock) -> None:
     """Serve until cancelled; raises HearthError when the port cannot be had."""
     await serve_on(listen(settings), home, settings)
 
@@ -52,7 +52,7 @@ def listen(settings: WebSettings) -> socket.socket:
     return found
 
 
-async def serve_on(sock: socket.socket, home: HomeView, settings: WebSettings) -> None:
+async def serve_on(sock: socket.socket, home: DrHome, settings: WebSettings) -> None:
     """Serve on a listening socket until cancelled."""
     app = create_app(home, settings=settings)
     config = uvicorn.Config(

@@ -222,40 +222,6 @@ class ChargerOut(Out):
     needed_wh: float | None = None
 
 
-class DrSignalOut(Out):
-    kind: str
-    values: list[float | str | bool]
-    unit: str
-    start: datetime
-    end: datetime | None
-
-
-class DrEventOut(Out):
-    id: str
-    """As its server names it."""
-    key: str
-    """Its name in the home: two servers may use one id."""
-    name: str
-    program: str
-    server: str
-    phase: str
-    start: datetime | None
-    end: datetime | None
-    opt: str
-    opt_reason: str
-    priority: int | None
-    test: bool
-    signals: list[DrSignalOut]
-    first_seen: datetime
-    delivered_wh: float | None
-    delivered_low_wh: float | None
-    delivered_high_wh: float | None
-    home_delivered_wh: float | None
-    home_delivered_low_wh: float | None
-    home_delivered_high_wh: float | None
-    earned_micro: int | None
-
-
 class DayShapeOut(Out):
     day: date
     shape: str

@@ -106,3 +106,56 @@ class EffectOut(Out):
     cars: list[CarEffectOut]
     relaxed: list[str]
     words: list[str]
+
+
+class DrSignalOut(Out):
+    """One value over the half-open [start, end), priorities resolved; `end` null for an open end."""
+
+    kind: str
+    values: list[float | str | bool]
+    unit: str
+    start: datetime
+    end: datetime | None
+
+
+class DrEventOut(Out):
+    """One event. `delivered_wh` less than without it by the controlled devices, `home_delivered_wh` by the main meter.
+
+    The low and high ends are of 80 % intervals. `baseline_error_percent` is the root mean square error of the home's
+    baseline (`baseline_method`, in words `baseline_words`) on `baseline_placebos` days without an event. `chosen`: the
+    owner decided this event. `answered`: what the utility was told last of it, where it wants to be told. `kept_back`:
+    what it asks to be told and is not, a sentence each. `effect` is null while it is not known, or nothing is asked.
+    """
+
+    id: str
+    """As its server names it."""
+    key: str
+    """Its name in the home: two servers may use one id."""
+    name: str
+    program: str
+    server: str
+    phase: str
+    start: datetime | None
+    end: datetime | None
+    opt: str
+    opt_reason: str
+    priority: int | None
+    test: bool
+    signals: list[DrSignalOut]
+    first_seen: datetime
+    chosen: bool
+    answered: str
+    effect: EffectOut | None
+    kept_back: list[str]
+    overridden_devices: list[str]
+    delivered_wh: float | None
+    delivered_low_wh: float | None
+    delivered_high_wh: float | None
+    home_delivered_wh: float | None
+    home_delivered_low_wh: float | None
+    home_delivered_high_wh: float | None
+    baseline_method: str
+    baseline_words: str
+    baseline_error_percent: float | None
+    baseline_placebos: int
+    earned_micro: int | None

@@ -19,6 +19,7 @@ from gateway.model.preferences import (
     Vehicle,
 )
 from gateway.web.wire import In, Instant, Name
+from gateway.web.wire_dr import AgreementModel
 
 
 def _local_time(value: Any) -> Any:
@@ -40,6 +41,10 @@ def _local_time(value: Any) -> Any:
 
 LocalTime = Annotated[time, BeforeValidator(_local_time)]
 """Local wall time without a zone, "HH:MM"; "24:00" is the midnight that ends a day."""
+
+
+ProgramName = Annotated[str, Field(min_length=1, max_length=300)]
+"""A program's key ("server:id"), its id or its name."""
 
 
 class DepartureModel(In):
@@ -127,7 +132,10 @@ class ComfortSpanModel(In):
 
 
 class PreferencesModel(In):
-    """The owner's preferences, whole; PUT replaces them all."""
+    """The owner's preferences, whole; PUT replaces them all, but for `agreements` where they are left out.
+
+    `agreements` are by program ("server:id"); `consents` is their short form.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, from_attributes=True)
 
@@ -140,7 +148,8 @@ class PreferencesModel(In):
     hygiene_days: int = Field(7, ge=0, le=60)
     water_min_c: float = Field(45, ge=30, le=70)
     dr_policy: DrPolicy = DrPolicy.JOIN
-    consents: dict[Name, Literal["binding", "voluntary", "none"]] = Field(default_factory=dict, max_length=100)
+    consents: dict[ProgramName, Literal["binding", "voluntary", "none"]] = Field(default_factory=dict, max_length=100)
+    agreements: dict[ProgramName, AgreementModel] | None = Field(None, max_length=100)
     vacation_until: Instant | None = None
     carbon_weight_micro_per_kg: int = Field(0, ge=0, le=10_000_000)
     battery_to_car: bool = False
@@ -156,6 +165,7 @@ class PreferencesModel(In):
         apart = {
             "charging": {charger: wish.to_model() for charger, wish in self.charging.items()},
             "consents": dict(self.consents),
+            "agreements": {program: word.to_model() for program, word in (self.agreements or {}).items()},
             "vehicles": tuple(vehicle.to_model() for vehicle in self.vehicles),
             "comfort_schedule": tuple(span.to_model() for span in self.comfort_schedule),
         }

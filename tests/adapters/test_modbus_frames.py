@@ -43,6 +43,7 @@ def test_a_whole_fitting_answer_is_ours() -> None:
     assert judge_rtu(RTU_QUESTION, RTU_ANSWER) == Verdict(RTU_ANSWER)
 
 
+@pytest.mark.slow
 @given(st.integers(0, len(ANSWER) - 1), st.integers(0, len(RTU_ANSWER) - 1))
 def test_part_of_an_answer_is_waited_for(tcp: int, serial: int) -> None:
     assert judge_tcp(QUESTION, ANSWER[:tcp]) == judge_rtu(RTU_QUESTION, RTU_ANSWER[:serial]) == Verdict()

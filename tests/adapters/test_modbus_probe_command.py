@@ -102,6 +102,7 @@ def test_nothing_found_is_exit_code_1_with_hints() -> None:
     assert "nothing answered" in result.output and "--framing rtu" in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

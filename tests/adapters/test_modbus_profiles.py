@@ -314,6 +314,7 @@ def test_registers_become_numbers_or_nothing(registers: list[int], kind: str, or
     assert decode(registers, kind, word_order=order).value == value
 
 
+@pytest.mark.slow
 @given(st.integers(-(2**31), 2**31 - 1), st.sampled_from(["big", "little"]), st.sampled_from(["big", "little"]))
 def test_decoding_undoes_encoding(number: int, words: str, bytes_: str) -> None:
     for kind in ("int32", "int64", "float64"):

@@ -139,6 +139,7 @@ def test_a_profile_that_would_add_volts_is_refused(tmp_path: Path, line: str, wh
         load_profile("mine", tmp_path)
 
 
+@pytest.mark.slow
 def test_no_shipped_profile_adds_up_what_does_not_add_up() -> None:
     added = {
         (name, str(state.quantity)) for name in profile_names(PROFILES) for state in load_profile(name, PROFILES).states

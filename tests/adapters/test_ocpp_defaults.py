@@ -102,6 +102,7 @@ async def test_a_lower_default_is_changed_where_it_stands_also_after_a_new_conne
             assert flash.default_a() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", ["0", "3"])
 async def test_once_the_transaction_has_its_limit_a_dead_gateway_leaves_the_safe_current(levels: str) -> None:
     """Wrong before: the 0 A from before the transaction ruled for half an hour after its profile had ended."""
@@ -163,6 +164,7 @@ async def test_where_only_defaults_are_taken_the_limit_of_the_transaction_stays(
         assert flash.default_a() == 10
 
 
+@pytest.mark.slow
 async def test_flapping_transactions_wear_no_memory_by_taking_back() -> None:
     place = home()
     station = place.charger(spec=SAFE_6)

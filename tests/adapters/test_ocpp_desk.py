@@ -107,6 +107,7 @@ async def test_without_a_connector_a_message_of_a_charger_with_two_is_of_its_tra
         assert session is not None and session.energy_wh == 250.0
 
 
+@pytest.mark.slow
 async def test_events_of_a_transaction_without_time_number_and_reason_make_one_session() -> None:
     where = home()
     connector = where.charger()

@@ -73,6 +73,7 @@ async def test_a_shipped_never_zero_is_never_sent_zero() -> None:
     assert box.count("SetChargingProfile") == writes and box.count("RemoteStopTransaction") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_car_that_takes_little_by_itself_leaves_no_ceiling_behind(version: str) -> None:
     """Every way is tried, as the raise shows no effect; the station's maximum must not stay on the charger."""

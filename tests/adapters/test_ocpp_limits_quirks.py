@@ -35,6 +35,7 @@ OBEDIENT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", OBEDIENT)
 async def test_a_quirky_charger_ends_at_the_wanted_current(version: str, name: str) -> None:
@@ -65,6 +66,7 @@ async def test_an_offer_below_the_accepted_limit_leads_to_stack_0_within_a_minut
     assert max(box.currents()) == wish and box.limiter.rung.stack == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_charger_that_offers_less_by_its_own_bounds_is_tried_at_stack_0_once_and_left_as_it_was(
     version: str,

@@ -38,6 +38,7 @@ async def tell(charger: Peer2, hours: float = 8.0, energy: int = 18_000) -> dict
     return await charger.send("NotifyEVChargingNeeds", evseId=1, chargingNeeds=needs)
 
 
+@pytest.mark.slow
 async def test_needs_that_were_acknowledged_go_on_with_their_session_after_a_kill() -> None:
     place = home()
     station = place.charger()

@@ -358,6 +358,7 @@ def test_what_one_frame_calls_a_tag_is_marked_in_all_the_others() -> None:
     assert "04AABBCC" not in first + second and second[-12:-3] in first and '"connectorId":1' in first
 
 
+@pytest.mark.slow
 def test_hostile_text_is_redacted_in_no_time() -> None:
     log = FrameLog()
     for piece in ("://a:b", "pin={", 'pin="', "tag ", "a:", '"key":"', "-----BEGIN ", "[", '"\\', "a\\", "ab:"):

@@ -333,6 +333,7 @@ async def test_absurd_registers_are_as_if_they_were_not_told(place: Place, absur
     assert place.energy(session) == 60
 
 
+@pytest.mark.slow
 async def test_a_charger_that_resets_and_numbers_at_random_keeps_its_row_small(place: Place) -> None:
     session = await place.start(0, 0.0, their_id="tx")
     for step in range(600):
@@ -350,6 +351,7 @@ async def test_a_clock_that_is_set_back_in_mid_session_does_not_stop_the_count(p
     assert place.energy(session) == 1200
 
 
+@pytest.mark.slow
 async def test_a_curve_of_a_long_session_stays_small_and_keeps_every_quarter_hour(place: Place) -> None:
     session = await place.start(0, 0)
     for minute in range(1, 600):

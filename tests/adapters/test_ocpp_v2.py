@@ -34,6 +34,7 @@ def test_the_richest_version_offered_is_chosen_and_a_pin_rules(
     assert choose(offered, pin) == chosen
 
 
+@pytest.mark.slow
 @VERSIONS
 async def test_a_session_is_started_updated_and_ended_with_its_energy(version: str) -> None:
     place = home()
@@ -176,6 +177,7 @@ async def test_power_given_back_is_negative() -> None:
         assert station.status().power_w == -5000.0
 
 
+@pytest.mark.slow
 async def test_two_connectors_are_two_devices_and_a_third_is_a_stranger() -> None:
     place = home()
     left, right = place.charger(device_id="left"), place.charger(device_id="right", connector=2)

@@ -99,6 +99,7 @@ async def test_a_charger_pinned_to_2x_is_never_served_as_16() -> None:
             await until(lambda: not station.status().connected)
 
 
+@pytest.mark.slow
 async def test_no_message_ends_the_session_of_a_charger_that_mixes_its_versions_and_lacks_everything() -> None:
     """Wrong before: it was asked to dial again for ever, and its transactions were refused meanwhile."""
     place = home()

@@ -83,6 +83,7 @@ async def test_one_bad_row_is_left_out_and_counted(tmp_path: Path) -> None:
     assert ([p.value for p in series.points], made.dropped) == ([100_000, 300_000], 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -148,6 +148,7 @@ async def test_a_good_copy_is_made_each_day(path, hours, made):
     assert beside(path, OLDER).exists() is made
 
 
+@pytest.mark.slow
 async def test_a_good_copy_holds_the_facts_and_the_last_minutes_and_is_small(tmp_path):
     path = tmp_path / "hearth.db"
     store = SqliteStore.open(path)
@@ -193,6 +194,7 @@ async def test_no_copy_is_kept_of_a_database_in_memory():
     await store.close()
 
 
+@pytest.mark.slow
 async def test_values_saved_from_a_damaged_file_pass_their_checksums_too(path):
     beside(path, GOOD).unlink()
     altered(path, "UPDATE intervals SET import_wh = 999 WHERE start = (SELECT min(start) FROM intervals)")

@@ -187,6 +187,7 @@ def test_a_slowing_battery_is_charged_for_longer_than_its_greatest_power_needs()
     assert held == [pytest.approx(100.0, abs=0.1), pytest.approx(95.8, abs=0.4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("soc", [8.0, 20.0, 50.0, 90.0])
 def test_no_slot_of_the_plan_asks_for_more_than_the_battery_can_do_in_it(soc: float) -> None:
     made = asked(SPEC, soc=soc, load_w=3_000.0, price_signals=(CHEAP, DEAR), reserve=5.0)

@@ -278,6 +278,7 @@ def test_a_car_that_started_stays_on_for_five_minutes() -> None:
     assert roof.run(120, 0.0)[-1] == 0.0
 
 
+@pytest.mark.slow
 def test_minimum_and_sun_never_stops_and_rises_with_the_sun() -> None:
     roof = Roof(mode=ChargeMode.MIN_SOLAR)
     assert set(roof.run(300, 0.0)) == {6.0}
@@ -327,6 +328,7 @@ def words_of(roof: Roof, sun_w: float) -> str:
     return charging_wish(roof.site, snap, CAR, roof.memory.share_w("car")).reason
 
 
+@pytest.mark.slow
 def test_while_a_cloud_passes_the_words_say_that_the_contactor_is_spared_not_that_the_sun_charges() -> None:
     roof = Roof()
     roof.run(600, 6_900.0)

@@ -120,6 +120,7 @@ def test_a_load_that_pulses_opens_the_band_once_and_it_closes_when_it_has_gone()
     assert one.band[0] == 0.0, "and then it holds as planned"
 
 
+@pytest.mark.slow
 def test_what_the_battery_gives_for_the_fuse_charges_no_car() -> None:
     """28 A and then 20 A of other loads: with the battery still open the meter shows room for a car, but it is lent."""
     one = home(with_car=True)

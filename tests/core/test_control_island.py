@@ -142,6 +142,7 @@ def test_a_machine_in_the_middle_of_its_run_is_left_to_finish() -> None:
     assert home.value("wash") == 1
 
 
+@pytest.mark.slow
 def test_the_home_comes_back_after_a_minute_of_steady_grid_one_device_after_the_other() -> None:
     home = Outage()
     low = snapshot(preferences=WISHES, soc=30, water_c=30)

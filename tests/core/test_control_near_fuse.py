@@ -72,6 +72,7 @@ def noise(base_a: float, seed: int = 1, spread_a: float = 0.8) -> Callable[[int]
     return lambda second: values[second // 5]
 
 
+@pytest.mark.slow
 def test_a_full_car_that_stays_plugged_in_keeps_the_battery_from_nothing() -> None:
     """Wrong before: its grant of 15.6 A counted, and with 9 A of 25 A in use the battery stood at 0 W for ever."""
     powers, _, changes = hour(5_000, lambda _: 9.0, lambda _, limit: 0.0, 180)
@@ -140,6 +141,7 @@ def test_a_raise_that_was_taken_back_waits_twice_as_long_and_the_memory_ends() -
     assert trimmed(Trim(INF, 0.0, 60.0), 3_000, 5_000, TIMING, 600.0) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1001, 1003, 1010])
 def test_a_load_beside_a_charging_battery_is_over_in_eight_seconds(seed: int) -> None:
     home: Home = random_home(seed, cars=1)

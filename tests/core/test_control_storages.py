@@ -140,6 +140,7 @@ def test_one_leads_on_both_sides_and_clouds_cost_no_write() -> None:
     assert abs(yard.grid_w) < 50
 
 
+@pytest.mark.slow
 def test_more_join_when_one_is_not_enough_and_leave_again() -> None:
     yard = Yard(home(BIG, SMALL), {"b1": 80.0, "b2": 75.0})
     yard.run(200, 7_000)
@@ -149,6 +150,7 @@ def test_more_join_when_one_is_not_enough_and_leave_again() -> None:
     assert sorted(round(power, -2) for power in yard.power.values()) == [-1_000, 0]
 
 
+@pytest.mark.slow
 def test_by_need_the_fuller_leads_and_by_sun_the_emptier() -> None:
     yard = Yard(home(BIG, BIG), {"b1": 30.0, "b2": 80.0})
     yard.run(60, 1_000)

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core.demand_response.baseline.rows import BaselineRow
 from gateway.core.demand_response.proof_rules import ProofRule, parse_proof
-from gateway.core.demand_response.report import build_report, next_report_at
+from gateway.core.demand_response.report import build_report, next_report_at, remembered
 from gateway.core.demand_response.report_data import Peak, ReportData, Storage, held_back, needed
 from gateway.core.demand_response.report_offers import offers_ahead
 from gateway.core.demand_response.timeline import build_timeline
@@ -144,6 +144,8 @@ VALUES = {
     "an offer as energy": (ReportDescriptor("LOAD_SHED_DELTA_AVAILABLE", units="KWH"), 2.0, "ESTIMATED", "FORECAST",
                            "KWH"),
     "a reservation": (ReportDescriptor("IMPORT_RESERVATION_CAPACITY"), 1.0, "ESTIMATED", "FORECAST", "KW"),
+    "a device offers nothing by itself": (ReportDescriptor("LOAD_SHED_DELTA_AVAILABLE", targets=("car",)), None,
+                                          "MISSING", "FORECAST", "KW"),
     "nothing offered": (ReportDescriptor("GENERATION_DELTA_AVAILABLE"), None, "MISSING", "FORECAST", "KW"),
 }  # fmt: skip
 
@@ -185,6 +187,12 @@ def test_keys_of_reports_made_before_sub_intervals_were_known_stay():
     assert told.key == f"{ONE.server}/e/USAGE-{asked}/{T0:%Y%m%dT%H%M%SZ}/home"
     (other,) = reports(ONE, ReportDescriptor("USAGE", report_intervals="SUB_INTERVALS"), h(1))
     assert other.key != told.key
+
+
+def test_an_event_without_end_does_not_remember_every_report_for_ever():
+    (told,) = reports(ONE, ReportDescriptor("USAGE"), h(1))
+    assert remembered([told.key, "odd"], h(1) + timedelta(days=59)) == (told.key, "odd")
+    assert remembered([told.key, "odd"], h(1) + timedelta(days=61)) == ("odd",)
 
 
 def test_a_forecast_is_due_next_when_its_interval_begins():

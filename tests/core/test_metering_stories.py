@@ -278,6 +278,7 @@ def test_whatever_happens_the_sum_of_the_intervals_is_the_difference_of_the_coun
     assert all((interval.import_wh or 0.0) >= 0 for interval in life.found.values())
 
 
+@pytest.mark.slow
 @given(st.floats(0, 1e6), st.lists(st.floats(0, 1e4), min_size=1, max_size=50).filter(lambda w: sum(w) > 1e-3))
 def test_parts_sum_to_the_whole_and_none_is_negative(energy: float, weights: list[float]) -> None:
     parts = divide(exact(energy), weights)

@@ -36,6 +36,7 @@ def test_fifty_random_alternatives_cost_what_a_program_built_anew_says() -> None
         assert warm == pytest.approx(cold, abs=10_000), f"{block.device}: {block.alternative}"
 
 
+@pytest.mark.slow
 def test_an_alternative_is_solved_from_the_plans_own_basis_in_a_few_steps() -> None:
     home, _ = frozen(request(at("2026-11-18 16:00")))
     found = solved(home)

@@ -154,6 +154,7 @@ def test_a_departure_goes_before_the_price_limit_and_the_plan_names_it(method: s
     assert "above your limit of 0.10 EUR per kWh" in reasons(plan, IntentKind.CHARGE_AT)
 
 
+@pytest.mark.slow
 def test_without_a_departure_in_sight_the_price_limit_holds() -> None:
     cheap = PricePoint("PRICE", 150_000.0, at("2026-11-21 02:00"), at("2026-11-21 04:00"))
     made = asked(departures=(Departure(time(7), (4,)),), max_price_micro_per_kwh=100_000, price_signals=(cheap,))
@@ -166,6 +167,7 @@ CLEAN = PricePoint("GHG", 90.0, at("2026-11-20 19:00"), at("2026-11-20 22:00"))
 """Wind blows in the dear evening."""
 
 
+@pytest.mark.slow
 def test_the_greenest_charging_takes_the_clean_hours_though_they_are_dear() -> None:
     cheapest = plan_of(asked(price_signals=(CLEAN,)))
     greenest = plan_of(asked(price_signals=(CLEAN,), goal=ChargeGoal.GREENEST))
@@ -181,6 +183,7 @@ def test_the_co2_limit_moves_the_car_into_the_clean_hours() -> None:
     assert energy_wh(plan, "2026-11-20 19:00", "2026-11-20 22:00") == pytest.approx(20_000, rel=0.02)
 
 
+@pytest.mark.slow
 def test_greenest_without_any_knowledge_of_carbon_is_cheapest() -> None:
     greenest, cheapest = plan_of(asked(goal=ChargeGoal.GREENEST)), plan_of(asked())
     assert greenest.cost_micro == pytest.approx(cheapest.cost_micro, abs=2_000)
@@ -196,6 +199,7 @@ def test_a_one_phase_car_is_planned_with_what_it_can_take() -> None:
     assert energy_wh(plan, "2026-11-20 22:00", "2026-11-21 07:00") == pytest.approx(30_000, rel=0.02)
 
 
+@pytest.mark.slow
 def test_the_departure_and_energy_that_the_car_tells_make_the_plan() -> None:
     told = ChargingNeeds(EVENING, at("2026-11-20 21:00"), 9_000.0)
     plan = plan_of(asked(status={"needs": told}))
@@ -350,6 +354,7 @@ def test_a_car_that_charges_above_the_limit_later_says_that_the_limit_makes_it_w
     assert "because power is above your limit of 0.000001 EUR per kWh, and then charges in spite of it" in told
 
 
+@pytest.mark.slow
 def test_a_car_that_never_charges_for_the_limit_names_it() -> None:
     made = asked(departures=(Departure(time(7), (4,)),), max_price_micro_per_kwh=1)
     assert "power is above your limit of 0.000001 EUR per kWh" in plan_of(made).blocks[0].reason
@@ -358,6 +363,7 @@ def test_a_car_that_never_charges_for_the_limit_names_it() -> None:
     assert "The car waits because power is above your limit of 0.000001 EUR" in reasons(plan, IntentKind.HOLD)
 
 
+@pytest.mark.slow
 def test_a_home_without_sun_promises_none() -> None:
     made = asked(departures=(Departure(time(7), (4,)),))
     bare = replace(made, site=replace(made.site, devices=tuple(d for d in made.site.devices if d.id != "inverter")))

@@ -28,6 +28,7 @@ def cost_of(model: Model, x: Array) -> float:
     return float(np.concatenate(model.lp.cost) @ x)
 
 
+@pytest.mark.slow
 def test_a_relay_that_was_placed_in_a_dear_hour_is_moved_and_the_water_stays_warm() -> None:
     # given a plan whose heater runs in the dearest quarter hours that it leaves out, instead of its own
     home, model, x = rounded(asked(with_tariff=tariff()))

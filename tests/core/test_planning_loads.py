@@ -87,6 +87,7 @@ def test_a_joined_event_moves_the_hours_and_a_binding_one_forbids_them():
     assert energy_wh(none, "pool", end=end) == 0 and any("lack 2.0 of its hours" in words for words in none.relaxed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("day", "length_h"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-06-21", 24)], ids=["23 h", "25 h", "24 h"]
 )
@@ -99,6 +100,7 @@ def test_the_hours_of_a_day_are_met_on_days_that_change_the_clock(day, length_h)
 # --- appliances
 
 
+@pytest.mark.slow
 def test_the_dishwasher_starts_when_power_is_cheap_and_is_done_in_time():
     plan = plan_of(asked(EVENING, run=wish(EVENING, at("2026-11-22T07:00"))))
     [(start, end)] = running(plan, "dishwasher")
@@ -109,6 +111,7 @@ def test_the_dishwasher_starts_when_power_is_cheap_and_is_done_in_time():
     assert block.reason.startswith(f"The dishwasher starts {start:%H:%M} because power is cheapest then; done by 07:00")
 
 
+@pytest.mark.slow
 def test_it_does_not_start_before_the_time_the_owner_named():
     late = at("2026-11-22T03:00")
     plan = plan_of(asked(EVENING, run=wish(EVENING, at("2026-11-22T07:00"), late)))
@@ -138,6 +141,7 @@ def test_a_limit_that_stops_it_is_avoided_and_a_run_that_is_late_is_named():
     assert "Dishwasher will be done at 08:00, not by 07:00." in plan.relaxed
 
 
+@pytest.mark.slow
 def test_a_run_that_finds_no_room_at_all_is_named():
     plan = plan_of(
         asked(EVENING, run=wish(EVENING, at("2026-11-22T07:00")), import_limit_w=1_000.0, soc=10.0, sun_w=0.0)

@@ -94,6 +94,7 @@ TARIFFS: list[tuple[str, dict[str, Any], datetime]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("extra", "now"), [row[1:] for row in TARIFFS], ids=[row[0] for row in TARIFFS])
 def test_the_money_a_plan_tells_is_the_bill_of_its_grid_power(extra: dict[str, Any], now: datetime) -> None:
     what, before = tariff(**extra), history(now)
@@ -111,6 +112,7 @@ def test_a_priced_peak_flattens_what_the_car_draws() -> None:
     assert not priced.relaxed
 
 
+@pytest.mark.slow
 def test_a_peak_the_month_has_seen_already_costs_nothing() -> None:
     seen = ToDate(peaks_w=(("peak", (8_000.0,)),))
     plan = plan_of(asked(with_tariff=tariff(demand=[MONTHLY]), to_date=seen))
@@ -181,6 +183,7 @@ def test_a_departure_comes_before_the_usual_peak_and_the_owner_is_told() -> None
     assert plain.method == "fallback rules"
 
 
+@pytest.mark.slow
 def test_sun_is_cut_rather_than_sold_at_a_loss_where_the_panels_can_be_turned_down() -> None:
     losing = tariff(rates=[{"name": "all", "import": 0.3, "export": -0.05}])
     noon = at("2026-07-01 09:00")

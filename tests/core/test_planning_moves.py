@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.core.planning.duties import Departures, Warmth
-from gateway.core.planning.exchange import exchanged, judged, switched_cars, switched_tanks, worth_of
+from gateway.core.planning.exchange import exchanged, judged, priced, switched_cars, switched_tanks, worth_of
 from gateway.core.planning.home import Home
 from gateway.core.planning.hot_relay import temperatures
 from gateway.core.planning.lp import Index
@@ -45,7 +45,7 @@ def test_a_relays_move_never_costs_less_than_it_promised(soc: float) -> None:
     tank = next(switched_tanks(model, x))
     here = judged(model, (tank,), (tank,))
     assert here is not None
-    moves, least = tank.promising(worth_of(model, tank), here.x[tank.own])
+    moves, least = priced(model, tank).promising(worth_of(model, tank), here.x[tank.own])
     # when one move in ten is made for once
     seen = 0
     for move, promised in list(zip(moves, least, strict=True))[::10]:
@@ -64,7 +64,7 @@ def test_the_water_of_many_ways_is_the_water_of_each() -> None:
     assert isinstance(tank.duty, Warmth)
     heat, never = tank.duty.tank, np.zeros(len(tank.slots), dtype=bool)
     both = np.stack([tank.on, never])
-    missed = replace(tank.duty, end_micro=0.0).missed(both)
+    missed = tank.duty.missed(both)
     for on, micro in zip(both, missed, strict=True):
         power = np.zeros(home.slots.count)
         power[tank.slots] = np.where(on, heat.power_w, 0.0)

@@ -97,6 +97,7 @@ def test_a_replay_of_what_is_installed_agrees_with_the_real_bill_within_two_perc
 # ---- questions with known answers
 
 
+@pytest.mark.slow
 def test_a_tariff_twice_as_dear_costs_twice_the_imported_energy() -> None:
     found = answer(30, replace(OWN, tariff=dearer(TARIFF, 2)))
     bought = found.now.micro + found.now.export_wh * 50_000 / 1000
@@ -115,6 +116,7 @@ def test_a_battery_saves_what_it_moves_from_export_to_import() -> None:
     assert found.flows_then.charged_wh == pytest.approx(given, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_an_added_car_pays_for_its_energy_and_comes_home_each_evening() -> None:
     found = answer(30, replace(OWN, ev_kwh_per_day=10.0))
     assert found.flows_then.cars_wh == pytest.approx(29 * 10_000, rel=0.01)
@@ -176,6 +178,7 @@ def test_months_sum_to_the_difference() -> None:
     assert len(found.months) == 2
 
 
+@pytest.mark.slow
 def test_peaks_of_a_tariff_are_billed_in_both() -> None:
     tariff = replace(TARIFF, demand=(DemandCharge("peak", 4_000_000),))
     found = ask(setup(METER, PANELS, tariff=tariff), history(30), replace(OWN, tariff=TARIFF))
@@ -199,6 +202,7 @@ def test_too_little_history_is_refused_in_words(days: int, words: str) -> None:
         answer(days, OWN)
 
 
+@pytest.mark.slow
 def test_the_least_number_of_days_may_have_a_gap_of_some_hours() -> None:
     """Wrong before: "There are 28 days of history, and 28 are needed"."""
     house = record(28).house_w.copy()
@@ -206,6 +210,7 @@ def test_the_least_number_of_days_may_have_a_gap_of_some_hours() -> None:
     assert ask(setup(METER, PANELS), history(28, house=house), OWN).missing_share == pytest.approx(0.5 / 28)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("live_days", [0, 3, 30])
 def test_sun_imported_before_the_inverter_was_heard_stays_in_the_replay(live_days: int) -> None:
     """Wrong before: one quarter hour told by an inverter dropped all the sun that was imported."""

@@ -124,7 +124,7 @@ class Ladder:
     def site(self) -> Path:
         text = (ROOT / "config" / "site" / "demo.yaml").read_text()
         for name, port in (("meter", self.meter), ("inverter", self.dead), ("broker", self.dead), ("vtn", self.vtn),
-                           ("csms", self.csms), ("web", self.web)):  # fmt: skip
+                           ("csms", self.csms), ("web", self.web), ("hook", self.dead)):  # fmt: skip
             text = text.replace(f"${name}", str(port))
         text = text.replace("shelly_gen2_switch", "shelly_gen3_switch").replace("demo-secret", "wrong")
         path = self.folder / "home.yaml"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from gateway.core.metering.freeze import Wishes
 from gateway.model.preferences import ChargeMode, ChargingPreference, Preferences
 from gateway.model.quantity import Quantity as Q
@@ -40,6 +42,7 @@ async def run(rig: Rig, inverter: Hybrid, seconds: int, load_w: float) -> float:
     return load_w - inverter.made_w
 
 
+@pytest.mark.slow
 async def test_the_sun_is_cut_to_the_contract_within_ten_seconds_and_the_band_stands_beside_it() -> None:
     inverter = Hybrid("inverter")
     rig = Rig(site=FEW, wishes=OFF, actuators={"inverter": inverter})

@@ -108,6 +108,7 @@ async def test_while_it_charges_the_account_follows_with_prices_sun_and_reasons(
     assert dict(account.reasons) == pytest.approx(reasons, abs=110)  # a look a minute
 
 
+@pytest.mark.slow
 async def test_a_restart_keeps_what_was_seen_and_what_flowed_meanwhile_is_booked_as_unwatched(house: House) -> None:
     session = await house.book.start(1, "ANNA", "now", T0, 1000.0)
     await house.charge(session.transaction, 20)

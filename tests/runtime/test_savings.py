@@ -199,6 +199,7 @@ async def test_a_hybrids_battery_that_did_what_its_own_mode_does_saves_nothing_t
     assert abs(found.saved_micro) <= 10_000
 
 
+@pytest.mark.slow
 async def test_each_day_is_counted_once_its_data_are_in_and_the_last_three_again() -> None:
     home = Book(now=local(DAY, 24 + 1))
     for ahead in range(-5, 1):
@@ -227,6 +228,7 @@ async def test_a_day_whose_data_were_imported_later_is_counted_then() -> None:
     assert (await home.book.between(DAY, DAY)).counted
 
 
+@pytest.mark.slow
 async def test_the_loop_counts_by_itself_each_morning() -> None:
     home = Book(now=local(DAY, 23))
     await home.measure(DAY)

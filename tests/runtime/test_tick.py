@@ -144,6 +144,7 @@ async def test_a_slow_disk_does_not_delay_the_next_command() -> None:
     assert len(rig.store.audit_rows) == len(rig.car.told)
 
 
+@pytest.mark.slow
 async def test_a_charger_that_disobeys_is_taken_to_the_next_rung() -> None:
     rig = Rig(wishes=OFF, chargers={"car": FakeCharger(amps=16.0, obeys=False, rungs=["TxProfile", "reset"])})
     await rig.run(25)

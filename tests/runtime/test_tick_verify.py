@@ -65,6 +65,7 @@ async def test_a_load_that_switches_in_the_same_seconds_accuses_nobody_early() -
     assert not rig.tick.disobeying and car.climbed == 0
 
 
+@pytest.mark.slow
 async def test_an_obedient_car_is_confirmed_and_never_accused() -> None:
     car = Stubborn()
     rig = await _charging(car)
@@ -88,6 +89,7 @@ async def test_a_charger_that_answers_nothing_while_it_draws_too_much_counts_as_
     assert car.amps == 0.0 and not rig.tick.disobeying and "disobeys car" not in rig.notices.open
 
 
+@pytest.mark.slow
 async def test_a_charger_that_is_away_is_not_accused() -> None:
     car = Stubborn()
     rig = await _charging(car)

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.core.demand_response.strategies import Strategies
 from gateway.core.metering.edit import Correction, Spread
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.authority import Authority
 from gateway.model.dr import (
     DrEvent,
     DrInterval,
+    DrProgram,
     Duration,
     EventRecord,
     IntervalPeriod,
@@ -24,6 +26,7 @@ from gateway.model.dr import (
     Signal,
     Timeline,
 )  # fmt: skip
+from gateway.model.effect import EventEffect
 from gateway.model.errors import WishRefused
 from gateway.model.flex import FlexOffer
 from gateway.model.learned import DayShape, Learned
@@ -39,6 +42,8 @@ from gateway.model.tariff import Rate, Tariff
 from gateway.runtime.appliance_wishes import ApplianceWishes
 from gateway.runtime.archive import PlanArchive
 from gateway.runtime.bills import Bills
+from gateway.runtime.demand_response import DemandResponse
+from gateway.runtime.dr_desk import DrDesk
 from gateway.runtime.edits import Edits
 from gateway.runtime.energy import EnergyHistory, series_of
 from gateway.runtime.envelopes import Envelopes
@@ -269,6 +274,30 @@ class NoOffers:
     offers: tuple[FlexOffer, ...] = ()
 
 
+class FakeEffects:
+    """Effects as a test says them; `of` finds what is known and makes nothing."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, EventEffect] = {}
+
+    async def of(self, event: str) -> EventEffect | None:
+        return self.known.get(event)
+
+
+class FakeWishes:
+    """Hands preferences to the fake home."""
+
+    def __init__(self, home: FakeHome) -> None:
+        self.home = home
+
+    @property
+    def preferences(self) -> Preferences:
+        return self.home.preferences()
+
+    async def set_preferences(self, preferences: Preferences, who: str) -> None:
+        await self.home.set_preferences(preferences, who)
+
+
 class NoSigner:
     """A hub whose key signs whatever it is shown, for pages that only hand it on."""
 
@@ -319,6 +348,12 @@ class FakeHome:
         self.archive = PlanArchive(self.site, self.clock, self.store, self.plan)
         self.savings = SavingsBook(self.site, self.clock, self.store, self.tariff(), self.preferences)
         self.plans = FakePlans()
+        self.effects, self.kept_back = FakeEffects(), dict[str, list[str]]()
+        self.dr = DemandResponse(
+            self.site, self.clock, self.store, Notices(self.store, self.clock, Changes()), Strategies(), self.preferences,
+            lambda what: None,
+        )  # fmt: skip
+        self.dr.programs["utility:evening"] = DrProgram("evening", "utility", "Fluvius Flex evenings")
         if not self.blank:
             self.keep(interval for name in series_of(self.site) for interval in self.day_of(name))
 
@@ -365,6 +400,13 @@ class FakeHome:
             return None
         text = "Car starts charging at 22:00. Cheapest hours before 07:00; the car will be full by 02:30."
         return FakeChange(at(22), text, "charger", 1_730_000, 2_400.0, "run")
+
+    @property
+    def desk(self) -> DrDesk:
+        self.dr.records = {record.key: record for record in self._records}
+        return DrDesk(
+            self.clock, self.dr, self.effects, FakeWishes(self), lambda record: self.kept_back.get(record.key, [])
+        )
 
     def event_records(self):
         return list(self._records)

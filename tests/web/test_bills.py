@@ -81,6 +81,7 @@ async def test_a_months_lines_sum_to_its_cost(owner: httpx.AsyncClient) -> None:
     assert month["import_wh"] == pytest.approx(((29 * 24 + 1) * 4 - 1) * 100 + 1500)
 
 
+@pytest.mark.slow
 async def test_a_bill_is_taken_as_a_person_types_it_and_its_gap_is_said_at_once(owner: httpx.AsyncClient) -> None:
     answer = await owner.post("/do/bill", data=FORM)
     assert (answer.status_code, answer.headers["location"]) == (303, "/bills?year=2026#real")
@@ -92,6 +93,7 @@ async def test_a_bill_is_taken_as_a_person_types_it_and_its_gap_is_said_at_once(
     assert real["gap_micro"] == 86_300_000 - real["counted_micro"] and real["days_with_data"] == 29
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "typed", "words"),
     [
@@ -117,6 +119,7 @@ async def test_a_bill_that_cannot_be_read_is_refused_and_what_was_typed_stays(
     assert (await owner.get("/api/v1/bills")).json()["real"] == []
 
 
+@pytest.mark.slow
 async def test_a_bill_can_be_deleted_on_the_page_and_by_the_api(owner: httpx.AsyncClient) -> None:
     number = (await owner.post("/api/v1/bills", json=WISH)).json()["number"]
     assert (await owner.post("/do/bill-delete", data={"number": str(number)})).status_code == 303
@@ -127,6 +130,7 @@ async def test_a_bill_can_be_deleted_on_the_page_and_by_the_api(owner: httpx.Asy
     assert again.status_code == 404 and "GET /api/v1/bills lists them" in again.json()["detail"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["", "x", "-1", "²", "9" * 400])
 async def test_deleting_what_is_not_there_is_refused_in_words(owner: httpx.AsyncClient, number: str) -> None:
     assert (await owner.post("/do/bill-delete", data={"number": number})).status_code == 303
@@ -145,6 +149,7 @@ async def test_the_api_takes_only_what_can_be_a_bill(owner: httpx.AsyncClient, w
     assert answer.status_code == 422 and answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.slow
 async def test_the_same_bill_twice_is_a_conflict(owner: httpx.AsyncClient) -> None:
     assert (await owner.post("/api/v1/bills", json=WISH)).status_code == 200
     again = await owner.post("/api/v1/bills", json=WISH)
@@ -166,6 +171,7 @@ async def test_another_sites_page_cannot_delete_a_bill(metered: MeteredHome, own
     assert len(await metered.bills.gaps()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["", "year=2026", "year=banana", "year=0000", "year=9999", "year=%00", "year=²026"])
 async def test_any_address_shows_a_page(owner: httpx.AsyncClient, query: str) -> None:
     assert (await owner.get(f"/bills?{query}")).status_code == 200
@@ -180,6 +186,7 @@ async def test_a_year_without_data_says_so(owner: httpx.AsyncClient) -> None:
     assert "There is no interval data of 2024" in (await owner.get("/bills?year=2024")).text
 
 
+@pytest.mark.slow
 async def test_a_note_is_text_and_never_a_part_of_the_page(owner: httpx.AsyncClient) -> None:
     await owner.post("/do/bill", data=FORM | {"note": "<script>x</script>"})
     text = (await owner.get("/bills")).text

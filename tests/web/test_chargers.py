@@ -108,6 +108,7 @@ async def installer(app) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.slow
 async def test_the_page_tells_who_waits_what_each_charger_is_and_what_to_type(installer):
     text = (await installer.get("/chargers")).text
     for words in (
@@ -150,6 +151,7 @@ async def test_a_harmless_operation_is_asked_at_once_and_its_result_is_told(inst
     assert [(row.step, row.subject, row.source) for row in rows] == [("commanded", "charger", "installer")]
 
 
+@pytest.mark.slow
 async def test_an_operation_that_hurts_is_confirmed_first(installer, desk):
     answer = await installer.post("/do/operate", data={"charger": "charger", "operation": "reset_hard"})
     assert not desk.asked
@@ -159,6 +161,7 @@ async def test_an_operation_that_hurts_is_confirmed_first(installer, desk):
     assert desk.asked == [("charger", Operation.RESET_HARD)]
 
 
+@pytest.mark.slow
 async def test_a_charger_that_refuses_is_quoted(installer, desk):
     desk.refuses = "the charger answered Rejected"
     await installer.post("/do/operate", data={"charger": "charger", "operation": "upload_log"})
@@ -259,6 +262,7 @@ async def test_nothing_is_shown_without_a_login_not_even_on_this_machine(at_home
             assert (await visitor.get(path)).status_code in (303, 401)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["/do/operate", "/do/adopt", "/api/v1/chargers/adopt", "/api/v1/chargers/charger/operations"]
 )

@@ -38,6 +38,7 @@ async def post(client: Any, form: str, **fields: str) -> Any:
     return await client.post(f"/do/{form}", data={"charger": "charger"} | fields)
 
 
+@pytest.mark.slow
 async def test_the_settings_a_form_sends_are_kept_and_the_others_stay(demo, home):
     await post(demo, "charging", max_price="0,25", max_co2="", guest_current="8", priority="-2",
                boxes="trust_car unknown_tag_is_guest", unknown_tag_is_guest="yes")  # fmt: skip
@@ -280,6 +281,7 @@ async def test_a_body_of_the_last_version_is_still_a_whole_one(demo, home):
     assert wish(home) == ChargingPreference(ready_by=time(6, 30), target_wh=9_000.0, target_soc_percent=80.0)
 
 
+@pytest.mark.slow
 async def test_what_the_api_tells_it_takes_back_unchanged(demo, home):
     plans = (Departure(time(6, 30), (0, 4), 5_000.0),)
     given(home, vehicles=(ZOE,), departures=plans, goal=ChargeGoal.GREENEST, default_vehicle="Zoe", priority=3)

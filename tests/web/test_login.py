@@ -78,6 +78,7 @@ async def test_a_name_that_is_not_ours_is_refused_everywhere(untouched, host, pa
     assert answer.status_code == 421
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["localhost:8080", "[::1]:8080", "hearth.local", "127.0.0.1"])
 async def test_own_names_and_allowed_ones_are_served(home, host):
     async with browser(create_app(home, settings=WebSettings(allowed_hosts=["hearth.local"]))) as client:

@@ -15,7 +15,18 @@ from gateway.web.pages import STATIC
 from gateway.web.settings import WebSettings
 from tests.web.conftest import browser, only_read
 
-PATHS = ["/", "/plan", "/energy", "/devices", "/charging", "/events", "/loadshape", "/preferences", "/login"]
+PATHS = [
+    "/",
+    "/plan",
+    "/energy",
+    "/devices",
+    "/charging",
+    "/events",
+    "/programs",
+    "/loadshape",
+    "/preferences",
+    "/login",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -91,11 +102,10 @@ async def test_the_mode_is_switched_and_the_rest_of_the_wish_stays(demo, home):
 
 async def test_preferences_are_kept(demo, home):
     form = {"comfort_low_c": "18,5", "comfort_high_c": "21", "water_min_c": "48", "battery_reserve_percent": "20",
-            "dr_policy": "ask", "carbon_per_kg": "0.1", "vacation_until": "2026-12-24", "consent:evening": "binding"}  # fmt: skip
+            "dr_policy": "ask", "carbon_per_kg": "0.1", "vacation_until": "2026-12-24"}  # fmt: skip
     assert (await demo.post("/preferences", data=form)).status_code == 303
     wish = home.preferences()
     assert (wish.comfort_low_c, wish.carbon_weight_micro_per_kg, wish.battery_to_car) == (18.5, 100_000, False)
-    assert wish.consents == {"evening": "binding"}
     assert f"{wish.vacation_until:%Y-%m-%dT%H:%M}" == "2026-12-24T15:00"
 
 
@@ -167,6 +177,7 @@ async def test_the_chart_has_the_prices_of_the_past_too(home):
     assert past and None not in past
 
 
+@pytest.mark.slow
 async def test_names_from_outside_cannot_become_markup(home):
     home.headline = lambda: "<script>alert(1)</script>"
     async with browser(create_app(home, settings=WebSettings())) as client:

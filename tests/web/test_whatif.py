@@ -90,6 +90,7 @@ async def owner(questions: FakeQuestions) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.slow
 async def test_a_question_is_taken_as_it_is_typed_and_its_progress_is_shown(
     owner: httpx.AsyncClient, questions: FakeQuestions
 ) -> None:
@@ -106,6 +107,7 @@ async def test_a_question_is_taken_as_it_is_typed_and_its_progress_is_shown(
     assert 'http-equiv="refresh" content="4"' in text
 
 
+@pytest.mark.slow
 async def test_an_answer_is_told_with_its_doubt_a_picture_and_what_it_rests_on(
     owner: httpx.AsyncClient, questions: FakeQuestions
 ) -> None:

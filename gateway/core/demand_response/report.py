@@ -6,8 +6,9 @@ A skipped event shares its state, not its data; what the owner does not share wi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
-from datetime import UTC, datetime, tzinfo
+import re
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from gateway.core.demand_response.report_data import MOMENTARY, STATES, ReportData, needed
 from gateway.core.demand_response.report_values import UNITS, Source, reading_type, unit_of, value_of
@@ -17,7 +18,9 @@ from gateway.model.dr import DrReport, EventRecord, OptState, ReportDescriptor, 
 
 AGGREGATED = "AGGREGATED_REPORT"
 NOT_STATED = ", report_intervals='INTERVALS'"
-__all__ = ["AGGREGATED", "ReportData", "build_report", "next_report_at"]
+KEPT = timedelta(days=60)
+_PERIOD = re.compile(r"/(\d{8}T\d{6}Z)/")
+__all__ = ["AGGREGATED", "ReportData", "build_report", "next_report_at", "remembered"]
 
 
 def build_report(
@@ -63,6 +66,15 @@ def next_report_at(
         return None
     dues = [window.due for window in windows(record, descriptor, now, timezone, covered)]
     return min((due for due in dues if now < due < now + CATCH_UP), default=None)
+
+
+def remembered(keys: Iterable[str], now: datetime) -> tuple[str, ...]:
+    """The keys worth keeping in `EventRecord.reported`: an event without end would else grow with every report.
+
+    Periods that began more than 60 days ago are not due again; were one so long, the outbox knows its key.
+    """
+    oldest = f"{(now - KEPT).astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    return tuple(key for key in keys if not (found := _PERIOD.findall(key)) or found[-1] >= oldest)
 
 
 def _offered(record: EventRecord, descriptor: ReportDescriptor) -> bool:

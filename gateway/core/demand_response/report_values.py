@@ -113,7 +113,9 @@ def _energy(descriptor: ReportDescriptor, source: Source, cell: Cell) -> tuple[f
     """Energy over the cell, Wh."""
     kind = descriptor.payload_type
     if kind in AHEAD:
-        return rows_energy(source.data.ahead.get(kind, ()), cell.start, cell.end), "ESTIMATED"
+        # Offers and reservations are the whole home's.
+        rows = () if source.devices else source.data.ahead.get(kind, ())
+        return rows_energy(rows, cell.start, cell.end), "ESTIMATED"
     if kind == "BASELINE":
         return _sum(source.baseline, cell), "ESTIMATED"
     if ahead(descriptor):
@@ -143,7 +145,7 @@ def _peak(source: Source, cell: Cell) -> tuple[float | None, str]:
     hours = (cell.end - cell.start).total_seconds() / 3600
     found = [p.power_w for p in source.data.peaks if cell.start.timestamp() <= p.start_s < cell.end.timestamp()]
     if found and not source.devices:
-        return max(0.0, *found) * hours if len(found) > 1 else max(0.0, found[0]) * hours, "OK"
+        return max([0.0, *found]) * hours, "OK"
     used, quality = measured(source.intervals, cell.start, cell.end)
     sums: dict[datetime, float] = {}
     for x in source.intervals:

@@ -99,7 +99,9 @@ def _of(table: Mapping[str, Any], program: str) -> Any:
 
 def parse_strategies(document: Mapping[str, Any]) -> Strategies:
     """Strategies from a parsed YAML document; raises ValueError naming the place, what is wrong and what is allowed."""
-    _known(document, ("description", "levels", "more", "offsets", "alerts", "return_s", "programs"), "the table")
+    _known(
+        document, ("description", "levels", "more", "offsets", "alerts", "return_s", "programs", "proof"), "the table"
+    )
     programs = {str(name): _mapping(rows, f"programs.{name}") for name, rows in _items(document, "programs")}
     alerts = dict(_items(document, "alerts"))
     values: dict[str, Any] = {}

@@ -28,7 +28,7 @@ class Warmth:
     slots: Where
     """From the first one without a gap."""
     hours: Array
-    end_micro: float
+    end_micro: float = 0.0
 
     def missed(self, on: Mask) -> Array:
         """What each row of `on` misses, micro-units; infinite where the water becomes too hot."""

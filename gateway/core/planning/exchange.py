@@ -10,7 +10,7 @@ prices tell the least that an exchange can cost: what is not promising by them n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,9 +28,9 @@ from gateway.core.planning.tank_relay import start_micro
 FINE = 300
 """With more slots than this they are exchanged a quarter hour at a time, and less is tried."""
 TRIES, PATIENCE = 60, 30
-FINE_TRIES, FINE_PATIENCE = 6, 4
+FINE_TRIES, FINE_PATIENCE = 4, 3
 """Programs solved at most, and so many in a row that gained nothing are enough."""
-STEPS, FINE_STEPS = 5_000, 4_500
+STEPS, FINE_STEPS = 3_000, 4_200
 """So many steps of the solver are enough for a whole plan, too: the same request gives the same plan, however busy the
 machine is."""
 CAR_START = 5_000.0
@@ -106,7 +106,8 @@ class Options:
     @staticmethod
     def of(model: Model, state: Exchange) -> Options:
         """All of a plan, by the prices of the last optimum, which is this plan."""
-        found = [each.promising(worth_of(model, each), state.x[each.own]) for each in state.on]
+        now = [priced(model, each) for each in state.on]
+        found = [each.promising(worth_of(model, each), state.x[each.own]) for each in now]
         return Options([moves for moves, _ in found], [costs for _, costs in found])
 
     def best(self) -> tuple[int, Move] | None:
@@ -134,6 +135,13 @@ def judged(model: Model, on: tuple[Switched, ...], changed: tuple[Switched, ...]
     return Exchange(x, on, model.lp.value(x) + sum(each.starts * each.start_micro for each in on))
 
 
+def priced(model: Model, each: Switched) -> Switched:
+    """The same with what its water is worth after the near slots, as of the last optimum."""
+    if not isinstance(each.duty, Warmth):
+        return each
+    return replace(each, duty=replace(each.duty, end_micro=_end_micro(model, each.duty.tank, len(each.slots))))
+
+
 def worth_of(model: Model, each: Switched) -> Array:
     """What one more W costs in each slot: as of the last optimum, without what warm water is worth in it."""
     worth = model.lp.reduced(each.own)
@@ -154,7 +162,7 @@ def switched_tanks(model: Model, x: Array) -> Iterator[Switched]:
     hours, steps = home.slots.hours[near], _steps(home)[near]
     for tank in home.tanks:
         own, whole = model.power[tank.device.id][near], np.full(len(near), tank.power_w)
-        duty = Warmth(tank, near, hours, _end_micro(model, tank, len(near)))
+        duty = Warmth(tank, near, hours)
         able, price = tank.cap_w[near] >= tank.power_w, start_micro(home, tank)
         yield Switched(own, near, steps, hours, able, x[own] > 1.0, whole, whole, price, tank.running, duty)
 
