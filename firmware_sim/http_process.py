@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 from email.utils import format_datetime
@@ -17,26 +18,32 @@ from firmware_sim.process import ready
 
 @contextlib.asynccontextmanager
 async def serving(
-    name: str, app: Any, port: int, now: Callable[[], datetime] | None = None
+    name: str,
+    app: Any,
+    port: int,
+    now: Callable[[], datetime] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Serve an ASGI app on loopback (`port` 0: any free one) and say READY; it ends with the block.
 
     `now` is the simulated world's time: it stands in the Date header of each answer, as a utility's clock would.
+    With `tls` it serves https with that context.
     """
     # With its protocol named, or asyncio leaves Nagle on and each answer waits 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(100)
-    server = _Server(
-        uvicorn.Config(
-            app if now is None else _Dated(app, now),
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            date_header=now is None,
-        )
+    config = uvicorn.Config(
+        app if now is None else _Dated(app, now),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        date_header=now is None,
     )
+    config.load()
+    config.ssl = tls
+    server = _Server(config)
     ready(name, listener.getsockname()[1])
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

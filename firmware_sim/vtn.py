@@ -20,6 +20,7 @@ from firmware_sim.vtn_notify import Notifier
 from firmware_sim.vtn_odd import ODD, Oddities
 from firmware_sim.vtn_script import Script
 from firmware_sim.vtn_store import Kind, Object, Problem, Store
+from firmware_sim.vtn_tls import Tls
 from firmware_sim.vtn_versions import V310, VERSIONS, Version
 
 DEFAULT_CLIENTS = ["hearth:hearth-secret:ven", "utility:utility-secret:bl"]
@@ -36,6 +37,7 @@ def build(
     odd: list[str] | None = None,
     keep: Path | None = None,
     broker: tuple[int, MqttLine] | None = None,
+    tls: Tls | None = None,
 ) -> Api:
     """A VTN over what `keep` holds; ValueError for a malformed client or file, Problem for an oddity not known."""
     oddities = Oddities()
@@ -55,7 +57,7 @@ def build(
 
     store.changed = changed
     port = broker[0] if broker else None
-    return Api(store, access, Script(store, ZoneInfo(timezone)), notifier, port, version, oddities)
+    return Api(store, access, Script(store, ZoneInfo(timezone)), notifier, port, version, oddities, tls)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--keep", type=Path, help="file that outlives this process; when it exists no script is run")
     options.add_argument("--odd", action="append", default=[], choices=list(ODD), help="an oddity of real servers")
     options.add_argument("--broker-port", type=int, help="MQTT broker on this machine for notifications")
+    options.add_argument("--tls", type=Path, metavar="FOLDER", help="serve https with an authority made in FOLDER")
+    options.add_argument("--client-certificates", action="store_true", help="with --tls: only for holders of one")
+    options.add_argument("--expired", action="store_true", help="with --tls: show a certificate that has ended")
     options.set_defaults(broker_host="127.0.0.1", username=None, password=None)
     return options
 
@@ -80,14 +85,15 @@ async def serve(args: argparse.Namespace) -> None:
     """Serve until cancelled."""
     clock, known = clock_from(args), bool(args.keep and args.keep.exists())
     line = _line(args)
+    tls = Tls(args.tls, args.client_certificates, args.expired) if args.tls else None
     api = build(
         clock, args.client or DEFAULT_CLIENTS, args.token_life_s, args.timezone, version=VERSIONS[args.version],
-        odd=args.odd, keep=args.keep, broker=(args.broker_port, line) if line else None,
+        odd=args.odd, keep=args.keep, broker=(args.broker_port, line) if line else None, tls=tls,
     )  # fmt: skip
     if args.script and not known:
         api.script.add(json.loads(args.script.read_text(encoding="utf-8")))
     try:
-        async with serving("vtn", api.app(), args.port, clock.now):
+        async with serving("vtn", api.app(), args.port, clock.now, tls.context if tls else None):
             while True:
                 _run_due(api.script)
                 await clock.sleep(1.0, 0.1)

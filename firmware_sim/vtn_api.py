@@ -21,6 +21,7 @@ from firmware_sim.vtn_notify import Notifier
 from firmware_sim.vtn_odd import Oddities
 from firmware_sim.vtn_script import Script
 from firmware_sim.vtn_store import Client, Kind, Object, Problem, Store
+from firmware_sim.vtn_tls import Tls
 from firmware_sim.vtn_versions import V310, Version
 
 PAGE_LIMIT = 50
@@ -41,6 +42,7 @@ class Api:
     mqtt_port: int | None = None
     version: Version = V310
     odd: Oddities = field(default_factory=Oddities)
+    tls: Tls | None = None
     faults: vtn_faults.Faults = field(default_factory=vtn_faults.Faults)
     requests: int = 0
 

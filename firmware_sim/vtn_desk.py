@@ -38,6 +38,7 @@ class Desk:
             Route("/sim/reports", self.reports),
             Route("/sim/fault", self.fault, methods=["POST"]),
             Route("/sim/odd", self.odd, methods=["POST"]),
+            Route("/sim/certificate", self.certificate, methods=["POST"]),
             Route("/sim/script", self.run_script, methods=["POST"]),
             Route("/sim/clear", self.clear, methods=["POST"]),
         ]
@@ -129,6 +130,13 @@ class Desk:
         body = await _json(request)
         self._api.odd.set(body if isinstance(body, list) else [])
         return JSONResponse({"odd": sorted(self._api.odd.on)})
+
+    async def certificate(self, request: Request) -> Response:
+        """POST {"expired": bool}: what is shown from the next handshake on."""
+        if self._api.tls is None:
+            raise Problem(400, "this VTN serves plain http; start it with --tls FOLDER")
+        self._api.tls.show(expired=bool((await _json(request)).get("expired")))
+        return JSONResponse({"expired": self._api.tls.expired})
 
     async def run_script(self, request: Request) -> Response:
         """POST a list of script entries: run at their announce time, or now without one."""

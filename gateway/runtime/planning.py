@@ -188,7 +188,7 @@ def _asked(plan: Plan, device: str, start: datetime) -> Block | None:
     """
     exact = next((b for b in plan.blocks if b.device == device and b.start == start), None)
     first = plan.slots[0].start if plan.slots else plan.made_at
-    if exact is not None or start < first - timedelta(seconds=SLOT_S):
+    if exact is not None or start < first - timedelta(seconds=2 * SLOT_S):
         return exact
     return plan.block(device, max(start, first))
 
