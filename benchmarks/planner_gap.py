@@ -161,17 +161,20 @@ def planned(asked: Home) -> tuple[Array, float, float]:
 
 
 def decide(model: Model, parts: list[Switch | Starts | Ever], cost: float) -> None:
-    """Bind what a relaxed program shows to be in every plan that is better than `cost`: a car that must charge somewhere."""
-    for part in parts:
-        if isinstance(part, Ever):
-            model.lp.solver, free = None, model.lp.high
-            model.lp.high = [np.concatenate(free)]
-            model.lp.high[0][part.column] = 0.0
-            without = model.lp.solve(60.0)
-            model.lp.high, model.lp.solver = free, None
-            if without is None or model.lp.value(without) > cost:
-                model.lp.low = [np.concatenate(model.lp.low)]
-                model.lp.low[0][part.column] = 1.0
+    """Bind what relaxed programs show of every plan that is better than `cost`: whether a car charges without sun."""
+    lp = model.lp
+    for column in (part.column for part in parts if isinstance(part, Ever)):
+        for value in (0.0, 1.0):
+            low, high = np.concatenate(lp.low), np.concatenate(lp.high)
+            lp.low, lp.high, lp.solver = [low.copy()], [high.copy()], None
+            lp.low[0][column] = lp.high[0][column] = value
+            found = lp.solve(60.0)
+            # No better plan has this value: it is the other one.
+            other = 1.0 - value if found is None or lp.value(found) > cost else None
+            lp.low, lp.high, lp.solver = [low], [high], None
+            if other is not None:
+                low[column] = high[column] = other
+                break
 
 
 def milp(model: Model, parts: list[Switch | Starts | Ever], known: Array, seconds: float) -> tuple[float, float]:

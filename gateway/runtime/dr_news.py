@@ -93,7 +93,7 @@ class DrNews:
                 continue
             when = local_time(until, now, self.dr.site.timezone)
             words = f"Your agreement with {program.name} {'ends' if now < until else 'ended'} {when}; "
-            words += "after it this home takes no part and shares nothing. Renew it under Preferences."
+            words += "after it this home takes no part and shares nothing. Renew it under Programs."
             await self.notices.raise_(cause, "info", words)
 
 

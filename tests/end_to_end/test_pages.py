@@ -30,7 +30,7 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PATHS = {"/": "car", "/plan": "hours cost about", "/charging": "", "/events": "Evening peak relief", "/loadshape": "day", "/preferences": "", "/energy": "", "/devices": ""}  # fmt: skip
+PATHS = {"/": "car", "/plan": "hours cost about", "/charging": "", "/programs": "program", "/events": "Evening peak relief", "/loadshape": "day", "/preferences": "", "/energy": "", "/devices": ""}  # fmt: skip
 WIDTHS, SCHEMES = (360, 1440), ("light", "dark")
 AXE = Path(os.environ.get("HEARTH_AXE", "axe.min.js"))
 """axe-core's script where a developer has put it (`npm pack axe-core`); the repository carries no copy."""
