@@ -60,8 +60,8 @@ def is_daytime(d):
 
 
 def is_night(d):
-    dark = d[22:].sum() + d[:7].sum()
-    return dark > 0.5 * d.sum() and (d[:6] > d.mean()).sum() >= 4
+    dark = np.concatenate([d[22:], d[:7]])
+    return dark.sum() > 0.5 * d.sum() and (dark > 0.5 * dark.max()).sum() >= 6
 
 
 def is_flat(d):
@@ -76,12 +76,12 @@ def is_double(d):
 
 
 def is_solar_dip(d):
-    return d[11:15].mean() < 0.5 * d[:5].mean()
+    return d[11:15].mean() < 0.5 * min(d[:6].min(), d[19:].min())
 
 
 def is_ev_night(d):
-    night = np.concatenate([d[22:], d[:7]])
-    return np.sort(night)[-3:].mean() >= 2.5 * d.mean()
+    dark = np.concatenate([d[22:], d[:7]])
+    return np.sort(dark)[-3:].mean() >= 2.5 * d.mean() and (dark > 0.5 * dark.max()).sum() <= 5
 
 
 def is_away(d):
@@ -113,8 +113,7 @@ def test_the_rules_tell_classes_apart():
     for home in first("easy", 18, live=False):
         day = days_of(home)[3]
         said = {name for name in CLASSES if RULES[name](day)}
-        assert home.home_label in said
-        assert len(said - {home.home_label}) <= 1, (home.home_label, said)
+        assert said == {home.home_label}
 
 
 def test_equal_arguments_give_equal_homes_and_seeds_differ():
@@ -209,7 +208,7 @@ def test_events_change_what_they_say(hard):
                 assert b == home.bounds[-1] and home.pv[:a].max() == 0 < home.pv[a:].max() <= 0.9 * size
             if kind == "vacation":
                 span = home.day_labels[home.bounds.tolist().index(a) : home.bounds.tolist().index(b)]
-                assert len(span) >= 3 and set(span) <= {"away", "solar_dip"}
+                assert len(span) >= 3 and set(span[1:]) <= {"away", "solar_dip"}  # the car may load before they leave
     assert seen == {"meter_reset", "new_pv", "new_ev", "new_heat_pump", "vacation"}
 
 

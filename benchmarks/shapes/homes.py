@@ -1,16 +1,17 @@
-"""Synthetic homes with a label on every local day, written without sight of any classifier; FROZEN holds this file's hash.
+"""Synthetic homes with a label on every local day, written without sight of any classifier; FROZEN holds the hash.
 
 A day is the local day's net power at the meter, import positive. A class is a shape: its name says nothing of size.
     evening_peak     One hill between 17 and 23 h, 3-5 h wide, at least 2x any other three hours; the morning is a blip.
     morning_evening  Two hills, one within 6-9 h and one within 17-22 h, of 0.5-2x each other; noon under half of both.
     daytime          One broad plateau from about 9 to 17.5 h, 7-9 h wide; evening at most half of it, night a third.
-    night            More than half of the energy between 22 and 7 h as a plateau of many hours (night tariff, late shift).
+    night            More than half of the energy between 22 and 7 h as a plateau of six hours or more (night
+                     tariff, late shift).
     flat             Lived in, but a high level that never ends (servers, pumps, heat pump) holds >= 75 % of the energy: low
                      swells of waking hours; no three hours above 1.6x the day's mean.
     double           Two equal hills, one within 6-9 h and one within 11.5-14 h (0.6-1.7x each other), 1-2 h wide each; the
                      evening stays below 0.6 of both.
-    solar_dip        The sun pulls the mean of 11-15 h below half of the standing level of the night, mostly below zero, and makes >= 35 % of
-                     what the day uses.
+    solar_dip        The sun pulls the mean of 11-15 h below half of the night's standing level, mostly below zero, and
+                     makes at least 35 % of what the day uses.
     ev_night         A steep block of 1.5-5 h that begins between 22 and 3 h and towers over an otherwise usual day: the car
                      takes >= 35 % of the day's energy between 22 and 7 h.
     away             Nobody home: the dead level of standby and refrigerators, three hours never 1.25x the mean, and in a

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from gateway.core.demand_response.opt import agreement_of, decide_opt
+from gateway.core.demand_response.opt import agreement_of, asks_action, decide_opt, kinds_of
 from gateway.core.demand_response.response import prices, to_limits
 from gateway.core.demand_response.safe import next_safe, safe_limits
 from gateway.core.demand_response.strategies import Strategies
@@ -152,6 +152,8 @@ class DemandResponse:
         """Say in audit and to the owner where the home stands on a new event."""
         name = record.event.name or record.event.id
         await self._note(record, "decided", f"{record.opt.value}: {record.opt_reason}")
+        if not asks_action(record.event) and not any(kind.startswith("ALERT_") for kind in kinds_of(record.event)):
+            return  # a price or carbon table is no news for a person
         test = "test event " if record.event.test else ""
         words = f"The utility announced {test}'{name}'. {record.opt_reason}"
         await self.notices.raise_(f"event {record.key}", "info", words)
