@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
-from adapters.http.manners import RETRY_LATER, distrust_of, retry_after_s, tls_context
+from adapters.http.manners import RETRY_LATER, distrust_of, leave_out_command_line, retry_after_s, tls_context
 from adapters.openadr2b.markup import Tag, document, read
 from adapters.openadr2b.settings import OpenAdr2bSettings
 from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
@@ -34,6 +34,7 @@ class Web:
     """An HTTP client for one VTN: our certificate shown, its own checked, no redirects, answers bounded."""
 
     def __init__(self, name: str, settings: OpenAdr2bSettings, clock: Clock) -> None:
+        leave_out_command_line()
         self._name = name
         self._settings = settings
         self._clock = clock
