@@ -1,4 +1,4 @@
-"""The generator of labelled homes: the same for everyone, its labels fit their definitions, its homes could stand somewhere."""
+"""The generator of labelled homes: the same for everyone, labels that fit their definitions, homes that could be."""
 
 import hashlib
 import time
@@ -26,6 +26,16 @@ def first(set_name, n, **options):
 @pytest.fixture(scope="module")
 def hard():
     return first("hard", 20)
+
+
+@pytest.fixture(scope="module")
+def lively():
+    return first("easy", 90)
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return first("easy", 90, live=False)
 
 
 def days_of(home):
@@ -65,9 +75,7 @@ def is_night(d):
 
 
 def is_flat(d):
-    return (
-        window(d, 3).max() <= 1.6 * d.mean() and d[:5].mean() >= 0.6 * d.mean() and window(d, 3).max() > 1.1 * d.mean()
-    )
+    return 1.2 <= window(d, 3).max() / d.mean() <= 1.6 and d[:5].mean() >= 0.6 * d.mean()
 
 
 def is_double(d):
@@ -76,16 +84,16 @@ def is_double(d):
 
 
 def is_solar_dip(d):
-    return d[11:15].mean() < 0.5 * min(d[:6].min(), d[19:].min())
+    return d[11:15].mean() < 0
 
 
 def is_ev_night(d):
     dark = np.concatenate([d[22:], d[:7]])
-    return np.sort(dark)[-3:].mean() >= 2.5 * d.mean() and (dark > 0.5 * dark.max()).sum() <= 5
+    return np.sort(dark)[-3:].mean() >= 2.5 * np.abs(d).mean() and (dark > 0.5 * dark.max()).sum() <= 5
 
 
 def is_away(d):
-    return window(d, 3).max() <= 1.25 * d.mean() and window(d, 3).min() >= 0.75 * d.mean()
+    return window(d, 3).max() < 1.2 * d.mean() and window(d, 3).min() > 0.8 * d.mean()
 
 
 RULES = {name: globals()[f"is_{name}"] for name in CLASSES}
@@ -93,27 +101,28 @@ RULES = {name: globals()[f"is_{name}"] for name in CLASSES}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSES)
-def test_a_home_at_its_usual_hours_fits_the_words_of_its_class(name):
-    days = [d for h in first("easy", 90, live=False) if h.home_label == name for d in days_of(h).values()]
+def test_a_home_at_its_usual_hours_fits_the_words_of_its_class(name, usual):
+    days = [d for h in usual if h.home_label == name for d in days_of(h).values()]
     share = np.mean([RULES[name](d) for d in days])
     assert share >= 0.95, f"{share:.2f} of {len(days)} days of {name}"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSES)
-def test_the_mean_of_lively_days_fits_the_words_of_its_class(name):
-    means = [np.mean(list(days_of(h).values()), axis=0) for h in first("easy", 90) if h.home_label == name]
+def test_the_mean_of_lively_days_fits_the_words_of_its_class(name, lively):
+    means = [np.mean(list(days_of(h).values()), axis=0) for h in lively if h.home_label == name]
     assert len(means) == 10
     assert sum(bool(RULES[name](m)) for m in means) >= 9
 
 
 @pytest.mark.slow
-def test_the_rules_tell_classes_apart():
+def test_the_rules_tell_classes_apart(usual):
     # given days of every class at usual hours, when each class's rule looks at the others, then it says no
-    for home in first("easy", 18, live=False):
+    for home in usual:
         day = days_of(home)[3]
         said = {name for name in CLASSES if RULES[name](day)}
-        assert said == {home.home_label}
+        # the sun's dip comes on top of whatever the people do, so other hills may stand beside it
+        assert said == {home.home_label} or "solar_dip" == home.home_label in said
 
 
 def test_equal_arguments_give_equal_homes_and_seeds_differ():
@@ -179,8 +188,8 @@ def test_the_sun_stands_where_and_when_it_should():
 
 
 @pytest.mark.slow
-def test_homes_use_what_homes_use(hard):
-    for home in first("easy", 45) + hard:
+def test_homes_use_what_homes_use(lively, hard):
+    for home in lively + hard:
         watts = np.where(np.abs(home.watts) < 1e5, home.watts, np.nan) + home.pv
         kwh = np.nanmean(watts) * 0.024
         assert 0.3 <= kwh <= 150, (home.id, kwh)

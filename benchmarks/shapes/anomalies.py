@@ -35,7 +35,7 @@ def anomalous(homes: Iterable[Home], seed: int) -> Iterator[Home]:
 def insert(
     watts: Floats, start: datetime, seed: int | list[int], *, step_s: int = SLOT_S, pv: Floats | None = None
 ) -> tuple[Floats, Floats, list[Event]]:
-    """Any series of net W (nan where missing) and its PV in W, each step_s long from start, with anomalies and their truth.
+    """A series of net W (nan: missing) and its PV in W, in steps of step_s from start, with anomalies and their truth.
 
     The truth: [start, end) in UTC and size in W (pv_low: mean W lost). Without pv the second array is all zeros.
     """
@@ -87,7 +87,7 @@ def _drift(dice: Generator, added: Floats, day: int) -> list[tuple[str, int, int
 
 
 def _weak_sun(dice: Generator, made: Floats, day: int) -> tuple[Floats, list[tuple[str, int, int, float]]]:
-    """W lost per slot while strings fail or snow, dirt or shade lie on the modules; needs PV in every month of it."""
+    """W lost per slot while strings fail or snow, dirt or shade lie on the modules."""
     lost, n = np.zeros(len(made)), len(made)
     if dice.random() > 0.6 or n < (CLEAN_DAYS + 91) * day:
         return lost, []
@@ -97,7 +97,8 @@ def _weak_sun(dice: Generator, made: Floats, day: int) -> tuple[Floats, list[tup
         dice.uniform(0.2, 0.7),
     )
     span = slice(at, at + length)
-    if np.nansum(made[at : at + day * 30]) <= 0:
+    gone = np.nan_to_num(made[span]) * share
+    if not gone.any() or gone.mean() < 0.01 * np.nanmax(made):  # in the dark of winter nothing is lost
         return lost, []
-    lost[span] = np.nan_to_num(made[span]) * share
-    return lost, [("pv_low", at, at + length, float(lost[span].mean()))]
+    lost[span] = gone
+    return lost, [("pv_low", at, at + length, float(gone.mean()))]

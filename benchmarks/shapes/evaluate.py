@@ -26,10 +26,10 @@ IMPOSSIBLE_W = 1e5
 
 
 def adjusted_rand_index(one: Sequence[Hashable], other: Sequence[Hashable]) -> float:
-    """Agreement of two labellings of the same things, whatever the names: 1 equal, about 0 by chance (Hubert, Arabie 1985).
+    """Agreement of two labellings, whatever the names: 1 equal, about 0 by chance (Hubert, Arabie 1985).
 
-    (index - expected) / (maximum - expected), the index being the pairs that are together in both. Two labellings that are
-    both one single group, or both all singles, are equal: 1. Raises ValueError for unequal lengths.
+    (index - expected) / (maximum - expected), the index being the pairs that are together in both. Two labellings
+    that are both one single group, or both all singles, are equal: 1. Raises ValueError for unequal lengths.
     """
     if len(one) != len(other):
         raise ValueError(f"{len(one)} labels against {len(other)}")
@@ -64,8 +64,8 @@ def log_loss_bits(chances: Floats, truth: Ints, floor: float = 1e-6) -> float:
 
 
 def calibration_error(chances: Floats, truth: Ints, bins: int = 10) -> float:
-    """Expected calibration error: rows in equal bins of their highest chance (lower edge excluded), and over the bins the
-    mean of |share right - mean chance|, weighted by the rows in them (Naeini, Cooper, Hauskrecht 2015)."""
+    """Expected calibration error: rows in equal bins of their highest chance (lower edge excluded), and over the bins
+    the mean of |share right - mean chance|, weighted by the rows in them (Naeini, Cooper, Hauskrecht 2015)."""
     sure, right = chances.max(axis=1), chances.argmax(axis=1) == truth
     at = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
     gaps = [abs(float(right[at == b].mean() - sure[at == b].mean())) * int((at == b).sum()) for b in np.unique(at)]
@@ -73,9 +73,9 @@ def calibration_error(chances: Floats, truth: Ints, bins: int = 10) -> float:
 
 
 def pinball(actual: Floats, quantiles: Floats, levels: Floats) -> float:
-    """Mean quantile loss in the unit of actual; quantiles are slots x levels; slots without an actual value are left out.
+    """Mean quantile loss in the unit of actual; quantiles are slots x levels; slots without an actual are left out.
 
-    level x (actual - quantile) where the actual is above, (1 - level) x (quantile - actual) below (Koenker, Bassett 1978).
+    level x (actual - quantile) if the actual is above, (1 - level) x (quantile - actual) below (Koenker, Bassett 1978).
     """
     known = np.isfinite(actual)
     over = actual[known, None] - quantiles[known]
@@ -118,7 +118,7 @@ def match_alerts(
     """Alerts (kind, when it was raised) of one home against its events, in order of time.
 
     An alert is true if it stands within [start, end + grace of the kind] of an event of its kind that no alert has told
-    yet (the earliest such); a repeat if all such events were told; else false. Events whose kind has no grace are left out.
+    yet (the earliest such); a repeat if all such events were told; else false. Kinds without grace are left out.
     """
     open_ = sorted((e for e in events if e.kind in grace), key=lambda e: e.start)
     told: set[int] = set()

@@ -1,4 +1,4 @@
-"""What runs in a synthetic home: people by routine, standby, car, heat pump, cooling, hot water: part of the frozen generator."""
+"""What runs in a synthetic home, from the people's routine to the heat pump: part of the frozen generator."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ ROUTINES = {
     "flat": Routine(
         620,
         ((7, 23),),
-        (Use(7.2, 15.2, 110), Use(18.8, 0.7, 450, 0.7), Use(12.3, 0.5, 350, 0.5), Use(7.2, 0.4, 350, 0.7)),
+        (Use(7.2, 15.2, 170), Use(18.6, 1.0, 700, 0.8), Use(12.3, 0.5, 350, 0.5), Use(7.2, 0.4, 350, 0.7)),
     ),
     "double": Routine(
         130,

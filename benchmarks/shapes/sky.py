@@ -1,4 +1,4 @@
-"""Places, local days on slots of elapsed time, air temperature and sun of synthetic homes: part of the frozen generator."""
+"""Places, local days on slots of elapsed time, air and sun of synthetic homes: part of the frozen generator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SLOT_S = 900
 
 
 class Place(NamedTuple):
-    """Zone, degrees north and east, rough climate: yearly mean, half the yearly swing, half the swing of a clear day."""
+    """Zone, degrees north and east, rough climate: yearly mean, half the swing of a year and of a clear day."""
 
     zone: str
     north: float
