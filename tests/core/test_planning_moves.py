@@ -18,6 +18,7 @@ from gateway.core.planning.request import PlanRequest
 from gateway.core.planning.scheduler import frozen, make_plan, work_out
 from gateway.core.planning.settle import by_rule, free_batteries
 from gateway.core.planning.slots import Array
+from tests.core.fuzz_requests import random_request, violations
 from tests.core.test_planning_money import MONTHLY, asked, tariff
 from tests.core.test_planning_properties import at
 
@@ -108,6 +109,12 @@ def test_a_car_that_was_put_into_dear_slots_is_moved_and_still_charges_at_six_am
     power = found[own]
     assert power @ home.slots.hours == pytest.approx(x[own] @ home.slots.hours, abs=1.0)
     assert (power[power > 1] >= car.min_w - 1e-6).all()
+
+
+def test_a_car_that_counts_for_two_departures_is_not_given_more_than_its_circuit() -> None:
+    """Wrong before: two missed departures together cost more than a circuit in the program, and a move took it."""
+    what = random_request(1753, time_limit_s=9.0)
+    assert violations(what, make_plan(what, alternatives=False)) == []
 
 
 def test_a_program_that_begins_near_its_peaks_finds_the_same_optimum_in_fewer_steps() -> None:

@@ -65,6 +65,7 @@ def exchanged(model: Model, x: Array, driving: Mask) -> Array | None:
         return x
     free_batteries(model)
     model.free_peaks()
+    model.keep_rooms(x)
     found = _searched(model, switched)
     if found is None:
         return None

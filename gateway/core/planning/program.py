@@ -73,6 +73,8 @@ class Model:
     """What carries a temperature over each slot."""
     out_rows: dict[str, Index] = field(default_factory=dict)
     surplus: dict[str, Index] = field(default_factory=dict)
+    over_rooms: Index = field(default_factory=lambda: NOTHING)
+    """What goes beyond what cars share."""
     connection: Connection = NOT_CONNECTED
     balance: Index = field(default_factory=lambda: NOTHING)
     """The rows of the balance."""
@@ -85,6 +87,12 @@ class Model:
             return lp.solve(limit)
         lp.bound(tops, x[tops], np.full(len(tops), np.inf))
         return lp.solve(limit)
+
+    def keep_rooms(self, x: Array) -> None:
+        """No circuit and no phase is loaded further than in a solution, whatever that would save."""
+        over = self.over_rooms
+        if len(over):
+            self.lp.bound(over, np.zeros(len(over)), np.maximum(0.0, x[over]))
 
     def free_peaks(self) -> None:
         """Each priced peak may be as high as it pays."""
@@ -175,6 +183,7 @@ def _add_rooms(model: Model) -> None:
         if drawn:
             over = lp.columns(home.slots.count, 0.0, np.inf, OVER_ROOM * home.slots.hours)
             lp.rows(-np.inf, room.room_w, *drawn, (over, -1.0))
+            model.over_rooms = np.concatenate((model.over_rooms, over))
 
 
 def _add_heat(model: Model, heat: Heat, penalty: float) -> None:
