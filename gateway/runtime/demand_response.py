@@ -55,12 +55,13 @@ class DemandResponse:
     timeline: Timeline = field(default_factory=Timeline)
     limits: tuple[Limit, ...] = ()
     """In force now or later, by start."""
-    older: dict[str, str] = field(default_factory=dict)
-    """Event -> fingerprint of a version older than the one known, told once so far."""
+    older: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Event -> fingerprint of a version older than the one known, and in how many looks in a row it was told."""
     _laid: Laid = field(default_factory=Laid)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _due: dict[str, asyncio.Event] = field(default_factory=dict)
     _reconsider: bool = False
+    _looked_at: datetime | None = None
 
     # ---- what is known
 
@@ -291,8 +292,11 @@ class DemandResponse:
             laid=self._laid,
         )
         found = to_limits(self.timeline, now, self.strategies, site=self.site)
-        found += safe_limits(self.timeline, self.programs, silent, self.strategies, self.site, now)
+        found += safe_limits(self.timeline, self._followed(), silent, self.strategies, self.site, now)
         self.limits = tuple(found)
+        for key, why in self._laid.unusable.items():
+            words = f"The utility's event '{key}' cannot be laid out in time and changes nothing: {why}."
+            self.notices.later_raise(f"event {key} unusable", "warning", words)
         self._changed.set()
 
     def as_if(self, record: EventRecord, *, joined: bool) -> tuple[tuple[Limit, ...], tuple[PricePoint, ...]]:
@@ -323,7 +327,7 @@ class DemandResponse:
         """Sleep to the next change of the timeline (or a new one), then tick and re-plan; until cancelled."""
         while True:
             self._changed.clear()
-            if self._reconsider:
+            if self._reconsider or self._agreement_ended():
                 await self._reconsidered()
                 self.rebuild()
                 self._changed.clear()
@@ -339,6 +343,13 @@ class DemandResponse:
                 wake.cancel()
                 pause.cancel()
 
+    def _agreement_ended(self) -> bool:
+        """Whether an agreement's end has passed since the last look."""
+        now, before = self.clock.now(), self._looked_at
+        self._looked_at = now
+        ends = (word.until for word in self.preferences().agreements.values())
+        return any(until is not None and (before is None or before < until) and until <= now for until in ends)
+
     def _next_s(self) -> float:
         """Seconds to the next edge of the timeline, of a return, of an agreement or of a safe value."""
         now = self.clock.now()
@@ -348,7 +359,7 @@ class DemandResponse:
 
     def _other_edges(self, now: datetime) -> list[datetime | None]:
         ends = [word.until for word in self.preferences().agreements.values() if word.until and word.until > now]
-        return [*ends, next_safe(self.programs, self._silent(), self.strategies, now)]
+        return [*ends, next_safe(self._followed(), self._silent(), self.strategies, now)]
 
     def _names(self) -> dict[str, str]:
         """Each name that an event's target may use for a device, with its id."""
@@ -356,6 +367,11 @@ class DemandResponse:
 
     def _silent(self) -> dict[str, datetime]:
         return {name: health.silent_since for name, health in self.health.items() if health.silent_since is not None}
+
+    def _followed(self) -> dict[str, DrProgram]:
+        """The programs the home takes part in: the others' safe values are no business of its."""
+        consents = self._consents()
+        return {key: program for key, program in self.programs.items() if consents[key] != "none"}
 
     def _consents(self) -> dict[str, str]:
         wishes, now = self.preferences(), self.clock.now()

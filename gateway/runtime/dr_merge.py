@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 CLOCK_WRONG_S, CLOCK_APART_S = 30.0, 5.0
 """From these differences to the server's clock events to the second are not joined, and a person is told."""
+OLDER_LOOKS = 20
+"""Looks in a row, a third of an hour at the usual pace."""
 CLOCK_WORDS = "The utility's clock and this home's are apart by"
 
 
@@ -54,6 +56,7 @@ async def _event(dr: DemandResponse, event: DrEvent) -> bool:
         await _received(dr, event)
         return True
     if known.event.fingerprint == event.fingerprint and known.cancelled_at is None:
+        dr.older.pop(event.key, None)
         return await _clock_mended(dr, known)
     if _is_replay(dr, known, event):
         return False
@@ -70,9 +73,13 @@ async def _received(dr: DemandResponse, event: DrEvent) -> None:
 
 
 async def _changed(dr: DemandResponse, known: EventRecord, event: DrEvent) -> None:
-    """The anchor and the owner's own word stay; what could not be decided before may be clear now."""
-    shifts = draw_shifts(event, dr.site.name, known.first_seen)
-    record = replace(known, event=event, shifts_s=shifts, cancelled_at=None)
+    """The anchor and the owner's own word stay; what could not be decided before may be clear now.
+
+    One that was withdrawn and is announced again is a new announcement: "now" means now.
+    """
+    anchor = known.first_seen if known.cancelled_at is None else dr.clock.now()
+    shifts = draw_shifts(event, dr.site.name, anchor)
+    record = replace(known, event=event, first_seen=anchor, shifts_s=shifts, cancelled_at=None)
     if not known.chosen and not_understood(known.event, dr.programs.get(event.program_key)):
         record = record.with_opt(*_decided(dr, event))
     words = "announced again" if known.cancelled_at is not None else "changed"
@@ -101,16 +108,22 @@ async def _clock_mended(dr: DemandResponse, known: EventRecord) -> bool:
 
 
 def _is_replay(dr: DemandResponse, known: EventRecord, event: DrEvent) -> bool:
-    """An older modification than the one known is believed at the second look only: a lagging copy tells it once."""
+    """Whether an older modification than the one known is told: a lagging copy, or a replay. It changes nothing.
+
+    Only a server that tells nothing newer for OLDER_LOOKS looks in a row means it (it was restored from a copy of its own).
+    """
     before, now = _modified(known.event), _modified(event)
     if before is None or now is None or now >= before:
         dr.older.pop(event.key, None)
         return False
-    if dr.older.get(event.key) == event.fingerprint:
+    fingerprint, count = dr.older.get(event.key, ("", 0))
+    count = count + 1 if fingerprint == event.fingerprint else 1
+    if count >= OLDER_LOOKS:
         dr.older.pop(event.key)
         return False
-    dr.older[event.key] = event.fingerprint
-    log.warning("%s: an older version of event %s was told; it counts if it is told again", event.server, event.id)
+    dr.older[event.key] = event.fingerprint, count
+    if count == 1:
+        log.warning("%s: an older version of event %s is told; the newer one goes on", event.server, event.id)
     return True
 
 

@@ -12,10 +12,19 @@ import pytest
 from gateway.core.demand_response.strategies import parse_strategies
 from gateway.model.agreement import Agreement, DrPolicy
 from gateway.model.authority import Authority
-from gateway.model.dr import DrEvent, DrResource, OptState, ReportDescriptor, ServerFacts
+from gateway.model.dr import (
+    DrEvent,
+    DrResource,
+    Duration,
+    IntervalPeriod,
+    OptState,
+    ReportDescriptor,
+    ServerFacts,
+)
 from gateway.model.errors import ServerUnreachable
 from gateway.model.preferences import Preferences
 from gateway.model.setpoint import LimitKind
+from gateway.runtime.dr_merge import OLDER_LOOKS
 from tests.fakes import START, FakeStore
 from tests.runtime.test_demand_response import FakeServer, Utility, event
 
@@ -129,17 +138,21 @@ async def test_clocks_that_differ_are_told_and_from_half_a_minute_on_nothing_is_
     assert made.dr.records["utility:e1"].opt is OptState.JOINED and "clock utility" not in made.notices.open
 
 
-async def test_an_older_version_counts_only_when_it_is_told_again() -> None:
+async def test_an_older_version_changes_nothing_unless_nothing_else_is_told_for_long() -> None:
     made, _ = home()
     new = event(modified=MODIFIED.isoformat())
     old = event(level=1, modified=(MODIFIED - timedelta(hours=1)).isoformat())
     await made.look(new)
     await made.look(old)
     assert made.dr.records["utility:e1"].event.fingerprint == new.fingerprint, "a lagging copy, or a replay"
-    await made.look(new)
-    await made.look(old)
-    await made.look(old)
-    assert made.dr.records["utility:e1"].event.fingerprint == old.fingerprint, "the utility means it"
+    for _ in range(OLDER_LOOKS - 1):
+        await made.look(old)
+        await made.look(old)
+        await made.look(new)
+    assert made.dr.records["utility:e1"].event.fingerprint == new.fingerprint, "whatever a lagging copy says in between"
+    for _ in range(OLDER_LOOKS):
+        await made.look(old)
+    assert made.dr.records["utility:e1"].event.fingerprint == old.fingerprint, "the utility tells nothing else any more"
 
 
 async def test_a_server_that_falls_silent_means_the_programs_safe_value_until_it_is_heard() -> None:
@@ -185,9 +198,7 @@ async def test_an_agreement_ends_at_its_time_and_from_then_on_nothing_is_joined(
     made, _ = home(agreements={"p1": Agreement("voluntary", until=until)})
     await made.look(event(start=START + timedelta(minutes=30)))
     assert made.dr.records["utility:e1"].opt is OptState.JOINED
-    await made.clock.advance(25 * 60)
-    made.dr.reconsider()
-    await follow(made, 1)
+    await follow(made, 25 * 60)
     assert made.dr.records["utility:e1"].opt is OptState.SKIPPED
 
 
@@ -213,3 +224,64 @@ async def test_an_event_that_only_asks_for_reports_ends_when_it_is_withdrawn() -
     await made.look(asks)
     await made.look()
     assert made.dr.records["utility:e1"].cancelled_at is not None
+
+
+async def test_a_binding_agreement_that_ends_in_mid_event_binds_no_more() -> None:
+    """Wrong before: the event went on as binding, and could not be skipped."""
+    until = START + timedelta(minutes=40)
+    made, server = home(agreements={"p1": Agreement("binding", until=until)})
+    server.listed = [event(start=START + timedelta(minutes=30))]
+    await follow(made, 35 * 60)
+    assert made.dr.records["utility:e1"].opt is OptState.BINDING and made.dr.in_force()
+    await follow(made, 10 * 60)
+    assert made.dr.records["utility:e1"].opt is OptState.SKIPPED and not made.dr.in_force()
+
+
+async def test_the_safe_value_of_a_program_the_owner_refused_binds_nobody() -> None:
+    made, server = home(agreements={"p1": Agreement("none")})
+    made.dr.strategies = parse_strategies({"programs": {"p1": {"safe": {"import_kw": 2, "after_s": 60}}}})
+    await follow(made, 10)
+    server.error = ServerUnreachable("utility", "no route")
+    await follow(made, 900)
+    assert not made.dr.in_force()
+
+
+async def test_an_event_deleted_and_made_again_under_its_id_begins_anew() -> None:
+    made, _ = home()
+    now = IntervalPeriod(start_now=True, duration=Duration(seconds=600))
+    await made.look(replace(event(), period=now))
+    await made.look()
+    await made.clock.advance(1_800)
+    await made.look(replace(event(), period=now))
+    assert made.dr.records["utility:e1"].first_seen == made.clock.now() and made.dr.in_force()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"priority": 10**400},
+        {
+            "period": IntervalPeriod(
+                datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), randomize_start=Duration(seconds=3600)
+            )
+        },
+        {"period": IntervalPeriod(datetime(9999, 12, 31, 22, 0, tzinfo=UTC), duration=Duration(seconds=5400))},
+        {"period": IntervalPeriod(START, duration=Duration(seconds=0.01)), "duration": Duration(infinite=True)},
+    ],
+    ids=[
+        "a priority beyond all numbers",
+        "a start at the end of the calendar",
+        "an end there",
+        "a loop of hundredths of a second",
+    ],
+)
+async def test_one_event_beyond_all_bounds_hides_no_other_and_stops_no_start(odd: dict[str, object]) -> None:
+    """Wrong before: the loop of its server died, and the gateway did not start again."""
+    store = FakeStore()
+    made = Utility(store=store)
+    good = event(start=START - timedelta(minutes=1))
+    await made.look(good, replace(event(), id="odd", fingerprint="odd", **odd))  # type: ignore[arg-type]
+    assert (LimitKind.DEVICE_POWER, "car") in made.kinds()
+    again = Utility(store=store)
+    await again.dr.resume()
+    assert (LimitKind.DEVICE_POWER, "car") in again.kinds()

@@ -44,6 +44,8 @@ class Said(NamedTuple):
 
 
 Claims = list[Claim[Said]]
+LOWEST = 2**53
+"""Priorities beyond are alike: what is ranked must be a number."""
 
 
 def claims_of(
@@ -112,7 +114,7 @@ def _rank(said: Said, recency: float, start: datetime) -> Rank:
         float(leniency is None),
         float(about.authority),
         float(about.test),
-        math.inf if about.priority is None else float(about.priority),
+        math.inf if about.priority is None else float(min(about.priority, LOWEST)),
         leniency or 0.0,
         -recency,
         -start.timestamp(),

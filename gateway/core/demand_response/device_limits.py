@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from gateway.core.demand_response.claims import LOWEST
 from gateway.core.demand_response.kinds import (
     CHARGE_STATE,
     OFFSETS,
@@ -111,7 +112,7 @@ def _by_right(found: Sequence[tuple[Signal, _Row]]) -> list[Held[tuple[Signal, _
     """The strongest right wins where signals overlap: authority, then priority, then who asks more."""
     claims = []
     for signal, row in found:
-        priority = float("inf") if signal.priority is None else float(signal.priority)
+        priority = float("inf") if signal.priority is None else float(min(signal.priority, LOWEST))
         rank = (float(signal.authority), priority, -row.rank)
         claims.append(Claim(signal.start, signal.end, rank, (signal, row)))
     return resolve(claims)

@@ -14,6 +14,8 @@ from functools import reduce
 
 from gateway.model.dr import Duration
 
+EDGE = datetime(9999, 12, 30, tzinfo=UTC)
+"""Beyond it is never: every local time of what is before can still be told."""
 ZERO = Duration()
 FOREVER = Duration(infinite=True)
 
@@ -27,9 +29,18 @@ def later(start: datetime, duration: Duration, zone: tzinfo) -> datetime | None:
     try:
         moved = _plus_calendar(start, duration, zone) if duration.months or duration.days else start
         in_utc = moved if moved.tzinfo is UTC else moved.astimezone(UTC)
-        return in_utc + timedelta(seconds=duration.seconds)
+        found = in_utc + timedelta(seconds=duration.seconds)
+        return found if found < EDGE else None
     except (OverflowError, ValueError):
         return None
+
+
+def moved_by(when: datetime, by: timedelta) -> datetime:
+    """`when` plus `by`, at most the end of the calendar: an event of the year 9999 may be drawn a little later."""
+    try:
+        return min(when + by, EDGE)
+    except OverflowError:
+        return EDGE if by > timedelta(0) else when
 
 
 def plus(one: Duration, other: Duration) -> Duration:

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from operator import attrgetter
 
-from gateway.core.demand_response.durations import FOREVER, ZERO, is_zero, later, plus, rough_s, times, total
+from gateway.core.demand_response.durations import FOREVER, ZERO, is_zero, later, moved_by, plus, rough_s, times, total
 from gateway.model.dr import DrEvent, DrInterval, Duration, EventRecord
 
 CAPACITY_LIMITS = frozenset({"IMPORT_CAPACITY_LIMIT", "EXPORT_CAPACITY_LIMIT"})
@@ -71,11 +71,18 @@ def schedule(
 def event_span(record: EventRecord, zone: tzinfo) -> tuple[datetime, datetime | None] | None:
     """First start and last end of an event, joined or not (end None: open); None when it has no intervals.
 
-    An event of no length starts and ends at its stated start.
+    An event of no length starts and ends at its stated start; one beyond all calendars has no span.
     """
-    event = record.event
-    if not event.intervals or cancelled_by_form(event):
+    if not record.event.intervals or cancelled_by_form(record.event):
         return None
+    try:
+        return _span(record, zone)
+    except (ArithmeticError, ValueError):
+        return None
+
+
+def _span(record: EventRecord, zone: tzinfo) -> tuple[datetime, datetime | None] | None:
+    event = record.event
     first = _cycle(record, zone, ZERO, 0)
     if not first:
         return None
@@ -135,7 +142,7 @@ def _last_end(record: EventRecord, zone: tzinfo, first: list[Piece]) -> datetime
     stop = later(first[0].start, record.event.duration or FOREVER, zone)
     soft, hard = _moves(record.event)
     moved = _shift(record, first[-1].index) if soft else timedelta(0)
-    return None if stop is None else stop + max(moved, timedelta(0) if hard else moved)
+    return None if stop is None else moved_by(stop, max(moved, timedelta(0) if hard else moved))
 
 
 def _cycles(record: EventRecord, zone: tzinfo, since: datetime, until: datetime) -> Iterator[Piece]:
@@ -150,7 +157,7 @@ def _cycles(record: EventRecord, zone: tzinfo, since: datetime, until: datetime)
     count = 0
     while count < MAX_PIECES:
         pieces = _again(record, zone, first, period, number)
-        if not pieces or (number and pieces[0].start + _shift(record, 0) >= until):
+        if not pieces or (number and moved_by(pieces[0].start, _shift(record, 0)) >= until):
             return
         if stop is not None and pieces[0].start >= stop:
             return
@@ -261,16 +268,16 @@ def _hardened(stated: list[Piece], record: EventRecord) -> list[Piece]:
     if not any(record.shifts_s) or not stated or stated[0].cycle:
         return stated
     first = stated[0]
-    start = first.start + _shift(record, first.index)
+    start = moved_by(first.start, _shift(record, first.index))
     kept = [] if first.end is not None and start >= first.end else [replace(first, start=start)]
     return [*kept, *stated[1:]]
 
 
 def _moved(piece: Piece, by: timedelta, cycle: int | None = None) -> Piece:
-    end = None if piece.end is None else piece.end + by
-    whole = end if piece.whole is piece.end else None if piece.whole is None else piece.whole + by
+    end = None if piece.end is None else moved_by(piece.end, by)
+    whole = end if piece.whole is piece.end else None if piece.whole is None else moved_by(piece.whole, by)
     number = piece.cycle if cycle is None else cycle
-    return Piece(piece.index, number, piece.interval, piece.start + by, end, whole)
+    return Piece(piece.index, number, piece.interval, moved_by(piece.start, by), end, whole)
 
 
 def _shift(record: EventRecord, index: int) -> timedelta:

@@ -31,6 +31,7 @@ __all__ = ["CAPACITY_LIMITS", "PAST_S", "SPLIT", "Laid", "build_timeline", "draw
 
 PAST_S = 86_400.0
 AHEAD_S = 3 * 86_400.0
+LEAST_BEAT_S = 1.0
 ANEW_S = 6 * 3600.0
 """How often a loop is laid out anew while nothing else of it changes, s; so it may reach so much beyond the horizon."""
 
@@ -105,6 +106,8 @@ class Laid:
 
     layouts: dict[str, _Layout] = field(default_factory=dict)
     contests: dict[Place, _Contest] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
+    """Events that could not be laid out, by key, with the reason: they take no part."""
 
 
 def build_timeline(
@@ -135,7 +138,12 @@ def build_timeline(
             continue
         program = programs.get(record.event.program_key)
         basis = _Basis(record, program, _is_binding(record, consents or {}), timezone, devices)
-        layout = _laid_out(kept.layouts.get(record.key), basis, now, since, until)
+        try:
+            layout = _laid_out(kept.layouts.get(record.key), basis, now, since, until)
+        except (ArithmeticError, ValueError) as error:  # one event beyond all bounds must hide no other
+            kept.unusable[record.key] = str(error)[:200]
+            continue
+        kept.unusable.pop(record.key, None)
         layouts[record.key] = layout
         if layout.end is None or layout.end > since:
             for place, mine in layout.places.items():
@@ -198,6 +206,8 @@ def _laid_out(old: _Layout | None, basis: _Basis, now: datetime, since: datetime
         return old
     record, zone = basis.record, basis.zone
     beat = beat_s(record, zone)
+    if beat is not None and beat < LEAST_BEAT_S:
+        raise ValueError(f"it repeats every {beat:g} s; nothing here changes faster than once a second")
     window = _window(beat, record.key, now, since, until)
     found = claims_of(record, basis.program, basis.binding, zone, *(window or (_EVER, until)))
     ends = [mine[-1].end for mine in found.values() if mine]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from gateway.core.demand_response.durations import moved_by
 from gateway.core.demand_response.overlap import Held
 from gateway.model.dr import Signal
 from gateway.model.setpoint import Limit, LimitKind
@@ -20,5 +21,5 @@ def limit_of(
     signal = held.item
     until = f" until {held.end.astimezone(site.timezone):%H:%M}" if held.end is not None else " until further notice"
     reason = f"{'Test event: ' if signal.test else ''}{words}{until}."
-    end = held.end if held.end is not None else max(now, held.start) + OPEN_END
+    end = held.end if held.end is not None else moved_by(max(now, held.start), OPEN_END)
     return Limit(kind, value, held.start, end, signal.authority, signal.event, reason, device)
