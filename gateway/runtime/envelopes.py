@@ -102,7 +102,11 @@ class Envelopes:
     def _followed(self, device: Device) -> EnvelopeState:
         """One envelope up to now; a change is told, kept and acted on."""
         before, spec = self.states.get(device.id), _spec(device)
-        state = follow(before, spec, self._heard(device, spec), self.clock.now())
+        heard = self._heard(device, spec)
+        if heard.active is False:  # what was told for the limit that is over says nothing of the next one
+            for quantity in (Quantity.IMPORT_LIMIT, Quantity.EXPORT_LIMIT):
+                self.live.latest[device.id].pop(quantity, None)
+        state = follow(before, spec, heard, self.clock.now())
         self.states[device.id] = state
         if before is None or (before.phase, before.import_w, before.export_w) != (
             state.phase, state.import_w, state.export_w,

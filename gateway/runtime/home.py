@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from gateway.core.metering.edit import Correction, Spread
 from gateway.model.audit import AuditRow, Notification
+from gateway.model.authority import Authority
 from gateway.model.dr import EventRecord, OptState, Timeline
 from gateway.model.errors import WishRefused
 from gateway.model.learned import DayShape, Learned
@@ -51,6 +52,11 @@ from gateway.runtime.words import change_sentence, headline, is_done, local_time
 
 NOTHING_MICRO = 5_000
 """Less than half a cent is nothing."""
+
+
+def binds(authority: Authority) -> bool:
+    """Whether the owner's override must wait for it."""
+    return authority < Authority.OWNER_OVERRIDE
 
 
 @dataclass(slots=True)
@@ -306,6 +312,9 @@ class Home:
             for record in self._events_now():
                 await self.dr.overridden(record.key, device)
         until = local_time(made.end, self.clock.now(), self.site.timezone)
+        bound = next((limit for limit in self.dr.in_force() if limit.device == device and binds(limit.authority)), None)
+        if made.action == "run" and bound is not None:
+            return f"{name} runs until {until} as soon as it may; this comes first: {bound.reason}"
         return f"{name} {'runs' if action == 'run' else 'pauses'} until {until}, then follows the plan again."
 
     def _events_now(self) -> list[EventRecord]:

@@ -139,3 +139,20 @@ async def test_where_only_controllable_devices_count_the_household_comes_on_top(
     (limit,) = envelopes.in_force()
     assert limit.value == pytest.approx(4_200 + 4 * 690, abs=60)
     assert "controllable devices" in limit.reason
+
+
+async def test_a_limit_of_before_does_not_come_back_with_the_next_one() -> None:
+    """Wrong before: an export limit told with the first came back with the second, which told none."""
+    rig, envelopes, _ = home()
+
+    async def say(**told: float) -> None:
+        for quantity, value in told.items():
+            rig.state.take(reading("grid_box", Q(quantity), value, rig.clock.now()))
+        await rig.run(1)
+
+    await say(dimmed=1.0, export_limit_w=0.0)
+    assert [limit.kind for limit in envelopes.in_force()] == [LimitKind.SITE_EXPORT]
+    await say(dimmed=0.0)
+    assert not envelopes.in_force()
+    await say(dimmed=1.0, import_limit_w=2_000.0)
+    assert [(limit.kind, limit.value) for limit in envelopes.in_force()] == [(LimitKind.SITE_IMPORT, 2_000)]
