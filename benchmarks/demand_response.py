@@ -9,6 +9,7 @@ import argparse
 import random
 import sys
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def capped(home: DrHome, witness: Witness, times: int) -> tuple[list[float], lis
     for number in range(times):
         home.hub({"house": {"extra_w": [1000, 1000, 1000]}})
         calm(home)
-        home.until(lambda: sum(witness.last()["grid_w"]) > LIMIT_W + 1000, 120)
+        # A car that has not yet told its current since it began is stopped at once: this is about one that has.
+        home.until(lambda: sum(witness.last()["grid_w"]) > LIMIT_W + 1000 and home.state()["car_w"] > 8000, 120)
         asked = home.now()
         home.event(program, f"Limit {number}", ("IMPORT_CAPACITY_LIMIT", LIMIT_W / 1000), asked, 300)
         first.append(kept(home, witness, asked))
@@ -102,43 +104,36 @@ def kept(home: DrHome, witness: Witness, since: datetime) -> float:
     return max((at - since).total_seconds() for at, state in witness.seen if sum(state["grid_w"]) > LIMIT_W + SLACK_W)
 
 
-def rows(quick: bool, times: int = 20) -> list[Row]:
-    """Every promise of demand response that is counted in seconds."""
-    times = 3 if quick else times
-    few = max(2, times // 4)
+def rows(quick: bool, times: int = 20) -> Iterator[Row]:
+    """Every promise of demand response that is counted in seconds, as each is measured."""
+    times = 4 if quick else times
+    half, few = max(2, times // 2), max(2, times // 4)
     with DrHome() as home, Witness(home) as witness:
         home.wait_for_push()
         home.until(witness.charges, 80)
-        by_hook, by_mqtt = pushed(home, times, "vtn"), pushed(home, times, "second")
-        starts = scheduled(home, times // 2 + 1)
-        frees, pauses = overridden(home, times // 2 + 1)
         met, again = capped(home, witness, few)
+        size = f"{LIMIT_W / 1000:g} kW; the house's own states, 1 Hz"
+        yield Row("import limit met at the meter", "<= 30 s", told(met), size)
+        yield Row(
+            "import limit met again after a breach", "a tick, then the car's ramp", told(again), f"{size}; 4 kW more"
+        )
+        for at, way, count in (("vtn", "webhook", times), ("second", "MQTT", half)):
+            found = pushed(home, count, at)
+            yield Row(
+                f"DR event pushed -> limit accepted, {way}", "p95 <= 2 s", f"p95 {p95(found):.2f} s; {told(found)}", HOW
+            )
+        yield Row(
+            "scheduled DR start", "error <= 1 s", told(scheduled(home, half)), "start to limit accepted, random moments"
+        )
+        frees, pauses = overridden(home, half)
+        words = f"charge anyway {told(frees)}; the event again {told(pauses)}"
+        yield Row("override in a DR event", "<= 2 s", words, "from the owner's word to the limit accepted")
     with DrHome(push=False, poll_s=POLL_S) as home, Witness(home) as witness:
         home.until(witness.charges, 80)
-        polled = pushed(home, few, "vtn")
-    return [
-        Row(
-            "DR event pushed -> limit accepted, webhook",
-            "p95 <= 2 s",
-            f"p95 {p95(by_hook):.2f} s; {told(by_hook)}",
-            HOW,
-        ),
-        Row("DR event pushed -> limit accepted, MQTT", "p95 <= 2 s", f"p95 {p95(by_mqtt):.2f} s; {told(by_mqtt)}", HOW),
-        Row(
-            "DR event by polling -> limit accepted", f"<= {POLL_S:g} s + 2 s", told(polled), f"{HOW}; poll_s {POLL_S:g}"
-        ),
-        Row("scheduled DR start", "error <= 1 s", told(starts), "random moments of the tick; start to limit accepted"),
-        Row("override in a DR event", "<= 2 s", f"charge anyway {told(frees)}; the event again {told(pauses)}", HOW),
-        Row(
-            "import limit met at the meter",
-            "<= 30 s",
-            told(met),
-            f"{LIMIT_W / 1000:g} kW; the house's own states, 1 Hz",
-        ),
-        Row(
-            "import limit met again after a breach", "a tick and the car's ramp", told(again), "4 kW more in the house"
-        ),
-    ]
+        found = pushed(home, few, "vtn")
+        yield Row(
+            "DR event by polling -> limit accepted", f"<= {POLL_S:g} s + 2 s", told(found), f"{HOW}; poll_s {POLL_S:g}"
+        )
 
 
 def told(values: list[float]) -> str:

@@ -18,7 +18,6 @@ import ssl
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -86,11 +85,12 @@ def run(args: argparse.Namespace, wire: Wire) -> Iterator[str]:
             made = wire.ask("POST", "/programs", json=vtn_compose.program(words))
             yield f"program {made['programName']} ({made['id']})"
         case "create-event":
-            body = vtn_compose.event(_said(args), _program(wire, args.program), _now(), zone, grouped=grouped)
+            program = _program(wire, args.program)  # asked first: its answer tells the server's time
+            body = vtn_compose.event(_said(args), program, wire.now(), zone, grouped=grouped)
             yield _told("published", wire.ask("POST", "/events", json=body), zone)
         case "change":
             held = wire.one("/events", args.event, "eventName")
-            body = vtn_compose.moved(held, _said(args), _now(), zone, grouped=grouped)
+            body = vtn_compose.moved(held, _said(args), wire.now(), zone, grouped=grouped)
             yield _told("changed", wire.ask("PUT", f"/events/{held['id']}", json=body), zone)
         case "cancel":
             held = wire.one("/events", args.event, "eventName")
@@ -126,7 +126,7 @@ def _list(wire: Wire, zone: ZoneInfo) -> Iterator[str]:
     for program in programs:
         yield f"program {program['programName']} ({program['id']})"
         for event in (item for item in events if item["programID"] == program["id"]):
-            yield _told(f"  {phase(event, _now())}", event, zone)
+            yield _told(f"  {phase(event, wire.now())}", event, zone)
             yield from (f"    {said.client}: {said.words}" for said in states(event, reports))
     if not programs:
         yield "no program"
@@ -151,14 +151,14 @@ def _watch(wire: Wire, zone: ZoneInfo, for_s: float | None) -> Iterator[str]:
         for line in _lines(wire, zone):
             if line not in seen:
                 seen.add(line)
-                yield f"{datetime.now(zone):%H:%M:%S} {line}"
+                yield f"{wire.now().astimezone(zone):%H:%M:%S} {line}"
         time.sleep(LOOK_S if end is None else min(LOOK_S, max(0.0, end - time.monotonic())))
 
 
 def _lines(wire: Wire, zone: ZoneInfo) -> Iterator[str]:
     events, reports = wire.all("/events"), wire.all("/reports")
     for event in events:
-        yield _told(phase(event, _now()), event, zone)
+        yield _told(phase(event, wire.now()), event, zone)
         yield from (_state_line(said, event) for said in states(event, reports))
     for report in reports:
         yield f"report {report.get('reportName') or report['id']} from {report['clientName']}"
@@ -179,10 +179,6 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         raise ValueError(f"--timezone: {name!r} is no time zone, like Europe/Brussels") from None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def check_record(argv: list[str]) -> None:

@@ -22,5 +22,6 @@ def load(store: Store, file: Path) -> bool:
 def save(store: Store, file: Path) -> None:
     """Write all objects; the old file stays whole until the new one is."""
     fresh = file.with_suffix(".new")
+    fresh.touch(mode=0o600)  # subscriptions hold the homes' bearer tokens
     fresh.write_text(json.dumps(store.items), encoding="utf-8")
     fresh.replace(file)

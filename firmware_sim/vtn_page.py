@@ -62,9 +62,8 @@ def _homes(event: Object, store: Store) -> str:
     said = [
         (state.client, state.words, "opted-out" if state.opted_out else "taking") for state in states(event, reports)
     ]
-    said += [
-        (client, f"{kwh:g} kWh less than its baseline", "") for client, kwh in delivered_kwh(event, reports).items()
-    ]
+    for (client, resource), kwh in delivered_kwh(event, reports).items():
+        said.append((f"{client}, {resource}", f"{kwh:.3g} kWh less than its baseline", ""))
     lines = "".join(f'<li class="{kind}">{escape(client)}: {escape(words)}</li>' for client, words, kind in said)
     return f'<ul class="homes">{lines}</ul>' if lines else ""
 

@@ -43,15 +43,14 @@ def told(state: str) -> str:
     return f"{ending} ({state})" if ending else state
 
 
-def delivered_kwh(event: Object, reports: list[Object]) -> dict[str, float]:
-    """By home: the sum of BASELINE minus USAGE over the intervals for which both were reported, kWh."""
-    found: dict[str, float] = {}
-    for client in {str(report["clientName"]) for report in _on(event, reports)}:
-        mine = [report for report in _on(event, reports) if report["clientName"] == client]
-        usage, baseline = _by_place(mine, "USAGE"), _by_place(mine, "BASELINE")
-        both = usage.keys() & baseline.keys()
-        if both:
-            found[client] = sum(baseline[place] - usage[place] for place in both)
+def delivered_kwh(event: Object, reports: list[Object]) -> dict[tuple[str, str], float]:
+    """By home and resource: the sum of BASELINE minus USAGE over the intervals for which both were reported, kWh."""
+    found: dict[tuple[str, str], float] = {}
+    mine = _on(event, reports)
+    usage, baseline = _by_place(mine, "USAGE"), _by_place(mine, "BASELINE")
+    for place in sorted(usage.keys() & baseline.keys(), key=str):
+        client, resource = place[:2]
+        found[client, resource] = found.get((client, resource), 0.0) + baseline[place] - usage[place]
     return found
 
 
@@ -66,12 +65,12 @@ def series(report: Object) -> Iterator[tuple[str, str, list[float]]]:
         yield from ((str(resource["resourceName"]), kind, values) for kind, values in lines.items() if values)
 
 
-def _by_place(reports: list[Object], kind: str) -> dict[tuple[str, Any, Any], float]:
+def _by_place(reports: list[Object], kind: str) -> dict[tuple[str, str, Any, Any], float]:
     found = {}
     for report in reports:
         for place, values in _values(report, kind):
-            if values and isinstance(values[0], (int, float)):
-                found[place] = sum(float(value) for value in values)
+            if all(isinstance(value, (int, float)) for value in values):
+                found[str(report["clientName"]), *place] = float(sum(values))
     return found
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -11,6 +14,8 @@ from firmware_sim.vtn_store import Object
 
 PAGE = 50
 TIMEOUT_S = 10.0
+WHOLE_SECONDS = timedelta(seconds=5)
+"""Date tells whole seconds and the answer took a while: a server less off than this has our time."""
 
 
 class Refused(Exception):
@@ -26,6 +31,11 @@ class Wire:
     secret: str
     token_url: str = ""
     _token: str = field(default="", repr=False)
+    _behind: timedelta = timedelta()
+
+    def now(self) -> datetime:
+        """The server's time, by the Date of its last answer; a simulated utility lives in its home's time."""
+        return datetime.now(UTC) - self._behind
 
     def all(self, path: str, **query: str) -> list[Object]:
         """Every object of a collection, page after page."""
@@ -76,9 +86,13 @@ class Wire:
 
     def _sent(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
-            return self.http.request(method, path, **more)
+            answer = self.http.request(method, path, **more)
         except httpx.HTTPError as error:
             raise Refused(f"{self.http.base_url} does not answer: {error}") from error
+        with contextlib.suppress(KeyError, ValueError):
+            behind = datetime.now(UTC) - parsedate_to_datetime(answer.headers["date"])
+            self._behind = behind if abs(behind) > WHOLE_SECONDS else timedelta()
+        return answer
 
 
 def _is_object(answer: httpx.Response) -> bool:

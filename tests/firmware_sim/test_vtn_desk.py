@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -168,7 +168,7 @@ async def test_the_page_tells_who_opted_out_and_what_was_delivered(vtn):
         assert (await ven.post("/reports", json=body)).status_code == 201
     html = (await vtn.anyone().get("/")).text
     assert "home: opted out (RUNNING_OPTED_OUT)" in html
-    assert "home: 1.5 kWh less than its baseline" in html
+    assert "home, home: 1.5 kWh less than its baseline" in html
     assert html.count("<svg") == 2
 
 
@@ -195,9 +195,9 @@ def test_bars_of_both_signs_stand_on_one_zero_line():
 
 
 @contextlib.contextmanager
-def serving(vtn: Vtn) -> Iterator[str]:
+def serving(vtn: Vtn, *, date_header: bool = True) -> Iterator[str]:
     """The VTN on a port of its own, in a thread; yields its base URL."""
-    server = uvicorn.Server(uvicorn.Config(vtn.app, log_config=None, lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(vtn.app, log_config=None, lifespan="off", date_header=date_header))
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -290,3 +290,20 @@ def test_a_damaged_record_ends_the_command_with_what_is_wrong(tmp_path):
     check = [sys.executable, "-m", "firmware_sim", "vtn-ctl", "check-record", str(record)]
     done = subprocess.run(check, capture_output=True, text=True, cwd=ROOT, timeout=20, check=False)
     assert done.returncode == 1 and "head: missing" in done.stderr
+
+
+def test_now_is_the_servers_now_which_a_simulated_home_may_live_apart_from_ours(vtn):
+    async def dated(scope, receive, send):
+        async def more(message):
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"date", b"Sat, 21 Nov 2026 16:30:00 GMT")]
+            await send(message)
+
+        await application(scope, receive, more)
+
+    application, vtn.app = vtn.app, dated
+    with serving(vtn, date_header=False) as url:
+        command(url, "--client", "utility:s3", "create-program", "--name", "Peak")
+        command(url, "--client", "utility:s3", "create-event", "--values", "2", "--start", "+30")
+    (event,) = vtn.api.store.items["events"].values()
+    assert abs(datetime.fromisoformat(event["intervalPeriod"]["start"]) - NOW - timedelta(minutes=30)).seconds < 30

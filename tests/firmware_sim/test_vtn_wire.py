@@ -245,3 +245,8 @@ async def test_a_subscriber_hears_nothing_of_an_event_for_somebody_else():
     assert list(vtn.api.notifier._callbacks("CREATE", kind, event)) == []
     open_event = await publish(utility)
     assert len(list(vtn.api.notifier._callbacks("CREATE", kind, open_event))) == 1
+
+
+def test_every_oddity_stands_in_the_utilitys_how_to():
+    told = (Path(__file__).parents[2] / "docs/how-to/play-the-utility.md").read_text()
+    assert [name for name, words in ODD.items() if f"| `{name}` | {words} |" not in told] == []

@@ -54,12 +54,16 @@ def carbon_g(home: Home, grid_w: Array) -> float:
 
 def stored_micro(home: Home, schedule: Schedule) -> float:
     """What is stored at the end is worth, micro-units: battery, tank, rooms, and cars that leave later than the plan."""
-    value = stored_value(home)
+    return stored_value(home) * stored_wh(home, schedule)
+
+
+def stored_wh(home: Home, schedule: Schedule) -> float:
+    """What is stored at the end, Wh at the connection: what `stored_micro` counts."""
     hours = home.slots.hours
     cars = sum(min(float(schedule.power_w[c.device.id] @ hours), c.need_wh) for c in home.cars if c.open_end)
     total = sum(schedule.state[b.device.id][-1] * b.spec.discharge_efficiency for b in home.batteries)
     heat = sum(_useful_c(h, schedule.state[h.device.id][-1]) * h.wh_per_k for h in (*home.tanks, *home.pumps))
-    return float(value * (total + heat + cars))
+    return float(total + heat + cars)
 
 
 def _useful_c(heat: Heat, end_c: float) -> float:
