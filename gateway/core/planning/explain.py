@@ -18,6 +18,7 @@ from gateway.core.planning.explain_loads import LOAD_ALTERNATIVES, load_stories
 from gateway.core.planning.fallback import thermostat
 from gateway.core.planning.home import Battery, Heat, Home
 from gateway.core.planning.limits import Mask
+from gateway.core.planning.quiet import quiet_w
 from gateway.core.planning.rounding import runs
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.slots import Array
@@ -103,8 +104,14 @@ class Story:
         flow, grid = self.schedule.power_w[battery.device.id], self.schedule.grid_w(self.home)
         state = self.schedule.state[battery.device.id]
         before = np.concatenate(([battery.start_wh], state[:-1]))
+        # At the top of a priced peak it gives what is above it, no more: feeding the whole house would empty it too soon.
+        shaving = (
+            (flow < -NOTHING_W) & (grid > NOTHING_W) & (grid >= quiet_w(self.home, np.maximum(0.0, grid)) - NOTHING_W)
+        )
         kinds = [
-            _battery_kind(
+            IntentKind.HOLD
+            if shaving[i]
+            else _battery_kind(
                 float(flow[i]), float(grid[i]), before[i] <= battery.floor_wh + 20, state[i] >= battery.full_wh - 20
             )
             for i in range(len(flow))
@@ -146,6 +153,8 @@ class Story:
         if kind is IntentKind.DISCHARGE_AT:
             return f"The battery feeds the grid until {until} because power pays well now."
         if kind is IntentKind.HOLD:
+            if self.schedule.power_w[battery.device.id][a:b].min() < -NOTHING_W:
+                return f"The battery gives no more than what would make a new peak, until {until}."
             if dear < len(price) and price[dear] > price[a] / CHEAPER:
                 return f"The battery keeps its energy for {clock(self.home, dear)}, when power is dearer."
             return f"The battery keeps its energy until {until}."

@@ -27,11 +27,12 @@ from gateway.core.planning.cars import Car
 from gateway.core.planning.charge_curve import limit_by_state
 from gateway.core.planning.connection import JOINED_EVENT, Connection, connect
 from gateway.core.planning.fallback import bargain
-from gateway.core.planning.hedge import reserves
+from gateway.core.planning.hedge import reserves, rooms_for_sun
 from gateway.core.planning.home import Battery, Heat, Home
 from gateway.core.planning.hot import add_goal
 from gateway.core.planning.loads import LoadColumns, add_loads
 from gateway.core.planning.lp import Index, LinearProgram
+from gateway.core.planning.peak_hedge import Reserve
 from gateway.core.planning.schedule import stored_value
 from gateway.core.planning.slots import Array
 
@@ -217,7 +218,9 @@ def _add_battery(model: Model, battery: Battery) -> None:
     spent = wear + spec.wear_cost_micro_per_wh * hours + np.minimum(0.0, battery.reward) * hours
     discharge = lp.columns(count, 0.0, battery.discharge_w, EARLY * home.slots.ahead_h * hours + spent)
     worth = np.zeros(count)
-    worth[-1] = -stored_value(home) * spec.discharge_efficiency
+    # What is left at the end must still be taken out: were it worth as much as now, it would be kept for nothing.
+    later = EARLY * float(home.slots.ahead_h[-1]) + WEAR + spec.wear_cost_micro_per_wh
+    worth[-1] = -max(0.0, stored_value(home) - later) * spec.discharge_efficiency
     state = lp.columns(count, min(battery.start_wh, battery.floor_wh), battery.full_wh, worth)
     into, out = hours * spec.charge_efficiency, hours / spec.discharge_efficiency
     start = np.array([battery.start_wh])
@@ -245,9 +248,18 @@ def _bind_discharge(model: Model, battery: Battery, fixed: dict[str, Array]) -> 
 
 
 def _add_reserves(model: Model) -> None:
-    """What is worth keeping in the batteries against a busier or darker day than expected."""
-    lp, least = model.lp, sum(min(b.start_wh, b.floor_wh) for b in model.home.batteries)
+    """What is worth keeping in the batteries, and what room in them, against a day other than expected."""
+    least = sum(min(b.start_wh, b.floor_wh) for b in model.home.batteries)
     for kept in reserves(model.home):
-        parts = [lp.columns(1, 0.0, width, -worth) for width, worth in zip(kept.widths_wh, kept.worth, strict=True)]
-        held = [(model.state[name][kept.index : kept.index + 1], 1.0) for name in model.charge]
-        lp.total((least, np.inf), *held, *((part, -1.0) for part in parts))
+        _reward(model, kept, (least, np.inf), -1.0)
+    full = sum(b.full_wh for b in model.home.batteries)
+    for room in rooms_for_sun(model.home):
+        _reward(model, room, (-np.inf, full), 1.0)
+
+
+def _reward(model: Model, kept: Reserve, within: tuple[float, float], sign: float) -> None:
+    """Parts of what the batteries hold (`sign` -1) or have room for (1), each with its worth."""
+    lp = model.lp
+    parts = [lp.columns(1, 0.0, width, -worth) for width, worth in zip(kept.widths_wh, kept.worth, strict=True)]
+    held = [(model.state[name][kept.index : kept.index + 1], 1.0) for name in model.charge]
+    lp.total(within, *held, *((part, sign) for part in parts))
