@@ -263,7 +263,7 @@ def probe_openadr(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def sim(context: typer.Context) -> None:
-    """Run one simulated device (house, meter, inverter, relay, thermostat, chargepoint, chargers, vtn, sources); all options are its own."""
+    """Run one simulated device (house, meter, inverter, relay, thermostat, chargepoint, chargers, vtn, vtn-ctl, sources); all options are its own."""
     import os
 
     os.execv(sys.executable, [sys.executable, "-m", "firmware_sim", *context.args])
