@@ -210,7 +210,7 @@ def test_where_the_curve_does_not_bind_the_plan_is_the_same() -> None:
 def test_a_curve_that_is_not_concave_is_planned_by_its_envelope_and_kept_by_the_rules() -> None:
     dip = ((0.0, 5_000.0, 5_000.0), (50.0, 1_000.0, 5_000.0), (100.0, 5_000.0, 5_000.0))
     made = asked(replace(SPEC, power_by_soc=dip), soc=45.0, load_w=1_500.0, price_signals=(CHEAP, DEAR))
-    assert max(s.power_w["inverter"] for s in plan_of(made).slots) > 4_900
+    assert max(s.power_w["inverter"] for s in plan_of(made).slots) > 4_500
     sunny = asked(replace(SPEC, power_by_soc=dip), soc=45.0, sun_w=9_000.0, now=at("2026-11-20 10:00"))
     home = make_home(sunny)
     schedule = rules(home)
