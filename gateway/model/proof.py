@@ -11,7 +11,7 @@ Fact = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class ChainEntry:
-    """One step of an event's life: received, decided, commanded, confirmed, released or reported.
+    """One step of an event's life: received, decided, commanded, confirmed, released, delivered or reported.
 
     `digest` is the SHA-256 (hex) of all the rest and of `previous`, the digest of the entry before ("" for the first).
     """

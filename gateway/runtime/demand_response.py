@@ -23,6 +23,7 @@ from gateway.model.setpoint import Limit
 from gateway.model.site import Site
 from gateway.ports import Clock, DrAnswering, DrServer, Store
 from gateway.runtime.dr_merge import merge_events, merge_programs
+from gateway.runtime.dr_release import leaves, release_ended, set_aside
 from gateway.runtime.dr_servers import ServerHealth, ServerLoop, answer_of, facts_of
 from gateway.runtime.event_chain import EventChain
 from gateway.runtime.notices import Notices
@@ -61,6 +62,8 @@ class DemandResponse:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _due: dict[str, asyncio.Event] = field(default_factory=dict)
     _reconsider: bool = False
+    _live: set[str] | None = None
+    """The events taken part in that were not over at the last look."""
     _looked_at: datetime | None = None
 
     # ---- what is known
@@ -136,6 +139,7 @@ class DemandResponse:
             await self._chain_received(record)
         if step in ("asked", "decided"):
             await self._chain_decided(record)
+            await self._chain_left(self.records.get(record.key), record)
         await self.store.save_event(record)
         self.records[record.key] = record
         await self._note(record, step, words)
@@ -143,7 +147,7 @@ class DemandResponse:
 
     async def cancel(self, record: EventRecord, why: str) -> None:
         """The event is withdrawn: it ends at once."""
-        await self._chain(record, "released", reason=why)
+        await self.chain_released(record, reason=why)
         await self.keep(replace(record, cancelled_at=self.clock.now()), "released", why)
         name = record.event.name or record.event.id
         if record.opt in (OptState.JOINED, OptState.BINDING):
@@ -166,7 +170,7 @@ class DemandResponse:
         if "delivered_wh" in changes:
             record = await self._earned(record)
             low, high = record.delivered_low_wh, record.delivered_high_wh
-            await self._chain(record, "released", delivered_wh=record.delivered_wh, low_wh=low, high_wh=high)
+            await self._chain(record, "delivered", delivered_wh=record.delivered_wh, low_wh=low, high_wh=high)
 
     async def _earned(self, record: EventRecord) -> EventRecord:
         """What the program pays for what was delivered, where the table of strategies says so."""
@@ -194,6 +198,16 @@ class DemandResponse:
 
     async def _chain_decided(self, record: EventRecord) -> None:
         await self._chain(record, "decided", opt=record.opt.value, reason=record.opt_reason)
+
+    async def _chain_left(self, before: EventRecord | None, record: EventRecord) -> None:
+        if leaves(before, record):
+            await self.chain_released(record, reason=record.opt_reason)
+        for device in set_aside(before, record):
+            await self.chain_released(record, subject=device, reason="overridden by the owner")
+
+    async def chain_released(self, record: EventRecord, **facts: Fact) -> None:
+        """The event has let go of the home, or of one device."""
+        await self._chain(record, "released", **facts)
 
     async def _chain(self, record: EventRecord, step: str, **facts: Fact) -> None:
         if self.chain is not None:
@@ -240,10 +254,12 @@ class DemandResponse:
 
     async def _at_once(self, record: EventRecord, words: str, cause: str, **facts: Fact) -> None:
         """In force first, then on the disk: a person waits for the effect."""
+        before = self.records.get(record.key)
         self.records[record.key] = record
         self.rebuild()
         self.on_change(cause)
         await self._chain(record, "decided", **facts)
+        await self._chain_left(before, record)
         await self.store.save_event(self.records[record.key])
         await self._note(record, "decided", words)
 
@@ -332,6 +348,7 @@ class DemandResponse:
                 self.rebuild()
                 self._changed.clear()
                 self.on_change("event")
+            self._live = await release_ended(self, self._live)
             wake = asyncio.ensure_future(self._changed.wait())
             pause = asyncio.ensure_future(self.clock.sleep(self._next_s()))
             try:

@@ -1,12 +1,12 @@
-"""Each event's record: what was received, decided, commanded, confirmed, released and reported, chained and signed."""
+"""Each event's record: received, decided, commanded, confirmed, released, delivered, reported; chained and signed."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.core.demand_response.record import chained, head_message, proof_document, proof_from, said_before
@@ -21,7 +21,10 @@ PREFIX = "event-record "
 SIGN_S = 60.0
 MOST_ENTRIES = 500
 """An event with more steps than this (a tariff that loops for years) keeps what it has; the audit goes on."""
-LAST_STEPS = ("released", "reported")
+LAST_STEPS = ("released", "delivered", "reported")
+WHOLE_ENTRIES, SELDOM = 100, timedelta(minutes=5)
+"""Beyond so many entries, a device that follows the meter under a limit is told of once in so long: each entry is a write."""
+FREQUENT = ("commanded", "confirmed")
 
 
 @dataclass(slots=True)
@@ -43,9 +46,18 @@ class EventChain:
             entries = proof.entries
             if said_before(entries, step, facts) or (len(entries) >= MOST_ENTRIES and step not in LAST_STEPS):
                 return
+            if len(entries) >= WHOLE_ENTRIES and step in FREQUENT and self._told_of_late(entries, step, facts):
+                return
             entry = chained(entries, event, self.clock.now(), step, facts)
             await self._keep(EventProof(event, (*entries, entry), proof.head))
             self._unsigned.add(event)
+
+    def _told_of_late(self, entries: Sequence[ChainEntry], step: str, facts: Mapping[str, Fact]) -> bool:
+        since = self.clock.now() - SELDOM
+        return any(
+            entry.step == step and entry.at > since and entry.facts.get("subject") == facts.get("subject")
+            for entry in entries
+        )
 
     async def proof(self, event: str) -> EventProof | None:
         """The whole record of an event, signed up to its end where the key can be used; None when there is none."""
@@ -117,7 +129,7 @@ class EventAudit:
     async def append(self, row: AuditRow) -> None:
         """Keep a row; what was commanded and confirmed because of an event stands in its record too."""
         await self.audit_store.append(row)
-        if row.source in self.is_event and row.step in ("commanded", "confirmed"):
+        if row.source in self.is_event and row.step in FREQUENT:
             await self.chain.add(row.source, row.step, subject=row.subject, text=row.text, authority=int(row.authority))
 
     async def audit(self, start: datetime, end: datetime, *, limit: int = 500) -> list[AuditRow]:

@@ -45,6 +45,10 @@ class Sent:
     rung_at: float = -math.inf
     confirmed_at: float = -1.0
     """`accepted_at` of the wish that was last seen working."""
+    row: Setpoint | None = None
+    """The wish of the newest "commanded" row of the audit."""
+    confirmed: Setpoint | None = None
+    """The `row` that was last seen working, of a device that is no charger."""
 
     own_life_s: float | None = None
     """How long the device keeps the accepted command, s; None: as long as any."""
@@ -64,6 +68,12 @@ class Sent:
         By the monotonic clock: a step of the system's time neither ends a command nor keeps a dead one.
         """
         return self.accepted if now - self.sent_at < self.life_s(life_s) else None
+
+    def taken_over(self, setpoint: Setpoint) -> bool:
+        """Whether what the device does already is now wished by an event or a person whom no row names for it."""
+        row, band = self.row, setpoint.kind is SetpointKind.BATTERY_BAND
+        named = row is not None and row.source == setpoint.source and (band or setpoint.same_wish(row))
+        return bool(setpoint.source) and setpoint.same_wish(self.accepted) and not named
 
     def may_try(self, setpoint: Setpoint, now: float, safety: Collection[Authority]) -> bool:
         """Whether the pause after a failure is over, or does not count, as the wish became a lower one for safety."""

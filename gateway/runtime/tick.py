@@ -24,6 +24,7 @@ from gateway.runtime.process import age_s
 from gateway.runtime.sent import Sent
 from gateway.runtime.verify import Verification
 from gateway.runtime.verify_devices import DeviceVerification
+from gateway.runtime.verify_site import SiteVerification
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Tick:
     """Why the newest tick failed; empty when it did not."""
     verification: Verification = field(init=False)
     devices: DeviceVerification = field(init=False)
+    connection: SiteVerification = field(init=False)
     _begun: float | None = None
     """Monotonic home s of the first tick without a meter."""
     _memory: ControlMemory = field(default_factory=ControlMemory)
@@ -75,6 +77,7 @@ class Tick:
             self.state.site, self.chargers, self.timing, self.clock, self.notices, self._row, self._name
         )
         self.devices = DeviceVerification(self.state.site, self.actuators, self.clock, self.notices, self._row)
+        self.connection = SiteVerification(self.clock, self._row)
 
     @property
     def disobeying(self) -> set[str]:
@@ -143,6 +146,7 @@ class Tick:
         # First: a device whose commands fail one after the other would leave no moment for another way.
         self.verification.look(snapshot, self.sent, now)
         self.devices.look(snapshot, self.sent, now)
+        self.connection.look(snapshot, now)
         for setpoint in decision.setpoints:
             self._send(setpoint, now)
         self._alarm(decision, snapshot, now)
@@ -184,6 +188,7 @@ class Tick:
             return
         sent = self.sent.setdefault(setpoint.slot, Sent())
         sent.want(setpoint, now)
+        self._take_over(sent, setpoint, now)
         if sent.task is not None:
             self._overtake(sent, sent.task, setpoint, now)
         elif self._due(sent, setpoint, now) and sent.may_try(setpoint, now, SAFETY):
@@ -204,6 +209,13 @@ class Tick:
             sent.sending = None
             task.add_done_callback(lambda _: self.hurry())
             task.cancel()
+
+    def _take_over(self, sent: Sent, setpoint: Setpoint, now: float) -> None:
+        """Another event wants just what the device does already: nothing is sent, but it is told, and confirmed anew."""
+        held = sent.in_force(now, self.timing.command_life_s)
+        if sent.task is None and held is not None and sent.taken_over(setpoint):
+            sent.accepted, sent.confirmed_at = replace(setpoint, until=held.until), -1.0
+            self._commanded(sent, setpoint)
 
     def _due(self, sent: Sent, setpoint: Setpoint, now: float) -> bool:
         """Whether a command must go out: the wish changed, or the usual one would be at half of its life.
@@ -242,8 +254,11 @@ class Tick:
             return
         sent.accepted_at = self.clock.monotonic()
         if _worth_a_row(setpoint, before):
-            words, source = describe(setpoint), setpoint.source
-            self._row(AuditRow(self.clock.now(), "commanded", setpoint.device, words, setpoint.authority, source))
+            self._commanded(sent, setpoint)
+
+    def _commanded(self, sent: Sent, setpoint: Setpoint) -> None:
+        sent.row, words = setpoint, describe(setpoint)
+        self._row(AuditRow(self.clock.now(), "commanded", setpoint.device, words, setpoint.authority, setpoint.source))
 
     def _row(self, row: AuditRow) -> None:
         """Keep the row beside the control: a slow or full disk never delays the device's next command."""

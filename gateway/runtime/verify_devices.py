@@ -18,7 +18,7 @@ from gateway.core.control.storage import power_of
 from gateway.model.audit import AuditRow
 from gateway.model.errors import DeviceError
 from gateway.model.quantity import Quantity
-from gateway.model.setpoint import Setpoint, SetpointKind
+from gateway.model.setpoint import LimitKind, Setpoint, SetpointKind, slot_of
 from gateway.model.site import BatterySpec, Device, Site
 from gateway.model.snapshot import Snapshot
 from gateway.ports import Actuator, Clock
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 JUDGE_S, JUDGE_REAL_S = 60.0, 2.0
 """A device must be seen not to obey for so long, s of home time, and of the world's."""
 RETRY_S, MOST_RETRY_S = 900.0, 21_600.0
+SEEN_AFTER_S = 2.0
+"""A reading confirms a command when it was taken so long after it, s of home time."""
 RELEASE_S = 10.0
 """Handing a device back may take so long (real s)."""
 
@@ -68,6 +70,7 @@ class DeviceVerification:
             device = self.site.device(name)
             if device is None:
                 continue
+            self._confirm_sun(device, sent_to, snapshot, now)
             watched = self._watched.setdefault(name, Watched())
             if name in self.let_go:
                 self._try_again(device, watched, now)
@@ -83,6 +86,8 @@ class DeviceVerification:
         now: float,
     ) -> None:  # fmt: skip
         seen = obeys(device, snapshot.devices.get(device.id), power_of(snapshot, device), told)
+        if seen:
+            self._confirm(device, sent, told, snapshot, now)
         if seen != watched.seen or watched.told_at != sent.accepted_at:
             # A steered battery is told something new every few minutes: outside is outside all the same.
             still_outside = seen is False and watched.seen is False
@@ -94,6 +99,28 @@ class DeviceVerification:
             self._obeys_again(device, watched)
         else:
             self._accuse(device, actuator, watched, sent, told, snapshot, now)
+
+    def _confirm(self, device: Device, sent: Sent, told: Setpoint, snapshot: Snapshot, now: float) -> None:
+        """Once per row of a command that an event or a person caused: the device's own reading shows it."""
+        row, state = sent.row, snapshot.devices.get(device.id)
+        if row is None or row is sent.confirmed or not row.source or row.source != told.source:
+            return
+        if state is None or state.age_s is None or now - state.age_s < sent.accepted_at + SEEN_AFTER_S:
+            return
+        sent.confirmed = row
+        words = _seen_words(device, told, snapshot)
+        self.row(AuditRow(self.clock.now(), "confirmed", device.id, words, told.authority, told.source))
+
+    def _confirm_sun(self, device: Device, sent_to: Mapping[str, Sent], snapshot: Snapshot, now: float) -> None:
+        """Once per event: no inverter tells its rating, so the main meter shows that its limit is enough."""
+        slot = slot_of(device.id, SetpointKind.PV_LIMIT)
+        sent, told, grid_w = sent_to.get(slot), snapshot.commanded.get(slot), snapshot.grid_w()
+        if sent is None or told is None or sent.failing or grid_w is None:
+            return
+        known = sent.confirmed is not None and sent.confirmed.source == told.source
+        asked = [x for x in snapshot.limits if x.kind is LimitKind.SITE_EXPORT and x.source == told.source]
+        if asked and not known and all(-grid_w <= limit.value for limit in asked):
+            self._confirm(device, sent, told, snapshot, now)
 
     @property
     def _patience_s(self) -> float:
@@ -143,6 +170,21 @@ class DeviceVerification:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _seen_words(device: Device, told: Setpoint, snapshot: Snapshot) -> str:
+    state = snapshot.devices.get(device.id)
+    if told.kind is SetpointKind.BATTERY_BAND:
+        does = power_of(snapshot, device) or 0.0
+        return f"{does:.0f} W measured, told between {told.low:.0f} W and {told.value:.0f} W"
+    if told.kind is SetpointKind.PV_LIMIT:
+        return f"{max(0.0, -(snapshot.grid_w() or 0.0)):.0f} W fed in at the meter, told at most {told.value:.0f} %"
+    if told.kind is SetpointKind.TEMPERATURE:
+        target = state.get(Quantity.TARGET_TEMPERATURE) if state is not None else None
+        return f"shows a target of {target:.1f} °C, told {told.value:.1f} °C"
+    power = state.get(Quantity.POWER) if state is not None else None
+    draws = "" if power is None else f", draws {power:.0f} W"
+    return f"seen {'on' if told.value else 'off'}{draws}"
 
 
 def _words(device: Device, told: Setpoint, snapshot: Snapshot) -> str:

@@ -19,7 +19,7 @@ def proof_routes(home: HomeView) -> APIRouter:
 
     @router.get("/dr/events/{event:path}/record")
     async def record(event: str) -> Response:
-        """Everything received, decided, commanded, confirmed, released and reported for an event, chained and signed."""
+        """Everything received, decided, commanded, confirmed, released, delivered and reported for an event, chained and signed."""
         found = next((r for r in home.event_records() if event in (r.key, r.event.id)), None)
         document: dict[str, Any] | None = await proof_json(home.chain, found.key) if found is not None else None
         if document is None:

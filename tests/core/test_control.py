@@ -348,6 +348,35 @@ def test_the_site_import_limit_binds_the_car():
     # 12 420 W are imported, 4 420 W too many: 12 A - 6.4 A leaves less than the car's minimum.
     assert setpoint.value == 0.0
     assert setpoint.authority is Authority.BINDING_LIMIT
+    assert setpoint.source == "cap", "what the event's record is told by"
+
+
+def test_what_a_capacity_limit_leaves_the_battery_carries_its_source_and_what_a_fuse_leaves_does_not():
+    cap = Limit(LimitKind.SITE_IMPORT, 4000, START, START + HOUR, Authority.BINDING_LIMIT, "cap", "Capacity limit")
+    charge = plan(block("inverter", IntentKind.CHARGE_AT, 5000))
+    limited = decided(snapshot((5, 5, 5), mode=ChargeMode.OFF, planned=charge, limits=(cap,)))["inverter"]
+    assert 0 < limited.low <= 4000 - 3450 and limited.source == "cap"
+    fused = decided(snapshot((22, 5, 5), mode=ChargeMode.OFF, planned=charge))["inverter"]
+    assert fused.low < 5000 and fused.source == ""
+
+
+def test_a_battery_that_gives_what_a_capacity_limit_does_not_allow_carries_its_source():
+    cap = Limit(LimitKind.SITE_IMPORT, 4000, START, START + HOUR, Authority.BINDING_LIMIT, "cap", "Capacity limit")
+    hold = plan(block("inverter", IntentKind.HOLD))
+    given = decided(snapshot((10, 10, 10), mode=ChargeMode.OFF, planned=hold, limits=(cap,)))["inverter"]
+    assert given.low == -3000 and given.authority is Authority.BINDING_LIMIT and given.source == "cap"
+
+
+def test_a_battery_that_gives_on_for_a_while_after_a_limit_ended_does_so_without_the_events_name():
+    """Wrong before: an event's record had commands after its release."""
+    cap = Limit(LimitKind.SITE_IMPORT, 4000, START, START + HOUR, Authority.BINDING_LIMIT, "cap", "Capacity limit")
+    hold, memory, found = plan(block("inverter", IntentKind.HOLD)), ControlMemory(), []
+    for second, limits in enumerate([(cap,), (cap,), (), ()]):
+        shot = snapshot((10, 10, 10), mode=ChargeMode.OFF, planned=hold, limits=limits)
+        result = decide(SITE, shot, memory, TIMING, 1000.0 + second)
+        memory, told = result.memory, next(s for s in result.setpoints if s.device == "inverter")
+        found.append((told.low, told.source))
+    assert [source for _, source in found] == ["cap", "cap", "", ""]
 
 
 @pytest.mark.parametrize(

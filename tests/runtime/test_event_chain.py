@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.core.demand_response.record import faults
 from gateway.model.audit import AuditRow
 from gateway.model.errors import StoreError
-from gateway.runtime.event_chain import MOST_ENTRIES, EventAudit, EventChain
+from gateway.runtime.event_chain import MOST_ENTRIES, WHOLE_ENTRIES, EventAudit, EventChain
 from tests.fakes import FakeClock, FakeStore
 
 EVENT = "utility:e1"
@@ -82,7 +82,30 @@ async def test_many_records_are_signed_by_one_question_and_a_lost_key_costs_noth
 async def test_a_record_stays_bounded_but_its_end_is_always_kept() -> None:
     home = chain()
     for number in range(MOST_ENTRIES + 5):
-        await home.add(EVENT, "commanded", subject="car", text=f"{number} A")
-    await home.add(EVENT, "released", delivered_wh=3120.0)
+        await home.add(EVENT, "decided", subject="car", opt=f"{number}")
+    await home.add(EVENT, "released", reason="the event is over")
+    await home.add(EVENT, "delivered", delivered_wh=3120.0)
     proof = await home.proof(EVENT)
-    assert proof is not None and len(proof.entries) == MOST_ENTRIES + 1 and proof.entries[-1].step == "released"
+    assert proof is not None and [e.step for e in proof.entries[MOST_ENTRIES:]] == ["released", "delivered"]
+
+
+async def test_a_device_that_follows_the_meter_for_long_is_told_of_every_few_minutes_only() -> None:
+    """Each entry writes the whole record: a car under a capacity limit is told another current every few seconds."""
+    home = chain()
+    for second in range(WHOLE_ENTRIES + 600):
+        await home.add(EVENT, "commanded", subject="car", text=f"{second} A")
+        await home.clock.advance(1)
+    await home.add(EVENT, "commanded", subject="tank", text="off")
+    proof = await home.proof(EVENT)
+    assert proof is not None and [e.facts["text"] for e in proof.entries[WHOLE_ENTRIES:]] == ["399 A", "699 A", "off"]
+
+
+async def test_what_was_withdrawn_and_announced_again_is_received_and_released_again_but_a_restart_adds_nothing() -> (
+    None
+):
+    home = chain()
+    for step in ("received", "received", "released", "released", "received", "released"):
+        await home.add(EVENT, step, reason="x")
+    proof = await home.proof(EVENT)
+    assert proof is not None
+    assert [entry.step for entry in proof.entries] == ["received", "released", "received", "released"]

@@ -98,7 +98,7 @@ async def test_a_car_that_comes_while_the_event_runs_is_planned_for_from_then_on
     """Wrong before: what it did not draw was not counted, as the plan kept at the start did not know it."""
     home = Proof(power_w={"car": 0.0, "inverter": -1000.0})
     status = {"car": car(plugged=False)}
-    home.reporting.tick.last = SimpleNamespace(chargers=status)
+    home.reporting.tick.last = SimpleNamespace(chargers=status, plan=None)
     await home.utility.look(event())
     await home.measured("car", lambda at: 0.0)
     await home.to(BEGIN + timedelta(minutes=30))

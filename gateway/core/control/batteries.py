@@ -62,11 +62,12 @@ def battery_setpoints(
     overloaded: bool = False,
     island: bool = False,
     excesses: Mapping[str, Excess] | None = None,
+    limited_by: Callable[[Device], str] = lambda device: "",
 ) -> tuple[list[Setpoint], StorageMemory]:
     """One BATTERY_BAND per battery that obeys, and what to remember; `mono` in s of home time.
 
     `room_w` says how much more a battery may take from the grid, W; None while the main meter is silent; `excesses`,
-    by circuit, what is too much of it.
+    by circuit, what is too much of it; `limited_by` names the event whose limit leaves that room.
     """
     stores = _stores(site, snapshot)
     rooms = {store.device.id: room_w(store.device) for store in stores}
@@ -81,8 +82,10 @@ def battery_setpoints(
     bands, team = share_bands(stores, net_w, memory.team, mono)
     rooms_w = {name: room or 0.0 for name, room in rooms.items()}
     spared = _spared(site, snapshot, stores, bands, overloaded=overloaded)
-    fitted, trims = _fitted(stores, spared, rooms_w, memory.trims, timing, mono)
-    fitted, helps = _helped(site, stores, bands, fitted, excesses or {}, memory.helps, mono)
+    sources = {store.device.id: limited_by(store.device) for store in stores}
+    fitted, trims = _fitted(stores, spared, rooms_w, sources, memory.trims, timing, mono)
+    before = _without_ended(memory.helps, snapshot)
+    fitted, helps = _helped(site, stores, bands, fitted, excesses or {}, before, mono)
     steered = {}
     setpoints = []
     for store in stores:
@@ -124,6 +127,7 @@ def _fitted(
     stores: list[Store],
     bands: Mapping[str, Wish],
     rooms_w: Mapping[str, float],
+    sources: Mapping[str, str],
     before: Mapping[str, Trim],
     timing: ControlTiming,
     mono: float,
@@ -138,10 +142,16 @@ def _fitted(
         if trim is not None:
             trims[name] = trim
             room_w = min(room_w, trim.held_w - store.power_w)
-        wish = within_room(wish, store.power_w, room_w)
+        wish = within_room(wish, store.power_w, room_w, sources[name])
         taken_w += max(0.0, wish.low - max(0.0, store.power_w))
         fitted[name] = wish
     return fitted, trims
+
+
+def _without_ended(helps: Mapping[str, Help], snapshot: Snapshot) -> dict[str, Help]:
+    """A band stays open for a while after it was needed; an event that is over has no part in that any more."""
+    held = {limit.source for limit in snapshot.limits}
+    return {name: one if one.source in held else replace(one, source="") for name, one in helps.items()}
 
 
 def _helped(

@@ -55,6 +55,8 @@ class Lane:
     """As `most`, with cars in doubt counted for all they may draw: what probably holds once they have followed."""
     kept: bool = False
     """Whether a part of it is kept for a battery that protection fills first."""
+    source: str = ""
+    """The event or envelope that set a power limit; empty for fuses and the site file's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Excess:
     exceeded: bool
     """Whether the fuse itself, or the limit, is exceeded."""
     authority: Authority
+    source: str = ""
+    """As `Lane.source`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +130,11 @@ class Tree:
             Excess((amps - fuse + FUSE_MARGIN_A) * per_phase, amps > fuse, Authority.ELECTRICAL_SAFETY)
             for amps, fuse in pairs
         ]
-        for limit_w, _, binding in self._limits_w(branch):
+        for limit_w, _, source, binding in self._limits_w(branch):
             if branch.power_w is not None:
                 over_w = branch.power_w - limit_w
                 whose = Authority.BINDING_LIMIT if binding else Authority.ELECTRICAL_SAFETY
-                found.append(Excess(over_w + LIMIT_MARGIN_W, over_w > 0, whose))
+                found.append(Excess(over_w + LIMIT_MARGIN_W, over_w > 0, whose, source))
         return max(found, key=lambda one: (one.exceeded, one.power_w), default=None)
 
     def _lanes(self, branch: Branch) -> list[Lane]:
@@ -146,20 +150,20 @@ class Tree:
             found.append(Lane(circuit.id, least, most, weights, words, reason, phase=index + 1, likely=likely))
         weights = {name: volts * len(drawn.phases) for name, drawn in heard.items()}
         words = "the grid connection" if circuit.id == MAIN else f"the limit of {circuit.name}"
-        for value, reason, binding in self._limits_w(branch):
+        for value, reason, source, binding in self._limits_w(branch):
             least, most = value - load.most[3], value - load.least[3]
-            found.append(Lane(circuit.id, least, most, weights, words, reason, binding))
+            found.append(Lane(circuit.id, least, most, weights, words, reason, binding, source=source))
         return found
 
-    def _limits_w(self, branch: Branch) -> list[tuple[float, str, bool]]:
-        """The power limits of a branch, W, each with its words and whether a utility or contract says so."""
+    def _limits_w(self, branch: Branch) -> list[tuple[float, str, str, bool]]:
+        """The power limits of a branch, W, each with its words, its source and whether a utility or contract says so."""
         if branch.circuit.id != MAIN:
             limit = branch.circuit.limit_w
-            return [] if limit is None else [(limit, f"the limit of {branch.circuit.name} leaves no more", False)]
+            return [] if limit is None else [(limit, f"the limit of {branch.circuit.name} leaves no more", "", False)]
         limits = [limit for limit in self.snapshot.limits if limit.kind is LimitKind.SITE_IMPORT]
-        caps = [(limit.value, limit.reason) for limit in limits]
+        caps = [(limit.value, limit.reason, limit.source) for limit in limits]
         if self.site.import_limit_w is not None:
-            caps.append((self.site.import_limit_w, "the site's import limit"))
+            caps.append((self.site.import_limit_w, "the site's import limit", ""))
         if not caps or branch.power_w is None:
             return []
         return [(*min(caps), True)]

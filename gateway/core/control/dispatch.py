@@ -245,7 +245,7 @@ def _setpoint(now: _Moment, device: Device, wish: Wish, claim: Claim, shares: Sh
     lane = shares.stopped.get(device.id)
     share_a = shares.amps[device.id] if device.id in shares.amps else _unheard(now, device, claim)
     authority = Authority.BINDING_LIMIT if lane is not None and lane.binding else Authority.ELECTRICAL_SAFETY
-    bent = wish.capped(share_a, authority, _why(now, device, lane, shares))
+    bent = wish.capped(share_a, authority, _why(now, device, lane, shares), lane.source if lane is not None else "")
     if bent is not wish and lane is not None and lane.kept:
         bent = replace(bent, authority=Authority.PROTECTION)
     amps = _step(bent.value, spec)
@@ -285,10 +285,10 @@ def _why(now: _Moment, device: Device, lane: Lane | None, shares: Shares) -> str
     if lane is None:
         return "Held back by the guard."
     if lane.binding or lane.kept:
-        return f"Held back: {lane.reason}."
+        return f"Held back: {lane.reason.rstrip(' .')}."
     others = [name for name in lane.weights if name != device.id and shares.amps.get(name, 0.0) > 0]
     if not others:
-        return f"Held back: {lane.reason}."
+        return f"Held back: {lane.reason.rstrip(' .')}."
     if device.id not in shares.seated:
         return f"Waits its turn: {lane.name} does not hold one more car now."
     return f"Held back: {lane.name} is shared by {len(others) + 1} cars."
@@ -345,5 +345,5 @@ def _batteries(now: _Moment, granted: Mapping[str, float], island: Island) -> tu
     return battery_setpoints(
         now.site, now.snapshot, lambda battery: now.guarded.battery_room_w(battery, granted), now.timing,
         now.memory.storage, now.mono, overloaded=over, island=island.lost,
-        excesses=now.guarded.excesses,
+        excesses=now.guarded.excesses, limited_by=lambda battery: now.guarded.battery_room(battery, granted)[1],
     )  # fmt: skip

@@ -81,15 +81,18 @@ class Guarded:
 
     def battery_room_w(self, battery: Device, granted: Mapping[str, float]) -> float | None:
         """How much more a battery may take from the grid, W; None when the main meter is silent (it rests)."""
-        if not self.meter_ok:
-            return None
+        return self.battery_room(battery, granted)[0] if self.meter_ok else None
+
+    def battery_room(self, battery: Device, granted: Mapping[str, float]) -> tuple[float, str]:
+        """How much more a battery may take from the grid, W, and the source of the limit that says so."""
         above = {MAIN, *(circuit.id for circuit in self.site.above(battery.circuit) if circuit.meter)}
         per_phase = self.site.nominal_voltage_v * self.site.phases
-        rooms = [float("inf")]
+        rooms = [(float("inf"), "")]
         for lane in self.lanes:
             if lane.circuit in above and (lane.phase or 1) <= self.site.phases:
                 helped_w = self.helped_w.get(lane.circuit, 0.0)
-                rooms.append(self.left(lane, granted) * (per_phase if lane.phase else 1.0) + helped_w)
+                room_w = self.left(lane, granted) * (per_phase if lane.phase else 1.0) + helped_w
+                rooms.append((room_w, lane.source))
         return min(rooms)
 
     def room_a(self, charger: Device, phases: tuple[int, ...], told: Mapping[str, float]) -> float:

@@ -38,6 +38,8 @@ class Help:
     own_w: float
     """How far its own wish is open, W, 0 or less: what it gives beyond is for the fuse only."""
     authority: Authority
+    source: str = ""
+    """The event whose limit it keeps; empty for a fuse."""
 
 
 def excess_over(site: Site, battery: Device, excesses: Mapping[str, Excess]) -> Excess | None:
@@ -60,9 +62,12 @@ def needed(
     target = max(-spec.max_discharge_w, -STEP_W * math.ceil((excess.power_w - power_w) / STEP_W))
     if before is None:
         starts = excess.exceeded and target < wish.low and excess.authority.may_undo(whose)
-        return Help(min(0.0, target), mono, own_w, excess.authority) if starts else None
-    authority = excess.authority if excess.exceeded else before.authority
-    before = replace(before, own_w=own_w, authority=authority)
+        return Help(min(0.0, target), mono, own_w, excess.authority, excess.source) if starts else None
+    authority, source = (
+        (excess if excess.exceeded else before).authority,
+        (excess if excess.exceeded else before).source,
+    )
+    before = replace(before, own_w=own_w, authority=authority, source=source)
     if not authority.may_undo(whose):
         return None
     if target < before.low_w - STEP_W or (excess.exceeded and target < before.low_w):
@@ -71,7 +76,7 @@ def needed(
         return replace(before, at=mono)
     if mono - before.at < HELD_S:
         return before
-    return Help(target, mono, own_w, before.authority) if target < min(0.0, wish.low) else None
+    return replace(before, low_w=target, at=mono) if target < min(0.0, wish.low) else None
 
 
 def opened(wish: Wish, found: Help | None, *, follows_meter: bool, mono: float) -> Wish:
@@ -80,8 +85,9 @@ def opened(wish: Wish, found: Help | None, *, follows_meter: bool, mono: float) 
         return wish
     value = min(wish.value, 0.0) if follows_meter or found.at < mono else found.low_w
     return replace(
-        wish, low=found.low_w, value=max(value, found.low_w), authority=found.authority, reason=WORDS[found.authority]
-    )
+        wish, low=found.low_w, value=max(value, found.low_w), authority=found.authority, reason=WORDS[found.authority],
+        source=found.source,
+    )  # fmt: skip
 
 
 def given_w(site: Site, helps: Mapping[str, Help], powers: Mapping[str, float | None]) -> dict[str, float]:

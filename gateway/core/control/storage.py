@@ -241,10 +241,15 @@ def _patience(snapshot: Snapshot, device: Device) -> float:
     return RESERVE_POINTS if rests else 0.0
 
 
-def within_room(wish: Wish, power_w: float, room_w: float) -> Wish:
-    """Charging from the grid never takes more than the fuse and the import limit leave beside its own `power_w`, W."""
+def within_room(wish: Wish, power_w: float, room_w: float, source: str = "") -> Wish:
+    """Charging from the grid never takes more than the fuse and the import limit leave beside its own `power_w`, W.
+
+    `source` names the event whose limit that is.
+    """
     most = max(0.0, power_w + room_w) if room_w < float("inf") else float("inf")
     if wish.low <= most:
         return wish
     words = "The battery charges less because the connection to the grid leaves no more."
-    return replace(wish, low=most, value=max(most, 0.0), authority=Authority.ELECTRICAL_SAFETY, reason=words)
+    return replace(
+        wish, low=most, value=max(most, 0.0), authority=Authority.ELECTRICAL_SAFETY, reason=words, source=source
+    )

@@ -21,7 +21,9 @@ from typing import Any
 
 from gateway.model.proof import ChainEntry, EventProof, Fact, SignedHead
 
-STEPS = ("received", "decided", "commanded", "confirmed", "released", "reported")
+STEPS = ("received", "decided", "commanded", "confirmed", "released", "delivered", "reported")
+RENEWED_BY = {"received": ("released",), "released": ("received", "decided")}
+"""What happened after these steps makes them news again: an event withdrawn and announced again is received twice."""
 
 
 def chained(
@@ -37,8 +39,9 @@ def chained(
 def said_before(entries: Sequence[ChainEntry], step: str, facts: Mapping[str, Fact]) -> bool:
     """Whether the newest entry of this step (about the same subject) says the same: a restart says it again."""
     kept = {name: _plain(value) for name, value in facts.items() if value is not None}
-    alike = [e for e in entries if e.step == step and e.facts.get("subject") == kept.get("subject")]
-    return bool(alike) and dict(alike[-1].facts) == kept
+    steps = (step, *RENEWED_BY.get(step, ()))
+    alike = [e for e in entries if e.step in steps and e.facts.get("subject") == kept.get("subject")]
+    return bool(alike) and alike[-1].step == step and dict(alike[-1].facts) == kept
 
 
 def digest_of(entry: ChainEntry) -> str:

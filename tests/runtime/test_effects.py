@@ -1,0 +1,46 @@
+"""The effect of an event that is to come: the plan with it beside the one without it, both of the same moment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.core.planning.request import PlanRequest
+from gateway.model.preferences import ChargeMode, ChargingPreference
+from gateway.runtime.effects import Effects
+from gateway.runtime.planning import PlanLoop
+from tests.runtime.test_demand_response import Utility, event
+from tests.runtime.test_planning_loop import request
+
+pytestmark = pytest.mark.slow
+
+
+def effects_of(home: Utility, mode: ChargeMode) -> Effects:
+    def asked(cause: str) -> PlanRequest:
+        found = request(cause)
+        wishes = found.preferences.with_charging("car", ChargingPreference(mode))
+        snapshot = replace(found.snapshot, preferences=wishes)
+        return replace(found, now=home.clock.now(), limits=home.dr.limits, preferences=wishes, snapshot=snapshot)
+
+    return Effects(home.clock, home.dr, PlanLoop(home.clock, home.store, asked, lambda plan: None), 300.0)
+
+
+async def test_a_car_that_waits_for_an_event_at_one_price_all_day_costs_nothing() -> None:
+    home = Utility()
+    await home.look(event())
+    found = await effects_of(home, ChargeMode.NOW).of("utility:e1")
+    assert found is not None and found.shifted_wh > 5_000, "the car waits for an hour"
+    assert (found.cost_micro, found.co2_g) == (pytest.approx(0, abs=10_000), pytest.approx(0, abs=30))
+    (car,) = found.cars
+    assert car.full_at is not None and car.full_without is not None and car.full_at > car.full_without
+
+
+async def test_an_event_that_the_owner_skipped_is_told_as_if_it_were_joined() -> None:
+    home = Utility()
+    await home.look(event())
+    effects = effects_of(home, ChargeMode.NOW)
+    joined = await effects.of("utility:e1")
+    await home.dr.opt("utility:e1", "skip", "the owner")
+    skipped = await effects.of("utility:e1")
+    assert joined is not None and skipped is not None and skipped.shifted_wh == pytest.approx(joined.shifted_wh, abs=50)
