@@ -1,20 +1,30 @@
-"""What every HTTP client of ours does alike: TLS that is checked, a server's wish to be left alone, who is near."""
+"""What every HTTP client of ours does alike: TLS that is checked, bodies bounded, the clocks compared, who is near."""
 
 from __future__ import annotations
 
 import ipaddress
 import ssl
 import sys
+import zlib
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
+from statistics import median_high
+from typing import TYPE_CHECKING
 
-from gateway.model.errors import ServerRefused
+from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
+
+if TYPE_CHECKING:
+    import httpx
 
 RETRY_LATER = frozenset({408, 425, 429})
 """Statuses below 500 that are worth another try."""
 LONGEST_WAIT_S = 3600.0
+LONGEST_WORDS = 200
+ANSWERS_JUDGED = 3
+"""How many answers tell of a server's clock: one odd one among them does not count."""
 
 
 def tls_context(name: str, ca_file: str, *, shared: bool = False) -> ssl.SSLContext:
@@ -71,6 +81,74 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         except (KeyError, ValueError, TypeError):
             return None
     return min(max(seconds, 0.0), LONGEST_WAIT_S) if seconds == seconds else None
+
+
+async def whole_body(name: str, response: httpx.Response, most_bytes: int) -> bytes:
+    """The body as it was meant, of at most `most_bytes` both packed and unpacked.
+
+    Unpacked by ourselves: an answer packed twice would unfold without end inside the library. Raises ServerAnswerWrong
+    (too long, packed in another way than once by gzip), ServerUnreachable (cut short).
+    """
+    raw = bytearray()
+    async for chunk in response.aiter_raw():
+        raw += chunk
+        if len(raw) > most_bytes:
+            raise _too_long(name, most_bytes)
+    packed = response.headers.get("content-encoding", "").strip().lower()
+    return bytes(raw) if packed in ("", "identity") or not raw else _unpacked(name, bytes(raw), packed, most_bytes)
+
+
+def _unpacked(name: str, raw: bytes, packed: str, most_bytes: int) -> bytes:
+    if packed not in ("gzip", "x-gzip"):
+        raise ServerAnswerWrong(name, f"an answer packed in a way we did not ask for ({shown(packed, 40)})")
+    opened = zlib.decompressobj(wbits=31)
+    try:
+        plain = opened.decompress(raw, most_bytes + 1)
+    except zlib.error:
+        raise ServerAnswerWrong(name, "an answer that cannot be unpacked") from None
+    if len(plain) > most_bytes:
+        raise _too_long(name, most_bytes)
+    if not opened.eof:
+        raise ServerUnreachable(name, "an answer that was cut short")
+    return plain
+
+
+def _too_long(name: str, most_bytes: int) -> ServerAnswerWrong:
+    return ServerAnswerWrong(name, f"an answer of more than {most_bytes // 1_000_000} MB")
+
+
+def shown(text: str, most: int = LONGEST_WORDS) -> str:
+    """Somebody else's words as they may stand in a line of ours: bounded, each letter printable."""
+    letters = (x if x.isprintable() else " " if x.isspace() else "?" for x in text[:most])
+    return "".join(letters) if len(text) <= most else "".join(letters)[: most - 3] + "..."
+
+
+class ClockDifference:
+    """A server's clock against ours, out of the Date headers of its last answers."""
+
+    def __init__(self) -> None:
+        self._last: tuple[float, ...] = ()
+
+    @property
+    def seconds(self) -> float | None:
+        """Theirs minus ours, s, good to half a second; None before the first answer.
+
+        Of two answers the later one counts: what stood in a cache is never ahead.
+        """
+        return median_high(self._last) if self._last else None
+
+    def note(self, headers: Mapping[str, str], now: datetime) -> None:
+        """Take up one answer that came at `now`; its Age is how long it stood in a cache (RFC 9111, 5.1)."""
+        try:
+            theirs = parsedate_to_datetime(headers["date"])
+            age = headers.get("age", "").strip()
+            theirs += timedelta(seconds=int(age) if age.isdecimal() and len(age) < 10 else 0)
+        except (KeyError, ValueError, TypeError, OverflowError):
+            return
+        if theirs.tzinfo is not None:
+            # The header leaves out the fraction: half a second is what it means on average.
+            difference = (theirs - now).total_seconds() + 0.5
+            self._last = (*self._last, difference)[-ANSWERS_JUDGED:]
 
 
 def is_local(host: str) -> bool:

@@ -1,7 +1,7 @@
 """The VEN's side of one VTN (OpenADR 3.1.0 and 3.0.1): list programs and events completely, enrol, deliver reports.
 
 A listing is complete or an error: the caller takes absence for cancellation. An event that became unreadable is not
-absent: its last readable version stands in for it.
+absent: its last readable version stands in for it; beside an object without an id nothing counts as absent.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from adapters.http.manners import shown
 from adapters.openadr.account import Account
 from adapters.openadr.enrolment import Enrolment
 from adapters.openadr.listing import Listings
@@ -64,8 +65,9 @@ class Vtn:
             events=self._count,
             looked_at=self._looked_at,
             unreadable=tuple(
-                f"{what} {name or '?'}: {why}" for what, bad in self._unreadable.items() for name, why in bad
+                f"{what} {shown(name) or '?'}: {why}" for what, bad in self._unreadable.items() for name, why in bad
             ),
+            unread=tuple(name for name, _ in self._unreadable.get("event", ())),
             push=self._push.state,
             pushes=self._push.hints,
         )
@@ -91,8 +93,7 @@ class Vtn:
         self._fresh = True
         listed = await self._listed("/programs", [{}])
         parsed = self._noting("program", parse_programs(listed, self.name))
-        kept = {name: self._programs[name] for name, _ in parsed.bad if name in self._programs}
-        self._programs = {**{program.id: program for program in parsed.good}, **kept}
+        self._programs = {**_still(self._programs, parsed), **{program.id: program for program in parsed.good}}
         followed = [program for program in self._programs.values() if self._follows(program.id)]
         self._push.follow(tuple(program.id for program in followed))
         return followed
@@ -104,8 +105,7 @@ class Vtn:
         self._fresh = False
         listed = await self._listed("/events", self._asked_by_program())
         parsed = self._noting("event", parse_events(listed, self.name))
-        kept = {name: self._last_good[name] for name, _ in parsed.bad if name in self._last_good}
-        self._last_good = {**{event.id: event for event in parsed.good}, **kept}
+        self._last_good = {**_still(self._last_good, parsed), **{event.id: event for event in parsed.good}}
         ours = [self._at_devices(event) for event in self._last_good.values() if self._is_ours(event)]
         self._count, self._looked_at = len(ours), self._account.clock.now()
         return ours
@@ -178,6 +178,13 @@ class Vtn:
         self._unreadable[what] = parsed.bad
         for entry in parsed.bad:
             if entry not in self._noted:
-                log.warning("%s: %s %r cannot be read and is left out: %s", self.name, what, entry[0] or "?", entry[1])
+                name, why = shown(entry[0]) or "?", entry[1]
+                log.warning("%s: %s %r cannot be read and is left out: %s", self.name, what, name, why)
         self._noted = frozenset(parsed.bad) | (self._noted if len(self._noted) < MOST_NOTED else frozenset())
         return parsed
+
+
+def _still(known: Mapping[str, T], parsed: Parsed[T]) -> dict[str, T]:
+    """What stands in for the unreadable; an object without an id may be any, so that nothing is missing beside it."""
+    lost = {name for name, _ in parsed.bad}
+    return {name: each for name, each in known.items() if name in lost or "" in lost}

@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from adapters.http.manners import shown
 from gateway.model.dr import Duration
 
-_NOW = re.compile(r"(0001-01-01|0000-00-00|0000-01-01)(T00:00(:00(\.0+)?)?(Z|[+-]00:?00)?)?", re.IGNORECASE)
+_NOW = re.compile(r"(0001-01-01|0000-00-00|0000-01-01)([T ]00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?)?", re.IGNORECASE)
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _DURATION = re.compile(
     rf"([+-]?)P(?=.)(?:{_NUMBER}Y)?(?:{_NUMBER}M)?(?:{_NUMBER}W)?(?:{_NUMBER}D)?"
     rf"(?:T(?=.)(?:{_NUMBER}H)?(?:{_NUMBER}M)?(?:{_NUMBER}S)?)?",
     re.IGNORECASE,
 )
+MOST_QUOTED = 60
 INFINITE_YEARS = 1000
 """P9999Y is infinity (User Guide 7.3), recognised by value: some servers send P9999Y0M0DT0H0M0S."""
 
 
 def is_now(text: str) -> bool:
-    """Whether a start is the "now" sentinel: 0001-01-01, with or without a time; 0000-00-00 from older senders."""
+    """Whether a start is the "now" sentinel: 0001-01-01, with or without midnight anywhere; 0000-00-00 from older senders."""
     return _NOW.fullmatch(text.strip()) is not None
 
 
@@ -29,7 +31,7 @@ def parse_time(text: str) -> datetime:
     try:
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"{text!r} is outside the calendar") from None
+        raise ValueError(f"{shown(text, MOST_QUOTED)!r} is outside the calendar") from None
 
 
 def parse_duration(text: str, *, absolute: bool = False) -> Duration:
@@ -39,7 +41,7 @@ def parse_duration(text: str, *, absolute: bool = False) -> Duration:
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is not an ISO 8601 duration")
+        raise ValueError(f"{shown(text, MOST_QUOTED)!r} is not an ISO 8601 duration")
     years, months, weeks, days, hours, minutes, seconds = (
         float(part.replace(",", ".")) if part else 0.0 for part in match.groups()[1:]
     )
@@ -50,12 +52,12 @@ def parse_duration(text: str, *, absolute: bool = False) -> Duration:
     ):
         return Duration(infinite=True)
     if whole_months != int(whole_months):
-        raise ValueError(f"{text!r} has a fraction of a month")
+        raise ValueError(f"{shown(text, MOST_QUOTED)!r} has a fraction of a month")
     all_days = weeks * 7 + days
     rest = (all_days - int(all_days)) * 86_400 + hours * 3600 + minutes * 60 + seconds
     duration = Duration(int(whole_months), int(all_days), rest)
     if match.group(1) == "-" and not absolute and duration != Duration():
-        raise ValueError(f"{text!r} is negative")
+        raise ValueError(f"{shown(text, MOST_QUOTED)!r} is negative")
     return duration
 
 

@@ -4,8 +4,9 @@ Absence from a listing means "cancelled", so a listing is complete or an error:
 
     page 1 [a b c]   -> c's neighbour a is deleted here ->   page 2 [e f]        d was never shown
 
-A listing of one page is one answer and cannot be torn. One of several pages is believed when it names the same objects
-as the reading before it, or else is read again until two readings in a row agree.
+A server may give fewer objects than asked for, so that only a page that is empty, or brings nothing new, is the end.
+A listing is believed when it is one page that lacks nothing of what was known, or when it names the same objects as the
+reading before it; else it is read again until two readings in a row agree.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.openadr.account import Account
-from adapters.openadr.wire import identities
+from adapters.openadr.wire import identity, keys
 from gateway.model.errors import ServerAnswerWrong, ServerUnreachable
 
 PAGE = 50
 """The greatest `limit` the specification allows."""
-MAX_PAGES = 100
+MOST_OBJECTS = 20_000
+MOST_BYTES = 40_000_000
 MAX_READINGS = 4
-FEW = 10
-"""A page of fewer objects ends the listing; a server's own page size, below our limit, is not as small as that."""
+PAST_THE_END = frozenset({204, 400, 404, 416})
+"""What some servers answer to a `skip` behind the last object."""
 
 
 class Listings:
@@ -39,35 +41,33 @@ class Listings:
         before = self._agreed.get(key)
         for _ in range(MAX_READINGS):
             objects, pages = await self._read(path, query or {})
-            named = frozenset(identities(objects))
+            named = frozenset(identity(each) for each in objects)
             self._agreed[key] = named
-            if pages == 1 or named == before:
+            if not objects or named == before or (pages == 1 and named >= (before or frozenset())):
                 return objects
             before = named
         raise ServerUnreachable(self._account.name, f"GET {path} changed at each of {MAX_READINGS} readings")
 
     async def _read(self, path: str, query: Mapping[str, str]) -> tuple[list[object], int]:
-        """One reading, and how many pages brought something.
+        """One reading, and how many pages brought something."""
+        objects: dict[str, object] = {}
+        pages = size = 0
+        while len(objects) <= MOST_OBJECTS and size <= MOST_BYTES:
+            found, weight = await self._page(path, {**query, "skip": str(len(objects)), "limit": str(PAGE)})
+            fresh = {name: item for name, item in zip(keys(found), found, strict=True) if name not in objects}
+            if not fresh:
+                return list(objects.values()), pages
+            objects |= fresh
+            pages, size = pages + 1, size + weight
+        words = f"more than {MOST_OBJECTS} objects, or {MOST_BYTES // 1_000_000} MB"
+        raise ServerAnswerWrong(self._account.name, f"GET {path} has no end: {words}")
 
-        The end is a page of few objects, or one that brings nothing new: it is empty, or `skip` is not known.
-        """
-        objects: list[object] = []
-        seen: set[str] = set()
-        for page in range(MAX_PAGES):
-            found = await self._page(path, {**query, "skip": str(len(objects)), "limit": str(PAGE)})
-            names = identities(found)
-            fresh = [item for item, name in zip(found, names, strict=True) if not name or name not in seen]
-            if page and not {name for name in names if name} - seen:
-                return objects, page
-            objects += fresh
-            seen |= set(names)
-            if len(found) < FEW:
-                return objects, page + 1
-        raise ServerAnswerWrong(self._account.name, f"GET {path} has no end: more than {MAX_PAGES} pages")
-
-    async def _page(self, path: str, params: Mapping[str, str]) -> list[Any]:
+    async def _page(self, path: str, params: Mapping[str, str]) -> tuple[list[Any], int]:
+        """What one page holds, and its bytes."""
         answer = await self._account.request("GET", path, params=params)
+        if answer.status in PAST_THE_END and params["skip"] != "0":
+            return [], 0
         found = self._account.check(answer, f"GET {path}")
         if not isinstance(found, list):
             raise ServerAnswerWrong(self._account.name, f"GET {path} did not give a list")
-        return found
+        return found, answer.size

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from adapters.http.manners import shown
 from adapters.openadr.account import Account
 from adapters.openadr.certificate import certificate_of
 from adapters.openadr.enrolment import Enrolment
@@ -180,6 +181,6 @@ def _test_report(event: DrEvent, clock: Clock) -> DrReport:
 
 
 def _unreadable(what: str, bad: Sequence[tuple[str, str]]) -> list[Told]:
-    told = [Told("warning", what, f"{name or '?'} cannot be read: {why}") for name, why in bad[:MOST_SHOWN]]
+    told = [Told("warning", what, f"{shown(name) or '?'} cannot be read: {why}") for name, why in bad[:MOST_SHOWN]]
     more = len(bad) - MOST_SHOWN
     return [*told, Told("warning", what, f"nor can {more} others")] if more > 0 else told

@@ -53,7 +53,14 @@ def targets(found: object) -> tuple[str, ...]:
         elif isinstance(item, dict) and item.get("type") not in RESTATED:
             values = item.get("values")
             names += [str(value) for value in (values if isinstance(values, list) else []) if value is not None]
-    return tuple(dict.fromkeys(names))
+    return tuple(name for name in dict.fromkeys(names) if name)
+
+
+def for_everybody(found: object) -> bool:
+    """Whether targets leave nobody out: none are stated, or only what repeats the program or event."""
+    if isinstance(found, list):
+        return all(isinstance(item, dict) and item.get("type") in RESTATED for item in found)
+    return found in (None, {}, "")
 
 
 def looks_old(objects: list[object]) -> bool:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import re
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from adapters.http.manners import RETRY_LATER, distrust_of, leave_out_command_line, retry_after_s, tls_context
+from adapters.http.manners import (
+    RETRY_LATER,
+    ClockDifference,
+    distrust_of,
+    leave_out_command_line,
+    retry_after_s,
+    shown,
+    tls_context,
+    whole_body,
+)
 from adapters.openadr.settings import OpenAdrSettings
 from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
 from gateway.ports import Clock
@@ -20,17 +29,21 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES = 4_000_000
 REQUEST_TIMEOUT_S = 10.0
-HEADERS = {"User-Agent": "hearth", "Accept": "application/json"}
+MOST_DIGITS = 400
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+HEADERS = {"User-Agent": "hearth", "Accept": "application/json", "Accept-Encoding": "identity"}
 """Nothing of this home or machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, decoded JSON (None when there was none) and the Date header of one answer."""
+    """Status, decoded JSON (None when there was none), the wish to be left alone and the size of one answer."""
 
     status: int
     body: Any
     retry_after_s: float | None
+    size: int
+    """Bytes of the body."""
 
 
 class Web:
@@ -42,8 +55,12 @@ class Web:
         self._settings = settings
         self._clock = clock
         self._client: httpx.AsyncClient | None = None
-        self.clock_skew_s: float | None = None
-        """The server's clock minus ours, s, from its Date header, good to half a second; None before the first answer."""
+        self._difference = ClockDifference()
+
+    @property
+    def clock_skew_s(self) -> float | None:
+        """The server's clock minus ours, s, from its Date headers, good to half a second; None before the first."""
+        return self._difference.seconds
 
     async def exchange(self, method: str, url: str, **request: Any) -> Answer:
         """One request; raises ServerUnreachable, ServerRefused (TLS) or ServerAnswerWrong (size, not JSON)."""
@@ -52,7 +69,7 @@ class Web:
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 async with self._opened().stream(method, url, **request) as response:
-                    raw = await self._read(response)
+                    raw = await whole_body(self._name, response, MAX_ANSWER_BYTES)
                     return self._answer(response, raw)
         except (TimeoutError, httpx.TimeoutException):
             raise ServerUnreachable(self._name, f"no answer from {url} within {REQUEST_TIMEOUT_S:g} s") from None
@@ -90,34 +107,16 @@ class Web:
             )
         return self._client
 
-    async def _read(self, response: httpx.Response) -> bytes:
-        chunks, size = [], 0
-        async for chunk in response.aiter_bytes():
-            size += len(chunk)
-            if size > MAX_ANSWER_BYTES:
-                raise ServerAnswerWrong(self._name, f"an answer of more than {MAX_ANSWER_BYTES // 1_000_000} MB")
-            chunks.append(chunk)
-        return b"".join(chunks)
-
     def _answer(self, response: httpx.Response, raw: bytes) -> Answer:
-        self._note_date(response.headers)
+        if self._clock.speed == 1:  # the sped up clock of a simulated home goes with nobody's
+            self._difference.note(response.headers, self._clock.now())
         body: Any = None
         try:
-            body = json.loads(raw, parse_constant=_not_a_number) if raw.strip() else None
+            body = _decoded(raw) if raw.strip() else None
         except (ValueError, RecursionError):
             if response.status_code < 300:
                 raise ServerAnswerWrong(self._name, f"the answer from {response.url.path} is not JSON") from None
-        return Answer(response.status_code, body, retry_after_s(response.headers))
-
-    def _note_date(self, headers: Mapping[str, str]) -> None:
-        """Compare the clocks; the sped up clock of a simulated home goes with nobody's."""
-        try:
-            theirs = parsedate_to_datetime(headers["date"])
-        except (KeyError, ValueError, TypeError):
-            return
-        if theirs.tzinfo is not None and self._clock.speed == 1:
-            # The header leaves out the fraction: half a second is what it means on average.
-            self.clock_skew_s = (theirs - self._clock.now()).total_seconds() + 0.5
+        return Answer(response.status_code, body, retry_after_s(response.headers), len(raw))
 
     def _failure(self, url: str, error: Exception) -> ServerUnreachable | ServerRefused:
         distrust = distrust_of(error)
@@ -166,6 +165,26 @@ def wants_certificate(error: BaseException) -> bool:
     return False
 
 
+def _decoded(raw: bytes) -> Any:
+    """JSON whose texts are Unicode whatever was sent: halves of characters count as U+FFFD. Raises ValueError."""
+    text = raw.decode(json.detect_encoding(raw), "replace")
+    body = json.loads(text, parse_constant=_not_a_number, parse_int=_whole)
+    return _unicode(body) if _HALF_CHARACTER.search(text) else body
+
+
+def _unicode(found: Any) -> Any:
+    if isinstance(found, str):
+        return found.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(found, dict):
+        return {_unicode(key): _unicode(value) for key, value in found.items()}
+    return [_unicode(item) for item in found] if isinstance(found, list) else found
+
+
+def _whole(digits: str) -> int | float:
+    """A number of thousands of digits, which Python refuses, would else hide the objects beside it."""
+    return int(digits) if len(digits) <= MOST_DIGITS else math.inf
+
+
 def _not_a_number(text: str) -> None:
     """NaN and Infinity are no JSON: they count as absent."""
 
@@ -175,4 +194,4 @@ def _detail(body: Any) -> str:
     if not isinstance(body, dict):
         return ""
     words = body.get("detail") or body.get("title") or body.get("error_description") or body.get("error")
-    return f": {str(words)[:200]}" if words else ""
+    return f": {shown(str(words))}" if words else ""

@@ -1,7 +1,8 @@
 """OpenADR 3 JSON to our nouns: lenient in reading, one malformed object never hides the others.
 
 Unknown fields, payload types and enum strings are kept or passed over; explicit nulls count as absent. What could be
-acted on wrongly (no id, no program, a time or duration that cannot be read) makes the one event malformed.
+acted on wrongly (no id, no program, a time, duration or target that cannot be read) makes the one event malformed, and
+so does what is far beyond any use.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
+from adapters.http.manners import shown
 from adapters.openadr.iso import is_now, parse_duration, parse_time
-from adapters.openadr.v301 import lift_event, lift_program
+from adapters.openadr.v301 import for_everybody, lift_event, lift_program, targets
 from gateway.model.dr import (
     DrEvent,
     DrInterval,
@@ -29,13 +31,19 @@ T = TypeVar("T")
 DEEPEST = 20
 """Levels of nesting of one object; a point in a payload of an event stands at level 7."""
 LONGEST_ID = 256
+MOST_INTERVALS, MOST_PAYLOADS, MOST_VALUES = 5000, 50, 2000
+"""Of an event, of an interval, of a payload."""
+LARGEST = 2**31
+"""Beyond all numbers of the format int32."""
 REPORT_INTERVALS = ("INTERVALS", "SUB_INTERVALS", "OPEN_INTERVALS")
-METADATA = ("createdDateTime", "modificationDateTime", "objectType")
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed(Generic[T]):
-    """What could be read of a listing; `bad` names each object that could not be, as (its id or "", why)."""
+    """What could be read of a listing; `bad` names each object that could not be, as (its id or "", why).
+
+    The id is bounded, but as it came: `shown` makes it fit to be told.
+    """
 
     good: tuple[T, ...]
     bad: tuple[tuple[str, str], ...]
@@ -53,13 +61,15 @@ def parse_programs(objects: Sequence[object], server: str) -> Parsed[DrProgram]:
 
 def parse_event(found: object, server: str) -> DrEvent:
     """One event; raises ValueError when it cannot be used."""
+    _aimed(_object(found, "event"))
     event = lift_event(_object(found, "event"))
-    intervals = [_interval(item, index) for index, item in enumerate(_list(event.get("intervals")))]
-    return DrEvent(
+    stated = _few(_list(event.get("intervals")), MOST_INTERVALS, "intervals")
+    intervals = [_interval(item, index) for index, item in enumerate(stated)]
+    read = DrEvent(
         id=_id(event, "id"),
         server=server,
         program=_id(event, "programID"),
-        name=str(event.get("eventName") or ""),
+        name=shown(str(event.get("eventName") or "")),
         intervals=tuple(intervals),
         period=_period(event.get("intervalPeriod")),
         duration=_duration(event.get("duration")),
@@ -68,9 +78,9 @@ def parse_event(found: object, server: str) -> DrEvent:
         units=_descriptions(event, "units"),
         currencies=_descriptions(event, "currency"),
         reports=tuple(_reports(event.get("reportDescriptors"))),
-        modified=str(event.get("modificationDateTime") or ""),
-        fingerprint=fingerprint(event),
+        modified=shown(str(event.get("modificationDateTime") or "")),
     )
+    return replace(read, fingerprint=fingerprint(read))
 
 
 def parse_program(found: object, server: str) -> DrProgram:
@@ -79,35 +89,45 @@ def parse_program(found: object, server: str) -> DrProgram:
     return DrProgram(
         id=_id(program, "id"),
         server=server,
-        name=str(program.get("programName") or program["id"]),
+        name=_name(program),
         binding=_binding(program),
         units=_descriptions(program, "units"),
         currencies=_descriptions(program, "currency"),
     )
 
 
-def fingerprint(event: dict[str, Any]) -> str:
-    """A hash of what an event says, without the server's own book-keeping: a real change changes it."""
-    content = {key: value for key, value in event.items() if key not in METADATA and value is not None}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def fingerprint(event: DrEvent) -> str:
+    """A hash of what an event says to us: neither the server's book-keeping nor what we do not know changes it."""
+    content = (
+        event.name, event.program, event.intervals, event.period, event.duration, event.priority, sorted(event.targets),
+        sorted(event.units.items()), sorted(event.currencies.items()), event.reports,
+    )  # fmt: skip
+    return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
-def identities(objects: Sequence[object]) -> list[str]:
-    """The ids of the objects of one page, "" for one without."""
-    return [str(item.get("id") or "") if isinstance(item, dict) else "" for item in objects]
+def identity(item: object) -> str:
+    """The id of an object, "" for one without."""
+    name = item.get("id") if isinstance(item, dict) else None
+    return str(name) if isinstance(name, str | int) and not isinstance(name, bool) else ""
+
+
+def keys(objects: Sequence[object]) -> list[str]:
+    """What tells each object of a page: its id, or all of it for one without."""
+    return [identity(item) or f"\0{hashlib.sha256(repr(item).encode()).hexdigest()}" for item in objects]
 
 
 def merged(objects: Sequence[object]) -> list[object]:
-    """Each object that has an id once, the last listed of its kind, with the targets of all; in order of first sight."""
+    """Each object once, the last listed of its id, with the targets of all; in order of first sight."""
     found: dict[str, Any] = {}
-    for item, name in zip(objects, identities(objects), strict=True):
-        if name:
-            found[name] = _with_targets(item, found.get(name))
+    for item, key in zip(objects, keys(objects), strict=True):
+        found[key] = _with_targets(item, found.get(key))
     return list(found.values())
 
 
 def _with_targets(item: Any, earlier: Any) -> Any:
     """An object with the targets of its earlier listing, too; where both show some."""
+    if not isinstance(item, dict):
+        return item
     before, now = _list((earlier or {}).get("targets")), _list(item.get("targets"))
     if not before or now == before:
         return item
@@ -118,12 +138,12 @@ def _with_targets(item: Any, earlier: Any) -> Any:
 def _each(objects: Sequence[object], parse: Callable[[object], T]) -> Parsed[T]:
     good: list[T] = []
     bad: list[tuple[str, str]] = []
-    for found, name in zip(objects, identities(objects), strict=True):
+    for found in objects:
         try:
             _bounded(found)
             good.append(parse(found))
         except (ValueError, TypeError, OverflowError) as error:
-            bad.append((name, str(error)))
+            bad.append((identity(found)[: LONGEST_ID + 1], shown(str(error))))
     return Parsed(tuple(good), tuple(bad))
 
 
@@ -143,10 +163,10 @@ def _bounded(found: object) -> None:
 
 def _interval(found: object, index: int) -> DrInterval:
     interval = _object(found, f"interval {index}")
-    number = interval.get("id")
-    payloads = [_payload(item) for item in _list(interval.get("payloads"))]
+    stated = _few(_list(interval.get("payloads")), MOST_PAYLOADS, "payloads in one interval")
+    payloads = [_payload(item) for item in stated]
     return DrInterval(
-        id=number if isinstance(number, int) and not isinstance(number, bool) else index,
+        id=_whole(interval.get("id"), index),
         payloads=tuple(payload for payload in payloads if payload is not None),
         period=_period(interval.get("intervalPeriod")),
     )
@@ -156,7 +176,7 @@ def _payload(found: object) -> Payload | None:
     if not isinstance(found, dict) or not isinstance(found.get("type"), str):
         return None
     values = found.get("values")
-    several = values if isinstance(values, list) else [] if values is None else [values]
+    several = _few(values if isinstance(values, list) else [values], MOST_VALUES, "values in one payload")
     return Payload(found["type"], tuple(_scalar(value) for value in several if value is not None))
 
 
@@ -186,8 +206,11 @@ def _duration(found: object, *, absolute: bool = False) -> Duration | None:
 
 
 def _priority(found: object) -> int | None:
-    """0 is the highest in 3.x; nonsense counts as none, the lowest."""
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+    """0 is the highest in 3.x; what is no whole number, or below 0, counts as none, the lowest. Raises ValueError beyond its range."""
+    number = _number(found)
+    if number is not None and number > LARGEST:
+        raise ValueError("the priority is beyond its range")
+    return None if number is not None and number < 0 else number
 
 
 def _reports(found: object) -> list[ReportDescriptor]:
@@ -239,9 +262,22 @@ def _id(found: dict[str, Any], key: str) -> str:
     value = found.get(key)
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise ValueError(f"{key} is missing")
+    _unicode(str(value), key)
     if len(str(value)) > LONGEST_ID:
         raise ValueError(f"{key} is longer than {LONGEST_ID} characters")
     return str(value)
+
+
+def _name(program: dict[str, Any]) -> str:
+    """What a program is called; the site file may follow it by that."""
+    name = str(program.get("programName") or program["id"])
+    _unicode(name, "programName")
+    return shown(name)
+
+
+def _unicode(text: str, key: str) -> None:
+    if "\ufffd" in text:
+        raise ValueError(f"{key} is no Unicode text")
 
 
 def _list(found: object) -> list[Any]:
@@ -250,7 +286,7 @@ def _list(found: object) -> list[Any]:
 
 def _text(found: object) -> str:
     if not isinstance(found, str):
-        raise ValueError(f"{found!r} is not a text")
+        raise ValueError(f"{shown(repr(found), 60)} is not a text")
     return found
 
 
@@ -258,5 +294,26 @@ def _texts(found: object) -> tuple[str, ...]:
     return tuple(item for item in _list(found) if isinstance(item, str))
 
 
+def _aimed(event: dict[str, Any]) -> None:
+    """Who is meant must be readable, or an event for others would be for everybody. Raises ValueError."""
+    stated = event.get("targets")
+    if not targets(stated) and not for_everybody(stated):
+        raise ValueError("its targets cannot be read")
+
+
+def _few(found: list[Any], most: int, what: str) -> list[Any]:
+    if len(found) > most:
+        raise ValueError(f"it has {len(found)} {what}, more than {most}")
+    return found
+
+
+def _number(found: object) -> int | None:
+    """A whole number, also one written 1.0."""
+    if isinstance(found, float):
+        return int(found) if found.is_integer() else LARGEST + 1 if math.isinf(found) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
 def _whole(found: object, default: int) -> int:
-    return found if isinstance(found, int) and not isinstance(found, bool) else default
+    number = _number(found)
+    return number if number is not None and abs(number) <= LARGEST else default

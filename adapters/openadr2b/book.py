@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from adapters.http.manners import shown
 from adapters.openadr2b.events import CANCELLED, COMPLETED, TARGET_MISMATCH, Distribution, Stated
 from gateway.model.dr import DrEvent
 
@@ -46,7 +47,7 @@ class EventBook:
         for stated in taken:
             self._numbers[stated.id] = max(stated.number, self._numbers.get(stated.id, 0))
             self._follow(stated)
-        refused = [f"event {stated.id!r}: {stated.why}" for stated in taken if stated.code]
+        refused = [f"event {shown(stated.id)!r}: {stated.why}" for stated in taken if stated.code]
         self.unreadable = (*refused, *("an event without an id" for _ in range(distribution.nameless)))
         self._forget_numbers()
         return taken

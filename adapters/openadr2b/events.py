@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from xml.etree.ElementTree import Element
 
+from adapters.http.manners import shown
 from adapters.openadr2b.markup import text
 from adapters.openadr2b.signals import Row, read_signals
 from adapters.openadr2b.times import parse_seconds, parse_time
@@ -21,6 +22,10 @@ from gateway.model.dr import DrEvent, Duration, IntervalPeriod
 CANCELLED, COMPLETED = "cancelled", "completed"
 INVALID_DATA, TARGET_MISMATCH = "454", "462"
 """Response codes of 2.0b."""
+LONGEST_ID = 256
+LARGEST_PRIORITY, LARGEST_NUMBER = 2**31, 2**63
+"""Far beyond what is counted one by one; a modification number may be a time."""
+MOST_DIGITS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ class Distribution:
     vtn: str
     events: tuple[Stated, ...]
     nameless: int = 0
-    """Events without an id, which cannot even be refused."""
+    """Events without an id, or with one beyond all use, which cannot even be refused."""
 
 
 def read_distribution(payload: Element, server: str, ven: str, resources: Collection[str] = ()) -> Distribution:
@@ -70,12 +75,15 @@ def _stated(item: Element, server: str, ven: str, resources: Collection[str]) ->
     event = item.find("eiEvent")
     descriptor = event.find("eventDescriptor") if event is not None else None
     name = text(descriptor, "eventID")
-    if event is None or descriptor is None or not name:
+    if event is None or descriptor is None or not 0 < len(name) <= LONGEST_ID:
         return None
     status = text(descriptor, "eventStatus")
-    number = text(descriptor, "modificationNumber")
     answer = text(item, "oadrResponseRequired") != "never"
-    plain = Stated(name, int(number) if number.isdecimal() else 0, status, answer)
+    plain = Stated(name, 0, status, answer)
+    try:
+        plain = replace(plain, number=_count(text(descriptor, "modificationNumber"), LARGEST_NUMBER))
+    except ValueError as error:
+        return _refused(plain, INVALID_DATA, str(error))
     if status == CANCELLED:
         return plain
     if not _is_ours(event, ven, resources):
@@ -87,7 +95,15 @@ def _stated(item: Element, server: str, ven: str, resources: Collection[str]) ->
 
 
 def _refused(plain: Stated, code: str, why: str) -> Stated:
-    return Stated(plain.id, plain.number, plain.status, plain.answer_wanted, None, code, why)
+    return replace(plain, code=code, why=shown(why))
+
+
+def _count(written: str, most: int) -> int:
+    """A whole number, 0 for what is none; raises ValueError beyond `most`."""
+    number = int(written[:MOST_DIGITS]) if written.isdecimal() else 0
+    if number > most or len(written) > MOST_DIGITS:
+        raise ValueError(f"the number {shown(written, 20)} is beyond its range")
+    return number
 
 
 def _is_ours(event: Element, ven: str, resources: Collection[str]) -> bool:
@@ -131,24 +147,24 @@ def _event(
 ) -> DrEvent:
     market = text(descriptor, "eiMarketContext/marketContext")
     resources = [text(part) for part in event.findall("eiTarget/resourceID")]
-    priority = text(descriptor, "priority")
+    priority = _count(text(descriptor, "priority"), LARGEST_PRIORITY)
     test = text(descriptor, "testEvent")
     targets = tuple(dict.fromkeys([*(name for name in resources if name and name != ven), *row.classes]))
     comment = text(descriptor, "vtnComment")
-    content = (plain.number, market, row, period, priority, targets, test.lower(), comment)
+    content = (plain.number, market, row, period, text(descriptor, "priority"), targets, test.lower(), comment)
     return DrEvent(
         id=plain.id,
         server=server,
         program=market or "none",
-        name=comment[:120],
+        name=shown(comment, 120),
         intervals=row.intervals,
         period=period,
-        priority=int(priority) - 1 if priority.isdecimal() and int(priority) > 0 else None,
+        priority=priority - 1 if priority else None,
         targets=targets,
         units=row.units,
         currencies=row.currencies,
         test=bool(test) and test.lower() != "false",
-        modified=text(descriptor, "modificationDateTime"),
+        modified=shown(text(descriptor, "modificationDateTime")),
         fingerprint=hashlib.sha256(repr(content).encode()).hexdigest(),
     )
 

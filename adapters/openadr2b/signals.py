@@ -11,6 +11,7 @@ and are recorded, not acted on. Amounts are brought to kW and kWh by the signal'
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,7 +39,10 @@ SCALES = {
 }  # fmt: skip
 _PER = {"currencyPerKWh": "KWH", "currencyPerKW": "KW", "currencyPerThm": "THM", "currency": ""}
 TOLERANCE_S = 0.5
-MAX_INTERVALS = 10_000
+MAX_INTERVALS = 5000
+"""Of an event, and so of one of its signals."""
+MAX_PAYLOADS = 50
+"""In force at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ def read_signals(event: Element, start: datetime, length_s: float) -> Row:
     signals = event.findall("eiEventSignals/eiEventSignal")
     if not signals:
         raise ValueError("an event without signals")
+    count = len(event.findall("eiEventSignals/eiEventSignal/intervals/interval"))
+    if count > MAX_INTERVALS:
+        raise ValueError(f"it has {count} intervals, more than {MAX_INTERVALS}")
     slices: list[_Slice] = []
     units: dict[str, str] = {}
     currencies: dict[str, str] = {}
@@ -96,7 +103,7 @@ def _slices(signal: Element, kind: str, factor: float, start: datetime, length_s
     found: list[_Slice] = []
     at = 0.0
     intervals = signal.findall("intervals/interval")
-    if not intervals or len(intervals) > MAX_INTERVALS:
+    if not intervals:
         raise ValueError(f"signal {kind} has {len(intervals)} intervals")
     for interval in _in_order(intervals):
         stated = text(interval, "dtstart/date-time")
@@ -161,7 +168,13 @@ def _classes(signals: Sequence[Element]) -> tuple[str, ...]:
 def _merged(slices: Sequence[_Slice]) -> Iterator[DrInterval]:
     """Cut at every edge, so that each interval of the row holds one value a kind; gaps hold none."""
     edges = sorted({max(0.0, edge) for piece in slices for edge in (piece.start_s, piece.end_s)} | {0.0})
+    coming = deque(sorted(enumerate(slices), key=lambda numbered: numbered[1].start_s))
+    held: list[tuple[int, _Slice]] = []
     for number, (begin, end) in enumerate(pairwise(edges)):
-        held = tuple(piece.payload for piece in slices if piece.start_s <= begin and end <= piece.end_s)
+        while coming and coming[0][1].start_s <= begin:
+            held.append(coming.popleft())
+        held = sorted((each for each in held if end <= each[1].end_s), key=lambda numbered: numbered[0])
+        if len(held) > MAX_PAYLOADS:
+            raise ValueError(f"it has {len(held)} values at one time, more than {MAX_PAYLOADS}")
         length = Duration(infinite=True) if math.isinf(end) else Duration(seconds=end - begin)
-        yield DrInterval(number, held, IntervalPeriod(duration=length))
+        yield DrInterval(number, tuple(piece.payload for _, piece in held), IntervalPeriod(duration=length))

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
-from adapters.http.manners import RETRY_LATER, distrust_of, leave_out_command_line, retry_after_s, tls_context
+from adapters.http.manners import (
+    RETRY_LATER,
+    ClockDifference,
+    distrust_of,
+    leave_out_command_line,
+    retry_after_s,
+    shown,
+    tls_context,
+    whole_body,
+)
 from adapters.openadr2b.markup import Tag, document, read
 from adapters.openadr2b.settings import OpenAdr2bSettings
 from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
@@ -39,8 +46,12 @@ class Web:
         self._settings = settings
         self._clock = clock
         self._client: httpx.AsyncClient | None = None
-        self.clock_skew_s: float | None = None
-        """The server's clock minus ours, s, from its Date header (1 s resolution); None before the first answer."""
+        self._difference = ClockDifference()
+
+    @property
+    def clock_skew_s(self) -> float | None:
+        """The server's clock minus ours, s, from its Date headers, good to half a second; None before the first."""
+        return self._difference.seconds
 
     async def post(self, service: str, payload: Tag) -> tuple[str, Element] | None:
         """Send one payload to a service ("EiEvent"); the answer's payload, or None for an empty answer.
@@ -55,7 +66,7 @@ class Web:
                 request = self._opened().stream("POST", url, content=document(payload))
                 async with request as response:
                     self._check_peer(response)
-                    raw = await self._read(response)
+                    raw = await whole_body(self._name, response, MAX_ANSWER_BYTES)
         except (TimeoutError, httpx.TimeoutException):
             raise ServerUnreachable(self._name, f"no answer from {url} within {REQUEST_TIMEOUT_S:g} s") from None
         except httpx.HTTPError as error:
@@ -89,7 +100,7 @@ class Web:
                 verify=self._tls() if self._settings.base.startswith("https:") else False,
                 follow_redirects=False,
                 trust_env=False,
-                headers={"content-type": "application/xml"},
+                headers={"Content-Type": "application/xml", "Accept-Encoding": "identity"},
             )
         return self._client
 
@@ -114,17 +125,9 @@ class Web:
             words = f"the VTN's certificate has another fingerprint than {wanted}"
             raise ServerRefused(self._name, words, "Ask the utility for the fingerprint of its certificate")
 
-    async def _read(self, response: httpx.Response) -> bytes:
-        chunks, size = [], 0
-        async for chunk in response.aiter_bytes():
-            size += len(chunk)
-            if size > MAX_ANSWER_BYTES:
-                raise ServerAnswerWrong(self._name, f"an answer of more than {MAX_ANSWER_BYTES // 1_000_000} MB")
-            chunks.append(chunk)
-        return b"".join(chunks)
-
     def _check(self, service: str, response: httpx.Response) -> None:
-        self._note_date(response.headers)
+        if self._clock.speed == 1:  # the sped up clock of a simulated home goes with nobody's
+            self._difference.note(response.headers, self._clock.now())
         status = response.status_code
         if 200 <= status < 300:
             return
@@ -142,15 +145,9 @@ class Web:
         try:
             return read(raw)
         except ValueError as error:
-            raise ServerAnswerWrong(self._name, f"the answer of {service} cannot be read: {error}") from None
-
-    def _note_date(self, headers: Mapping[str, str]) -> None:
-        try:
-            theirs = parsedate_to_datetime(headers["date"])
-        except (KeyError, ValueError, TypeError):
-            return
-        if theirs.tzinfo is not None:
-            self.clock_skew_s = (theirs - self._clock.now()).total_seconds()
+            raise ServerAnswerWrong(
+                self._name, f"the answer of {service} cannot be read: {shown(str(error))}"
+            ) from None
 
     def _failure(self, url: str, error: Exception) -> ServerUnreachable | ServerRefused:
         distrust = distrust_of(error)

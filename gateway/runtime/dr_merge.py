@@ -39,11 +39,14 @@ async def merge_programs(dr: DemandResponse, server: str, programs: Sequence[DrP
 
 async def merge_events(dr: DemandResponse, server: str, events: Sequence[DrEvent]) -> bool:
     """Take up a complete listing; True when anything changed. What is missing in it was withdrawn (User Guide 7.9)."""
-    listed, changed = {event.id for event in events}, False
+    unread = dr.facts(server).unread
+    listed, changed = {event.id for event in events} | set(unread), False
     for event in events:
         changed |= await _event(dr, event)
     for record in list(dr.records.values()):
+        # Beside one without an id nothing is known to be missing.
         gone = record.event.server == server and record.event.id not in listed and record.cancelled_at is None
+        gone = gone and "" not in unread
         if gone and not dr.over(record):
             await dr.cancel(record, "cancelled by the utility")
             changed = True

@@ -65,6 +65,10 @@ class Server:
     vens_status: int = 200
     fail: dict[str, tuple[int, dict]] = field(default_factory=dict)
     raw: dict[str, bytes] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    """Sent with every answer; a Date takes the place of our own."""
+    past_the_end: int = 0
+    """Status for a `skip` behind the last object; 0: an empty page."""
     ignore_skip: bool = False
     page_cap: int = 50
     ignore_filters: bool = False
@@ -99,10 +103,16 @@ class Handler(BaseHTTPRequestHandler):
     def reply(self, status: int, body, headers=None):
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(raw)), **(headers or {})}.items():
+        for name, value in {"Content-Length": str(len(raw)), **(headers or {}), **self.told()}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(raw)
+
+    def told(self):
+        return {name: value for name, value in self.server_state.headers.items() if name != "Date"}
+
+    def date_time_string(self, timestamp=None):
+        return self.server_state.headers.get("Date") or super().date_time_string(timestamp)
 
     def answer(self, method: str):
         state, parts = self.server_state, urlsplit(self.path)
@@ -179,6 +189,8 @@ class Handler(BaseHTTPRequestHandler):
             state.between_pages(kept)
         seen = [x for x in kept if state.ignore_filters or self.fits(x, query)]
         seen = [self.shown(x, query) for x in seen if self.open(x, query)] if state.private else seen
+        if state.past_the_end and skip >= len(seen) and skip:
+            return self.reply(state.past_the_end, {"title": "no such page"})
         return self.reply(200, seen[skip : skip + min(state.page_cap, int(query.get("limit", ["50"])[0]))])
 
     @staticmethod

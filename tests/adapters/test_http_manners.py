@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from adapters.http.manners import tls_context
+from adapters.http.manners import ClockDifference, shown, tls_context, whole_body
 from adapters.sources.settings import OptionText
-from gateway.model.errors import ServerRefused
+from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
+from tests.adapters.openadr_lab import event, listed, running, vtn
 
 
 @pytest.mark.slow
@@ -62,3 +68,92 @@ def test_what_may_stand_in_an_address_is_bounded(text: str, sound: bool) -> None
     else:
         with pytest.raises(ValidationError):
             reader.validate_python(text)
+
+
+BOMB = gzip.compress(b" " * 30_000_000)
+GZIP = {"Content-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "headers", "error", "words"),
+    [
+        (gzip.compress(BOMB), {"Content-Encoding": "gzip, gzip"}, ServerAnswerWrong, "did not ask for"),
+        (BOMB, GZIP, ServerAnswerWrong, "more than 4 MB"),
+        (gzip.compress(b"[]"), {"Content-Encoding": "br"}, ServerAnswerWrong, "did not ask for"),
+        (b"[]", GZIP, ServerAnswerWrong, "cannot be unpacked"),
+        (gzip.compress(b"[]")[:-9], GZIP, ServerUnreachable, "cut short"),
+        (b" " * 4_000_001, {}, ServerAnswerWrong, "more than 4 MB"),
+    ],
+    ids=["packed twice", "a bomb", "another packing", "not packed", "cut", "long"],
+)
+async def test_an_answer_is_bounded_packed_and_unpacked(
+    raw: bytes, headers: dict[str, str], error: type[Exception], words: str
+) -> None:
+    response = httpx.Response(200, headers=headers, stream=_Stream(raw))
+    with pytest.raises(error, match=words):
+        await whole_body("utility", response, 4_000_000)
+
+
+@pytest.mark.parametrize("headers", [{}, GZIP, {"Content-Encoding": "x-gzip"}, {"Content-Encoding": "identity"}])
+async def test_an_answer_packed_once_or_not_is_read(headers: dict[str, str]) -> None:
+    raw = gzip.compress(b"[1]") if "gzip" in headers.get("Content-Encoding", "") else b"[1]"
+    response = httpx.Response(200, headers=headers, stream=_Stream(raw))
+    assert await whole_body("utility", response, 4_000_000) == b"[1]"
+
+
+class _Stream(httpx.AsyncByteStream):
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for at in range(0, len(self._raw), 65_536):
+            yield self._raw[at : at + 65_536]
+
+
+async def test_a_vtn_is_asked_for_plain_answers_and_one_that_packs_twice_is_refused() -> None:
+    with running() as server:
+        server.objects["/events"] = [event("e")]
+        assert await listed(vtn(server)) == ["e"]
+        assert {seen["Accept-Encoding"] for seen in server.seen} == {"identity"}
+        server.headers, server.public = {"Content-Encoding": "gzip, gzip"}, True
+        server.raw["/events"] = gzip.compress(BOMB)
+        with pytest.raises(ServerAnswerWrong):
+            await listed(vtn(server, client_id="", client_secret=""))
+
+
+NOW = datetime(2026, 11, 21, 18, tzinfo=UTC)
+
+
+def _told(behind_s: float, age: str | None = None) -> dict[str, str]:
+    date = {"date": format_datetime(NOW - timedelta(seconds=behind_s), usegmt=True)}
+    return date if age is None else {**date, "age": age}
+
+
+@pytest.mark.parametrize(
+    ("answers", "seconds"),
+    [
+        ([], None),
+        ([{}, {"date": "soon"}], None),
+        ([_told(0)], 0.5),
+        ([_told(300, "300")], 0.5),
+        ([_told(300, "soon")], -299.5),
+        ([_told(300, "9" * 400)], -299.5),
+        ([_told(-300), _told(-300, "-5")], 300.5),
+        ([_told(300), _told(0)], 0.5),
+        ([_told(0), _told(300), _told(0)], 0.5),
+        ([_told(300), _told(300), _told(0)], -299.5),
+        ([_told(300), _told(300), _told(0), _told(0)], 0.5),
+    ],
+)
+def test_a_clock_is_judged_by_its_last_answers_and_what_a_cache_says_of_their_age(
+    answers: list[dict[str, str]], seconds: float | None
+) -> None:
+    difference = ClockDifference()
+    for headers in answers:
+        difference.note(headers, NOW)
+    assert difference.seconds == seconds
+
+
+def test_somebody_elses_words_fit_in_a_line() -> None:
+    assert shown("é a\u00a0b\n\x00\ud800") == "é a b ??"
+    assert shown("x" * 1000) == "x" * 197 + "..."

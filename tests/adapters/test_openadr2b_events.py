@@ -221,6 +221,9 @@ INTERVAL = ".//strm:intervals/ei:interval"
         (".//scale:siScaleCode", "kilo", "unknown scale 'kilo'"),
         (".//strm:intervals", None, "0 intervals"),
         (".//ei:eiEventSignals", None, "without signals"),
+        (".//ei:priority", "9" * 400, "beyond its range"),
+        (".//ei:priority", str(2**31 + 1), "beyond its range"),
+        (".//ei:modificationNumber", "9" * 5000, "beyond its range"),
     ],
 )
 def test_an_event_that_cannot_be_read_says_why(path: str, instead: str | None, why: str) -> None:
@@ -255,3 +258,24 @@ def test_a_duration_without_an_end_is_open_in_the_schedule() -> None:
 
     assert piece.end is None and event.intervals[0].period is not None
     assert event.intervals[0].period.duration == Duration(infinite=True)
+
+
+@pytest.mark.parametrize(
+    ("signals", "why"),
+    [([2501, 2500], "5001 intervals"), ([1] * 51, "51 values at one time")],
+    ids=["intervals", "signals"],
+)
+def test_what_is_far_beyond_any_use_is_refused(signals: list[int], why: str) -> None:
+    event = Event("e1", START, 2 * HOUR, [Signal(values=[1.0] * count) for count in signals])
+
+    found = told(event)[0]
+
+    assert found.event is None and found.code == "454" and why in found.why
+
+
+def test_an_event_with_an_id_beyond_all_use_counts_as_one_without() -> None:
+    utility = Utility(lambda: START, lambda: 0.0, events={"x" * 300: Event("x" * 300, START)})
+
+    found = read_distribution(read(message(utility.distribution()))[1], "utility", "ven-1")
+
+    assert not found.events and found.nameless == 1

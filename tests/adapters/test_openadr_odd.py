@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.openadr.notifiers import bindings, topics
 from adapters.openadr.v301 import looks_old, targets
 from adapters.openadr.wire import merged, parse_events, parse_programs
-from gateway.model.errors import ServerAnswerWrong, ServerUnreachable
+from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
 from tests.adapters.openadr_lab import Server, event, listed, running, vtn
 from tests.fakes import FakeClock
 
@@ -67,7 +67,7 @@ async def test_a_status_that_is_a_text_is_told_in_the_servers_words(server):
         await listed(vtn(server))
 
 
-@pytest.mark.parametrize("cap", [10, 20, 25, 50])
+@pytest.mark.parametrize("cap", [pytest.param(1, marks=pytest.mark.slow), 5, 9, 10, 25, 50])
 async def test_a_server_with_smaller_pages_than_asked_for_is_read_to_its_end(server, cap):
     server.page_cap = cap
     server.objects["/events"] = [event(f"e{i}") for i in range(60)]
@@ -79,6 +79,60 @@ async def test_pages_that_ignore_skip_end_after_the_first_repetition(server):
     server.objects["/events"] = [event(f"e{i}") for i in range(60)]
     assert len(await listed(vtn(server))) == 50
     assert server.asked.count("GET /events") == 2
+
+
+@pytest.mark.parametrize("status", [400, 404, 416, 204])
+@pytest.mark.parametrize("count", [3, 50, 60])
+async def test_a_server_that_has_no_page_behind_the_last_is_read_whole(server, status, count):
+    server.past_the_end = status
+    server.objects["/events"] = [event(f"e{i}") for i in range(count)]
+    assert len(await listed(vtn(server))) == count
+
+
+@pytest.mark.parametrize("status", [400, 404, 416])
+async def test_a_first_page_that_is_not_there_is_an_error(server, status):
+    server.fail["/events"] = (status, {})
+    with pytest.raises(ServerRefused):
+        await listed(vtn(server))
+
+
+async def test_a_known_event_missing_from_a_small_page_is_looked_for_again(server):
+    # given pages of two, and an event that goes while they are read: e2 moves to page 1, which was read already
+    server.page_cap = 2
+    server.objects["/events"] = [event(f"e{i}") for i in range(3)]
+    client = vtn(server)
+    await client.events()
+    server.between_pages = lambda kept: kept.pop(0) if kept and kept[0]["id"] == "e0" else None
+    # then it is still there
+    assert await listed(client) == ["e1", "e2"]
+
+
+@pytest.mark.slow
+async def test_more_than_five_thousand_events_are_read(server):
+    server.objects["/events"] = [event(f"e{i}") for i in range(5100)]
+    assert len(await listed(vtn(server))) == 5100
+
+
+async def test_a_listing_of_endless_bytes_is_an_error(server, monkeypatch):
+    monkeypatch.setattr("adapters.openadr.listing.MOST_BYTES", 10_000)
+    server.objects["/events"] = [event(f"e{i}") for i in range(150)]
+    with pytest.raises(ServerAnswerWrong, match="no end"):
+        await listed(vtn(server))
+
+
+@pytest.mark.parametrize("lost", [None, "", {}, True])
+async def test_beside_an_object_without_an_id_nothing_counts_as_cancelled(server, lost):
+    # given two events, of which one loses its id
+    server.objects["/events"] = [event("a"), event("b")]
+    client = vtn(server)
+    await client.events()
+    server.objects["/events"] = [event("a", id=lost), event("b"), event("c")]
+    # then all stay, the new one is taken up, and it is told
+    assert sorted(each.id for each in await client.events()) == ["a", "b", "c"]
+    assert len(client.facts.unreadable) == 1 and client.facts.unreadable[0].startswith("event ?: id is missing")
+    # and once the listing is whole again, the cancelled one goes
+    server.objects["/events"] = [event("b")]
+    assert await listed(client) == ["b"]
 
 
 async def test_an_event_deleted_between_two_pages_does_not_make_another_look_cancelled(server):
@@ -157,7 +211,9 @@ async def test_a_ven_name_of_another_account_stops_no_events(server, caplog):
 
 HOSTILE = {
     "a value beyond all numbers": {"intervals": [{"id": 0, "payloads": [{"type": "SIMPLE", "values": [10**400]}]}]},
-    "half a character": {"eventName": "\ud800"},
+    "half a character in its id": {"id": "\ud800"},
+    "half a character in its program": {"programID": "\ud800"},
+    "a priority beyond all numbers": {"priority": 10**400},
     "a very long id": {"id": "x" * 5000},
     "a number for a start": {"intervalPeriod": {"start": 7}},
     "a list for an interval": {"intervals": [[1]]},
@@ -170,6 +226,47 @@ async def test_an_event_that_would_hurt_hides_no_other(server, why):
     client = vtn(server)
     assert await listed(client) == ["a", "b"]
     assert len(client.facts.unreadable) == 1
+
+
+async def test_an_object_without_an_id_that_differs_at_each_reading_unsettles_no_listing(server):
+    counter = iter(range(1000))
+    server.objects["/events"] = [event("a"), {"retrievedAt": next(counter)}]
+    server.between_pages = lambda kept: kept[-1].update(retrievedAt=next(counter))
+    client = vtn(server)
+    await client.events()
+    assert await listed(client) == ["a"]
+
+
+async def test_half_characters_outside_of_ids_are_told_as_such(server):
+    server.raw["/events"] = b'[{"id": "e", "programID": "p", "eventName": "a\\ud800\\nb\xff", "duration": "\\ud800"}]'
+    client = vtn(server)
+    await listed(client)
+    (words,) = client.facts.unreadable
+    words.encode()
+    assert "not an ISO 8601 duration" in words
+
+
+async def test_names_and_reasons_fit_in_a_line(server):
+    server.objects["/events"] = [
+        event("good", eventName="x\n" * 5000),
+        event("x" * 5000),
+        event("b", duration="y\x00" * 5000),
+    ]
+    client = vtn(server)
+    (found,) = await client.events()
+    await client.close()
+    assert "not an ISO 8601 duration" in client.facts.unreadable[1]
+    for words in (found.name, *client.facts.unreadable):
+        assert words.isprintable() and len(words) < 450
+
+
+async def test_a_number_of_thousands_of_digits_hides_no_other_event(server):
+    objects = ", ".join(
+        f'{{"id": "{name}", "programID": "p", "priority": {number}}}'
+        for name, number in (("a", "1"), ("b", "9" * 5000))
+    )
+    server.raw["/events"] = f"[{objects}]".encode()
+    assert await listed(vtn(server)) == ["a"]
 
 
 async def test_deep_nesting_in_one_event_hides_no_other(server):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.openadr.bodies import report_body, subscription_body, ven_body
 from adapters.openadr.iso import format_duration, is_now, parse_duration, parse_time
-from adapters.openadr.wire import fingerprint, parse_event, parse_program
+from adapters.openadr.wire import parse_event, parse_program
 from gateway.model.dr import Duration, Payload, ReportRow
 from tests.adapters.openadr_lab import REPORT, errors, event
 
@@ -65,7 +65,8 @@ def test_a_written_duration_is_read_back_and_fits_the_official_pattern(seconds):
 
 
 @pytest.mark.parametrize("text", ["0001-01-01", "0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "0000-00-00",
-                                  "0001-01-01T00:00:00.000+00:00"])  # fmt: skip
+                                  "0001-01-01T00:00:00.000+00:00", "0001-01-01T00:00:00+01:00",
+                                  "0001-01-01T00:00:00-0800", "0001-01-01 00:00:00"])  # fmt: skip
 def test_now_in_all_its_forms(text):
     assert is_now(text)
 
@@ -110,10 +111,68 @@ def test_which_rows_a_report_shall_have(stated, told):
     assert report.report_intervals == told
 
 
-def test_the_fingerprint_tells_a_change_from_book_keeping():
-    first = fingerprint(event("e", modificationDateTime="a"))
-    assert first == fingerprint(event("e", modificationDateTime="b"))
-    assert first != fingerprint(event("e", priority=1))
+@pytest.mark.parametrize(
+    ("more", "changed"),
+    [({"modificationDateTime": "b"}, False), ({"retrievedAt": 17.3}, False), ({"priority": None}, False),
+     ({"priority": 1}, True), ({"eventName": "x"}, True), ({"targets": ["x"]}, True), ({"duration": "PT2H"}, True),
+     ({"payloadDescriptors": [{"payloadType": "SIMPLE", "units": "KW"}]}, True),
+     ({"reportDescriptors": [{"payloadType": "USAGE"}]}, True), ({"intervals": []}, True), ({"programID": "q"}, True)],
+)  # fmt: skip
+def test_the_fingerprint_tells_a_change_from_book_keeping(more, changed):
+    first, second = (parse_event(event("e", **each), "vtn") for each in ({"modificationDateTime": "a"}, more))
+    assert (first.fingerprint != second.fingerprint) is changed and first.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [(0, 0), (1, 1), (0.0, 0), (7.0, 7), (2**31, 2**31), (None, None), ("high", None), (1.5, None), (True, None), (-1, None)],
+)
+def test_a_priority(written, read):
+    assert parse_event(event("e", priority=written), "vtn").priority == read
+
+
+@pytest.mark.parametrize("written", [2**31 + 1, 1e300, float("inf"), 10**400])
+def test_a_priority_out_of_its_range_makes_the_event_malformed(written):
+    with pytest.raises(ValueError, match="priority"):
+        parse_event(event("e", priority=written), "vtn")
+
+
+OLD = {"type": "PROGRAM_NAME", "values": ["p"]}
+
+
+@pytest.mark.parametrize(
+    "targets", ["street", 5, {"a": 1}, [5], [None], [""], [["street"]], [{"type": "VEN_NAME"}], [{}], [{"values": []}],
+                [{"type": "GROUP", "values": []}], [{"type": "GROUP", "values": "street"}], [OLD, {"type": "GROUP"}]],
+    ids=repr,
+)  # fmt: skip
+def test_an_event_for_somebody_unreadable_is_not_for_everybody(targets):
+    with pytest.raises(ValueError, match="targets"):
+        parse_event(event("e", targets=targets), "vtn")
+
+
+@pytest.mark.parametrize("targets", [None, [], {}, [OLD], [OLD, {"type": "EVENT_NAME", "values": None}]], ids=repr)
+def test_without_targets_or_with_those_that_repeat_the_program_an_event_is_for_everybody(targets):
+    assert parse_event(event("e", targets=targets), "vtn").targets == ()
+
+
+def test_a_target_beside_nonsense_counts():
+    assert parse_event(event("e", targets=["street", 5, {"type": "VEN_NAME"}]), "vtn").targets == ("street",)
+
+
+def _intervals(count: int, payloads: int = 1, values: int = 1) -> list[dict]:
+    return [{"id": n, "payloads": [{"type": "PRICE", "values": [1] * values}] * payloads} for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("most", "beyond", "words"),
+    [(_intervals(5000), _intervals(5001), "5001 intervals"), (_intervals(1, 50), _intervals(1, 51), "51 payloads"),
+     (_intervals(1, 1, 2000), _intervals(1, 1, 2001), "2001 values")],
+    ids=["intervals", "payloads", "values"],
+)  # fmt: skip
+def test_what_is_far_beyond_any_use_is_malformed(most, beyond, words):
+    parse_event(event("e", intervals=most), "vtn")
+    with pytest.raises(ValueError, match=words):
+        parse_event(event("e", intervals=beyond), "vtn")
 
 
 def test_a_program_with_its_units_and_binding():

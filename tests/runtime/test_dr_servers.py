@@ -37,6 +37,7 @@ class Lively(FakeServer):
 
     poll_s: float = 60.0
     skew_s: float | None = None
+    unread: tuple[str, ...] = ()
     hint: asyncio.Event = field(default_factory=asyncio.Event)
     resources: list[DrResource] = field(default_factory=list)
     answers: list[tuple[str, OptState]] = field(default_factory=list)
@@ -56,7 +57,7 @@ class Lively(FakeServer):
 
     @property
     def facts(self) -> ServerFacts:
-        return ServerFacts(clock_skew_s=self.skew_s)
+        return ServerFacts(clock_skew_s=self.skew_s, unread=self.unread)
 
 
 def home(**preferences: object) -> tuple[Utility, Lively]:
@@ -285,3 +286,17 @@ async def test_one_event_beyond_all_bounds_hides_no_other_and_stops_no_start(odd
     again = Utility(store=store)
     await again.dr.resume()
     assert (LimitKind.DEVICE_POWER, "car") in again.kinds()
+
+
+@pytest.mark.parametrize("unread", [("e1",), ("",)], ids=["listed, but unreadable", "beside one without an id"])
+async def test_an_event_that_became_unreadable_is_not_withdrawn_by_that_even_after_a_restart(
+    unread: tuple[str, ...],
+) -> None:
+    made, server = home()
+    await made.look(event())
+    server.unread = unread
+    await made.look()
+    assert made.dr.records["utility:e1"].cancelled_at is None
+    server.unread = ()
+    await made.look()
+    assert made.dr.records["utility:e1"].cancelled_at is not None
