@@ -7,6 +7,16 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """How another way differs from the plan over the whole horizon: micro-units, and Wh left stored, cars included."""
+
+    cost_micro: float = 0.0
+    stored_wh: float = 0.0
+    gives_way: tuple[str, ...] = ()
+    """Devices whose car lacks more, or whose water or room is further out of its band; "grid" for a higher peak."""
+
+
+@dataclass(frozen=True, slots=True)
 class CarEffect:
     """When a car has what it will get by the end of the plan, joined and not; None: it gets nothing."""
 

@@ -17,10 +17,10 @@ from gateway.core.demand_response.proof_rules import ProofRules
 from gateway.core.demand_response.schedule import event_span
 from gateway.model.dr import EventRecord, OptState
 from gateway.model.quantity import Quantity
-from gateway.model.reading import INTERVAL_S
 from gateway.model.site import Device, Role, Site
 from gateway.ports import Clock, Store
 from gateway.runtime.demand_response import DemandResponse
+from gateway.runtime.measured import QUARTER, measured, quarter
 
 LOOK_BACK = timedelta(days=HISTORY_DAYS + 1)
 WEATHER_DAYS = HISTORY_DAYS + 5
@@ -133,7 +133,7 @@ class Baselines:
         return rows
 
     async def _as_measured(self, device: str, start: datetime, end: datetime) -> list[BaselineRow]:
-        found = await self.store.intervals(device, start, end)
+        found = await measured(self.store, device, (start, end))
         return [BaselineRow(x.start, x.duration_s, x.net_wh) for x in found if x.net_wh is not None]
 
     def _planned(self, record: EventRecord, device: Device) -> Callable[[datetime], float | None] | None:
@@ -146,10 +146,10 @@ class Baselines:
 
 
 def planned_w(slots: list[tuple[datetime, float]]) -> Callable[[datetime], float | None]:
-    """Mean planned power of the quarter hour that starts at a given time."""
+    """Mean planned power from a given time to the end of its quarter hour."""
 
     def mean_w(start: datetime) -> float | None:
-        end = start + timedelta(seconds=INTERVAL_S)
+        end = quarter(start) + QUARTER
         energy, covered = 0.0, 0.0
         for (begin, power), (until, _) in zip(
             slots, [*slots[1:], (datetime.max.replace(tzinfo=start.tzinfo), 0.0)], strict=True

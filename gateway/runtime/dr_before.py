@@ -5,8 +5,9 @@
                              |-- plan for it ---|---------------------|
                                                 |-- for the battery --|
 
-The first is made before the home prepares for the event (a tank heated, a car charged ahead); a car that comes later
-has a plan from then on; the battery follows the house, so its plan is made as late as can be.
+The first is made before the home prepares for the event (a tank heated, a car charged ahead); of an event announced
+later than that it is the plan the home followed when it came. A car that comes later has a plan from then on; the
+battery follows the house, so its plan is made as late as can be.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from gateway.ports import Clock, Store
 
 LEAD = timedelta(hours=2)
 HOUR = timedelta(hours=1)
+REMEMBERED = 3
+"""So many plans followed are remembered beside the newest: an event may cause several within a look's pace."""
 Without = Callable[[str], Awaitable[Plan | None]]
 Slots = list[tuple[datetime, float]]
 
@@ -41,6 +44,14 @@ class Before:
     without: Without | None = None
     archive: Callable[[date], Awaitable[ArchivedDay]] | None = None
     _kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _followed: list[Plan] = field(default_factory=list)
+
+    def look(self) -> None:
+        """Remember the plan that is followed now: an event that comes next does not know it."""
+        snapshot = self.last()
+        plan = snapshot.plan if snapshot is not None else None
+        if plan is not None and plan not in self._followed[-1:]:
+            self._followed = [*self._followed[-REMEMBERED:], plan]
 
     async def keep(self, record: EventRecord, ahead_s: float) -> None:
         """Make what is due now for one event; `ahead_s` is how long a plan takes, home s."""
@@ -53,7 +64,8 @@ class Before:
         came = self._came(kept)
         if over or (kept and not came and (kept.get("started") or not started)):
             return
-        plan = await self.without(record.key)
+        followed = None if kept else self._at_receipt(record, span[0])
+        plan = followed or await self.without(record.key)
         if plan is not None:
             await self._add(record.key, kept, plan, came, started)
 
@@ -62,6 +74,13 @@ class Before:
         found = self._kept.get(key, {}).get("devices", {}).get(device, [])
         off = self._kept.get(key, {}).get("off_w", {}).get(device, 0.0)
         return [(datetime.fromisoformat(start), max(0.0, power + off) if off else power) for start, power in found]
+
+    def _at_receipt(self, record: EventRecord, start: datetime) -> Plan | None:
+        """The plan followed when an event came that was announced too late for one of its own; None: not known."""
+        if record.first_seen <= start - LEAD:
+            return None
+        before = [plan for plan in self._followed if plan.made_at <= record.first_seen]
+        return before[-1] if before else None
 
     async def _known(self, key: str) -> dict[str, Any]:
         """What was kept of an event, also before a restart; empty at first."""

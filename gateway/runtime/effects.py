@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from gateway.core.demand_response.effect import effect_of
 from gateway.core.demand_response.opt import asks_action
 from gateway.core.demand_response.schedule import event_span
 from gateway.core.planning.request import PlanRequest
+from gateway.model.authority import Authority
 from gateway.model.dr import EventPhase, EventRecord
 from gateway.model.effect import EventEffect
-from gateway.model.plan import Plan
+from gateway.model.setpoint import Limit, LimitKind
 from gateway.ports import Clock
 from gateway.runtime.demand_response import DemandResponse
 from gateway.runtime.planning import PlanLoop
@@ -48,11 +51,11 @@ class Effects:
         span = event_span(record, self.dr.site.timezone) if record is not None else None
         if record is None or span is None or not self._open(record):
             return None
-        with_it = await self._plan(record, joined=True)
-        without = await self._plan(record, joined=False)
-        if with_it is None or without is None or not with_it.slots or not without.slots:
+        without = await self.plans.way(self._change(record, joined=False))
+        if without is None or not without.plan.slots:
             return None
-        found = effect_of(record.key, with_it, without, span[0], span[1], self.dr.site, self.co2_g_per_kwh)
+        joined, change = await self.plans.beside(without, self._change(record, joined=True), own_prices=True)
+        found = effect_of(record.key, joined, without.plan, change, *span, self.dr.site, self.co2_g_per_kwh)
         self.known[record.key], self._version[record.key] = found, record.event.fingerprint
         self.on_change()
         return found
@@ -71,12 +74,20 @@ class Effects:
         for key in [key for key in self.known if key not in self.dr.records or not self._open(self.dr.records[key])]:
             del self.known[key]
 
-    async def _plan(self, record: EventRecord, *, joined: bool) -> Plan | None:
+    def _change(self, record: EventRecord, *, joined: bool) -> Callable[[PlanRequest], PlanRequest]:
         limits, points = self.dr.as_if(record, joined=joined)
+        others, other_points = self.dr.as_if(record, joined=not joined)
+        # Both plans are cut at the same times, or their slots could not be compared: these limits bound nothing.
+        cuts = [(limit.start, limit.end) for limit in others]
+        cuts += [(point.start, point.end) for point in other_points if point.end is not None]
         mine = set(self.dr.records)
 
         def change(request: PlanRequest) -> PlanRequest:
             kept = tuple(limit for limit in request.limits if limit.source not in mine)
-            return replace(request, limits=(*limits, *kept), price_signals=points)
+            return replace(request, limits=(*limits, *(_cut(*cut) for cut in cuts), *kept), price_signals=points)
 
-        return await self.plans.tried(change)
+        return change
+
+
+def _cut(start: datetime, end: datetime) -> Limit:
+    return Limit(LimitKind.SITE_IMPORT, math.inf, start, end, Authority.DEMAND_RESPONSE, "", "")

@@ -328,7 +328,7 @@ class Home:
         name = record.event.name or "The event"
         return f"{name}: joined." if record.opt is not OptState.SKIPPED else f"{name}: skipped, nothing will change."
 
-    async def counterfactual(self, device: str, start: datetime) -> tuple[int, float, str]:
+    async def counterfactual(self, device: str, start: datetime) -> tuple[int | None, float | None, str]:
         """What the alternative to one block would cost more (micro-units) and emit more (g CO2), in words."""
         found = await self.plans.counterfactual(device, start)
         if found is None:
@@ -374,8 +374,8 @@ class Home:
         return rows
 
 
-def _alternative(block: Block, micro: int, co2_g: float, currency: str) -> str:
-    if not block.alternative:
+def _alternative(block: Block, micro: int | None, co2_g: float | None, currency: str) -> str:
+    if not block.alternative or micro is None or co2_g is None:
         return "There is no other way to weigh this against."
     if abs(micro) < NOTHING_MICRO:
         return f"{block.alternative[:1].upper()}{block.alternative[1:]} would cost about the same."

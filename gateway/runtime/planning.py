@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gateway.core.planning.request import PlanRequest
+from gateway.model.effect import Beside
 from gateway.model.plan import Block, IntentKind, Plan
 from gateway.model.snapshot import Snapshot
 from gateway.ports import Clock, LearnedStore
@@ -27,8 +28,22 @@ PRICING_S = 3.0
 """So long alternatives are priced after each plan, s of the world's time; the rest keep the price they had."""
 SHOWN_FIRST = 2
 """Of so many blocks of each device the price is always of the plan in force."""
+LOOKED_ANEW = ("forecast", "surprise")
+"""Causes by which only what is expected changes."""
 SETTLE_S = 0.1
 """Causes that come together make one plan (real s)."""
+
+
+Change = Callable[[PlanRequest], PlanRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to go on from what is asked now, to set others beside it: the request as it was asked, solved, and told."""
+
+    request: PlanRequest
+    worked: Worked
+    plan: Plan
 
 
 @dataclass(slots=True)
@@ -41,6 +56,8 @@ class PlanLoop:
     on_plan: Callable[[Plan], None]
     plan: Plan | None = None
     durations_ms: list[float] = field(default_factory=list)
+    turn: int = 0
+    """Counts what changed of what is asked of the home: limits, events, cars, wishes, prices."""
     _based_on: PlanRequest | None = None
     _work: Worked | None = None
     """The plan in force as it was solved: what its alternatives are solved on from, in the one thread."""
@@ -54,6 +71,7 @@ class PlanLoop:
     def cause(self, what: str) -> None:
         """Ask for a new plan because of `what`."""
         self._cause = what
+        self.turn += what not in LOOKED_ANEW
         self._wake.set()
 
     async def run(self) -> None:
@@ -91,17 +109,21 @@ class PlanLoop:
             if self._wake.is_set() or spent_s >= PRICING_S:
                 break
             micro, co2_g = await run(self._thread, _counterfactual, request, plan, block, worked)
+            way = block.alternative if micro is not None else ""
             found = replace(
-                block, alternative_cost_micro=micro, alternative_co2_g=co2_g, priced_at=plan.made_at
-            )  # fmt: skip
+                block, alternative=way, alternative_cost_micro=micro, alternative_co2_g=co2_g, priced_at=plan.made_at
+            )
             plan = replace(plan, blocks=tuple(found if each is block else each for each in plan.blocks))
         if plan is not before:
             self.plan = plan
             self.on_plan(plan)
         return plan
 
-    async def counterfactual(self, device: str, start: datetime) -> tuple[Block, int, float] | None:
-        """The exact cost of the alternative to one block (micro-units, g CO2); None when there is no such block."""
+    async def counterfactual(self, device: str, start: datetime) -> tuple[Block, int | None, float | None] | None:
+        """The exact cost of the alternative to one block (micro-units, g CO2), None where there is no other way.
+
+        None when there is no such block.
+        """
         if self.plan is None or self._based_on is None:
             return None
         block = _asked(self.plan, device, start)
@@ -124,7 +146,8 @@ class PlanLoop:
         end = last.start + timedelta(seconds=last.duration_s)
         instead = Block(device, IntentKind.HOLD, start, end, 0.0, 0.0, "", "charge now")
         run = asyncio.get_running_loop().run_in_executor
-        return await run(self._thread, _counterfactual, self._based_on, self.plan, instead, self._work)
+        micro, co2_g = await run(self._thread, _counterfactual, self._based_on, self.plan, instead, self._work)
+        return micro or 0, co2_g or 0.0  # it charges so already
 
     def watch(self, snapshot: Snapshot) -> None:
         """Ask for a new plan when a car said something new, or the house drew far from the plan for two minutes."""
@@ -142,21 +165,17 @@ class PlanLoop:
             self._surprised_since = None
             self.cause("surprise")
 
-    async def tried(self, change: Callable[[PlanRequest], PlanRequest]) -> Plan | None:
-        """The plan for what is asked now, changed; None when nothing can be planned yet."""
+    async def way(self, change: Change | None = None) -> Way | None:
+        """The plan for what is asked now, changed where `change` is given; None when nothing can be planned yet."""
         request = self.request("question")
         if request is None:
             return None
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _plan, change(request), False)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _way, request, change)
 
-    async def compared(self, change: Callable[[PlanRequest], PlanRequest]) -> tuple[Plan, Plan] | None:
-        """The plan for what is asked now, and the one for the same request changed; None when nothing can be planned."""
-        request = self.request("question")
-        if request is None:
-            return None
+    async def beside(self, way: Way, change: Change, *, own_prices: bool = False) -> tuple[Plan, Beside]:
+        """The plan for the request of `way`, changed, and what it means beside that way; `own_prices` as in the core."""
         run = asyncio.get_running_loop().run_in_executor
-        plan = await run(self._thread, _plan, request, False)
-        return plan, await run(self._thread, _plan, change(request), False)
+        return await run(self._thread, _beside, way, change, own_prices)
 
     async def without(self, event: str) -> Plan | None:
         """The plan the home would follow now if one event were unknown; None when nothing can be planned yet."""
@@ -224,7 +243,20 @@ def _worked(request: PlanRequest) -> tuple[Worked, Plan]:
     return worked, make_plan(request, alternatives=False, worked=worked)
 
 
-def _counterfactual(request: PlanRequest, plan: Plan, block: Block, worked: Worked | None) -> tuple[int, float]:
+def _way(request: PlanRequest, change: Change | None) -> Way:
+    return Way(request, *_worked(change(request) if change is not None else request))
+
+
+def _beside(way: Way, change: Change, own_prices: bool) -> tuple[Plan, Beside]:
+    from gateway.core.planning.beside import beside
+
+    other, plan = _worked(change(way.request))
+    return plan, beside(way.worked, other, own_prices=own_prices)
+
+
+def _counterfactual(
+    request: PlanRequest, plan: Plan, block: Block, worked: Worked | None
+) -> tuple[int | None, float | None]:
     from gateway.core.planning.scheduler import counterfactual
 
     return counterfactual(request, plan, block, worked)

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.core.demand_response.baseline.rows import BaselineRow
-from gateway.core.demand_response.report_data import Peak, ReportData, Storage
+from gateway.core.demand_response.report_data import Held, Peak, ReportData, Storage
 from gateway.core.demand_response.schedule import event_span
 from gateway.model.dr import EventRecord
 from gateway.model.plan import Plan
 from gateway.model.quantity import Quantity
-from gateway.model.setpoint import Setpoint, SetpointKind
-from gateway.model.site import BatterySpec, ChargerSpec, Device, Role, Site
+from gateway.model.setpoint import Setpoint
+from gateway.model.site import BatterySpec, Device, Role, Site
 from gateway.model.snapshot import Snapshot
 from gateway.ports import Store
 from gateway.runtime.dr_baselines import Baselines
+from gateway.runtime.measured import measured
+from gateway.runtime.setpoint_history import held
 
 Ahead = Callable[[datetime], Mapping[str, Sequence[BaselineRow]]]
 """By payload type, what else can be told of the time to come: offers of flexibility, reservations wished."""
@@ -41,20 +43,23 @@ class ReportFacts:
 
     def names(self) -> ReportData:
         """What there is to report about, without a value: enough to see whether a report is due."""
-        return ReportData(devices={d.id: () for d in self._devices()}, setpoints=self._setpoints())
+        commanded = self._commanded()
+        told: dict[str, Sequence[Held]] = {d.id: () for d in self._devices() if d.id in commanded}
+        return ReportData(devices={d.id: () for d in self._devices()}, setpoints=told)
 
     async def gather(
-        self, record: EventRecord, start: datetime, end: datetime, kinds: Collection[str], peaks: bool, now: datetime
+        self, record: EventRecord, edges: Collection[datetime], kinds: Collection[str], peaks: bool, now: datetime
     ) -> ReportData:
-        """All that reports of these payload types over [start, end) need."""
-        devices = {device.id: await self.store.intervals(device.id, start, end) for device in self._devices()}
+        """All that reports of these payload types need; `edges` are the starts and ends of their rows."""
+        start, end = min(edges), max(edges)
+        devices = {device.id: await measured(self.store, device.id, edges) for device in self._devices()}
         meter = next((d.id for d in self.site.of_role(Role.MAIN_METER)), "")
         home, rows = await self._expected(record, start, end) if EXPECTED & set(kinds) else ((), {})
         snapshot = self.last()
         plan = snapshot.plan if snapshot is not None else None
         state = snapshot.main_meter() if snapshot else None
         return ReportData(
-            site=await self.store.intervals(meter, start, end),
+            site=await measured(self.store, meter, edges),
             devices=devices,
             baseline=home,
             device_baselines=rows,
@@ -63,7 +68,7 @@ class ReportFacts:
             storage=self._storage(snapshot),
             stored_wh=self._stored(plan),
             ahead=self.ahead(now),
-            setpoints=self._setpoints(),
+            setpoints=await self._told(start, now) if "SETPOINT" in kinds else {},
             peaks=await self._peaks(meter, start, end) if peaks else (),
             soc_percent=snapshot.soc_percent() if snapshot else None,
             register_wh=state.get(Quantity.ENERGY_IMPORT) if state else None,
@@ -115,21 +120,13 @@ class ReportFacts:
         found = {name: state.get(Quantity.ENERGY_IMPORT) for name, state in told.items() if state is not None}
         return {name: value for name, value in found.items() if value is not None}
 
-    def _setpoints(self) -> dict[str, float]:
+    def _commanded(self) -> Mapping[str, Setpoint]:
         snapshot = self.last()
-        told = {} if snapshot is None else {d.id: snapshot.commanded.get(d.id) for d in self._devices()}
-        found = {name: self._number(name, setpoint) for name, setpoint in told.items() if setpoint is not None}
-        return {name: value for name, value in found.items() if value is not None}
+        return snapshot.commanded if snapshot is not None else {}
 
-    def _number(self, name: str, setpoint: Setpoint) -> float | None:
-        """One number for a setpoint, W where it is a power; None for a battery that is free inside a band."""
-        if setpoint.kind is SetpointKind.BATTERY_BAND:
-            return setpoint.value if setpoint.low == setpoint.value else None
-        if setpoint.kind is not SetpointKind.CURRENT:
-            return setpoint.value
-        spec = next((d.spec for d in self.site.devices if d.id == name), None)
-        phases = setpoint.phases or (len(spec.phases) if isinstance(spec, ChargerSpec) else 1)
-        return setpoint.value * self.site.nominal_voltage_v * phases
+    async def _told(self, start: datetime, now: datetime) -> dict[str, list[Held]]:
+        """What the devices were told since `start`."""
+        return await held(self.store, self.site, self._devices(), self._commanded(), start, now)
 
 
 def _forecast(plan: Plan | None, name: str) -> list[BaselineRow]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from gateway.core.demand_response.baseline.methods import WORDS
 from gateway.core.demand_response.delivered import Delivered, delivered
 from gateway.core.demand_response.opt import asks_action
 from gateway.core.demand_response.proof_rules import ProofRules
 from gateway.core.demand_response.report import build_report, remembered
-from gateway.core.demand_response.report_data import ReportData, held_back
+from gateway.core.demand_response.report_data import MOMENTARY, ReportData, held_back
 from gateway.core.demand_response.report_windows import ahead
 from gateway.core.demand_response.schedule import event_span
 from gateway.model.agreement import Shared
@@ -25,6 +25,7 @@ from gateway.ports import Clock, DrServer, Store
 from gateway.runtime.demand_response import DemandResponse
 from gateway.runtime.dr_baselines import Baselines
 from gateway.runtime.dr_before import Before
+from gateway.runtime.measured import measured, quarter
 from gateway.runtime.meters import GRACE_S
 from gateway.runtime.outbox import Outbox
 from gateway.runtime.report_facts import Ahead, ReportFacts, nothing_ahead
@@ -34,6 +35,8 @@ LOOK_S = 60.0
 AHEAD_S = 5.0
 GIVE_UP = timedelta(days=2)
 """Delivered energy that could not be measured so long after the end stays unknown."""
+AT_ITS_END = MOMENTARY - {"OPERATING_STATE"}
+"""Read or known at once; a state waits for the energy that says whether the home runs."""
 OPTED = (OptState.JOINED, OptState.BINDING, OptState.SKIPPED)
 
 
@@ -89,6 +92,7 @@ class Reporting:
 
     async def once(self) -> None:
         """Keep the plan without each event that is about to start; build the reports that are due."""
+        self.before.look()
         await self.baselines.keep_weather()
         for key in list(self.dr.records):
             record = self.dr.records.get(key)
@@ -110,10 +114,10 @@ class Reporting:
     async def measure(self, record: EventRecord, start: datetime, end: datetime) -> Delivered:
         """Delivered energy over [start, end): baseline minus measurement, per controlled device and whole home."""
         home, rows = await self.baselines.of_event(record, start, end)
-        measured = {device: await self.store.intervals(device, start, end) for device in rows}
+        used = {device: await measured(self.store, device, (start, end)) for device in rows}
         meter = next((d.id for d in self.site.of_role(Role.MAIN_METER)), "")
-        whole = await self.store.intervals(meter, start, end)
-        return delivered(rows, measured, home=home, home_measured=whole)
+        whole = await measured(self.store, meter, (start, end))
+        return delivered(rows, used, home=home, home_measured=whole)
 
     def _account_works(self, server: str) -> bool:
         health = self.dr.health.get(server)
@@ -131,8 +135,12 @@ class Reporting:
             await self._delivered(record, span[0], span[1])
 
     def _grace(self) -> timedelta:
-        """How long after an instant its intervals are on disk."""
+        """How long after its end a quarter hour is on disk."""
         return timedelta(seconds=(GRACE_S + INTERVAL_S / 15) * max(1.0, self.clock.speed / 30))
+
+    def _closed(self) -> datetime:
+        """Up to when all is measured and on disk: quarter hours are kept as a whole."""
+        return quarter(self.clock.now() - self._grace())
 
     async def _queue_reports(self, record: EventRecord) -> None:
         """Put what is due into the outbox; the data are gathered only when something is."""
@@ -148,7 +156,7 @@ class Reporting:
         await self.dr.update(record.key, reported=remembered(reported, self.clock.now()))
 
     def _due(self, record: EventRecord, data: ReportData) -> list[DrReport]:
-        """What is measured waits until it is on disk; what lies ahead does not."""
+        """What is measured waits for the quarter hour that holds its end; momentary values and what is ahead do not."""
         now, zone, share = self.clock.now(), self.site.timezone, self._share(record)
         covered = self.rules.of(record.event.program_key).covered
         return [
@@ -164,22 +172,22 @@ class Reporting:
                 share=share,
                 covered=covered,
             )
+            if ahead(descriptor) or descriptor.payload_type in AT_ITS_END or _end(report) <= self._closed()
         ]
 
     async def _data(self, record: EventRecord, due: Sequence[DrReport]) -> ReportData:
         rows = [row for report in due for row in report.rows]
-        start = min((row.start for row in rows), default=self.clock.now())
-        end = max((row.start + timedelta(seconds=row.duration_s) for row in rows), default=self.clock.now())
+        edges = {edge for row in rows for edge in (row.start, row.start + timedelta(seconds=row.duration_s))}
         kinds = {report.payload_type for report in due}
         peaks = any(descriptor.reading_type == "PEAK" for descriptor in record.event.reports)
-        return await self.facts.gather(record, start, end, kinds, peaks, self.clock.now())
+        return await self.facts.gather(record, edges or {self.clock.now()}, kinds, peaks, self.clock.now())
 
     def _to_measure(self, record: EventRecord, end: datetime) -> bool:
         """Whether delivered energy is still owed; gaps may be filled by counters that speak late, for a while."""
         now = self.clock.now()
         if record.delivered_wh is not None or record.opt is OptState.SKIPPED or not asks_action(record.event):
             return False
-        return end + self._grace() <= now < end + GIVE_UP and now >= self._retry_at.get(record.key, now)
+        return end <= self._closed() and now < end + GIVE_UP and now >= self._retry_at.get(record.key, now)
 
     async def _delivered(self, record: EventRecord, start: datetime, end: datetime) -> None:
         found, now = await self.measure(record, start, end), self.clock.now()
@@ -204,19 +212,30 @@ class Reporting:
         )
 
 
+def _end(report: DrReport) -> datetime:
+    return max(
+        (row.start + timedelta(seconds=row.duration_s) for row in report.rows), default=datetime.min.replace(tzinfo=UTC)
+    )
+
+
 def words(found: Delivered) -> str:
     """What an event delivered, in one sentence for the owner."""
     if found.energy_wh is None:
         return "event over; what was delivered is not known, because a measurement has gaps"
     whose = "by the controlled devices" if found.per_device else "by the whole home"
-    text = f"event over; delivered {found.energy_wh / 1000:.2f} kWh {whose}"
+    text = f"event over; delivered {_kwh(found.energy_wh)} kWh {whose}"
     if found.low_wh is not None and found.high_wh is not None:
-        text += f" ({found.low_wh / 1000:.2f} to {found.high_wh / 1000:.2f} kWh)"
+        text += f" ({_kwh(found.low_wh)} to {_kwh(found.high_wh)} kWh)"
     if found.home_wh is not None and found.home_low_wh is not None and found.home_high_wh is not None:
-        low, high = found.home_low_wh / 1000, found.home_high_wh / 1000
-        text += f"; the whole home {found.home_wh / 1000:.2f} kWh (80 % interval {low:.2f} to {high:.2f} kWh)"
+        low, high = _kwh(found.home_low_wh), _kwh(found.home_high_wh)
+        text += f"; the whole home {_kwh(found.home_wh)} kWh (80 % interval {low} to {high} kWh)"
     if found.method and found.error_percent is not None:
         text += f" by {WORDS.get(found.method, found.method)}, which misses {found.error_percent:.0f} % on days without"
         text += f" an event ({found.placebos} tried)"
-    parts = ", ".join(f"{device} {energy / 1000:.2f}" for device, energy in found.per_device.items())
+    parts = ", ".join(f"{device} {_kwh(energy)}" for device, energy in found.per_device.items())
     return f"{text}; by device: {parts}" if parts else text
+
+
+def _kwh(energy_wh: float) -> str:
+    """To two places; nothing is 0.00, not -0.00."""
+    return f"{round(energy_wh / 1000, 2) + 0.0:.2f}"

@@ -352,5 +352,6 @@ def describe(setpoint: Setpoint) -> str:
     elif setpoint.kind is SetpointKind.PV_LIMIT:
         what = f"{setpoint.value:.0f} %"
     else:
-        what = f"{setpoint.value:.1f} A"
+        phases = f" on {setpoint.phases} phase{'s' * (setpoint.phases > 1)}" if setpoint.phases else ""
+        what = f"{setpoint.value:.1f} A{phases}"
     return f"{what} until {setpoint.until:%H:%M:%S} UTC by {Authority(setpoint.authority).words}: {setpoint.reason}"

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gateway.model.dr import EventPhase, EventRecord, Signal
 from gateway.model.effect import EventEffect
+from gateway.web.ask_words import signal_words
 from gateway.web.dr_view import DrHome
 from gateway.web.effect_words import effect_lines, pays_micro
 from gateway.web.wire_dr import CarEffectOut, DrEventOut, DrSignalOut, EffectOut
@@ -60,8 +61,7 @@ def ask_words(kind: str, values: tuple[float | str | bool, ...], unit: str, curr
     if kind.endswith("CAPACITY_LIMIT") and number is not None:
         way = "feed in" if kind.startswith("EXPORT") else "draw"
         return f"{way} at most {number:g} {unit.replace('KW', 'kW') or 'kW'}"
-    shown = ", ".join(str(v) for v in values)
-    return f"{kind.replace('_', ' ').lower()} {shown}".strip()
+    return signal_words(kind, values, unit)
 
 
 def asks(home: DrHome, record: EventRecord) -> str:

@@ -21,6 +21,8 @@ AHEAD = timedelta(hours=48)
 LANE = 40.0
 """Height of the tallest bar, px."""
 LEAST = 6.0
+LEAST_WIDE, NARROW = 4, 1.5
+"""So many px wide is any bar; up to so many percent it may be less on a telephone."""
 LANES = (
     ("SIMPLE", "Level", "grid"),
     ("IMPORT_CAPACITY_LIMIT", "Draw at most", "accent"),
@@ -40,6 +42,14 @@ class Bar:
     top: float
     height: float
     words: str
+    alone: bool
+    """Nothing of its kind follows at once: what is drawn wider covers nothing."""
+
+    @property
+    def widths(self) -> tuple[str, ...]:
+        """Widths of what is drawn for it, one over the other: what is short and alone is LEAST_WIDE px wide on any screen."""
+        share = f"{self.width:.2f}%"
+        return (share, str(LEAST_WIDE)) if self.alone and self.width < NARROW else (share,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +90,12 @@ def _lane(home: DrHome, name: str, colour: str, mine: list[tuple[Signal, float]]
     ordered = sorted(mine, key=lambda item: item[1])
     low, high = _short(*ordered[0]), _short(*ordered[-1])
     most = max(abs(value) for _, value in mine) or 1.0
-    bars = [bar for signal, value in mine if (bar := _bar(home, signal, value, most)) is not None]
+    starts = {signal.start for signal, _ in mine}
+    bars = [bar for s, value in mine if (bar := _bar(home, s, value, most, s.end not in starts)) is not None]
     return Lane(name, colour, low if low == high else f"{low} to {high}", tuple(bars))
 
 
-def _bar(home: DrHome, signal: Signal, value: float, most: float) -> Bar | None:
+def _bar(home: DrHome, signal: Signal, value: float, most: float, alone: bool) -> Bar | None:
     now = home.clock.now()
     edges = _edges(signal, now)
     if edges is None:
@@ -93,7 +104,7 @@ def _bar(home: DrHome, signal: Signal, value: float, most: float) -> Bar | None:
     height = max(LEAST, abs(value) / most * LANE)
     when = span(signal.start, signal.end, now, home.site.timezone)
     says = ask_words(signal.kind, signal.values, signal.unit, signal.currency or home.site.currency)
-    return Bar(left, max(0.3, right - left), LANE - height, height, f"{when}: {says}")
+    return Bar(left, right - left, LANE - height, height, f"{when}: {says}", alone)
 
 
 def _edges(signal: Signal, now: datetime) -> tuple[datetime, datetime] | None:

@@ -239,8 +239,8 @@ class HomeView(Protocol):
         """ "join" or "skip" an event; returns what will happen, raises WishRefused."""
         ...
 
-    async def counterfactual(self, device: str, start: datetime) -> tuple[int, float, str]:
-        """What the alternative to one block costs more (micro-units) and emits more (g CO2), in words."""
+    async def counterfactual(self, device: str, start: datetime) -> tuple[int | None, float | None, str]:
+        """What the alternative to one block costs more (micro-units) and emits more (g CO2), in words; None: no other way."""
         ...
 
     def health(self) -> Health: ...

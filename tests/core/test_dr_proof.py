@@ -158,3 +158,19 @@ def test_targets_name_devices_and_aggregates_are_called_so():
     (car,) = reports(simple("e", 2, 0, 1), ReportDescriptor("USAGE", targets=("car",)), h(1))
     (whole,) = reports(simple("e", 2, 0, 1), ReportDescriptor("USAGE", aggregate=True), h(1))
     assert (car.resource, whole.resource) == ("car", "AGGREGATED_REPORT")
+
+
+@pytest.mark.parametrize(("until", "state", "level"), [(0.25, "RUNNING_CURTAILED", 1), (0.75, "RUNNING_NORMAL", 0)])
+def test_a_state_is_the_one_longest_in_force_though_another_event_held_at_its_start(until, state, level):
+    """Wrong before: the state at the interval's first instant, when the other event held."""
+    mine, other = record(simple("e", 1, 0, 1, priority=5)), record(simple("b", 2, 0, until, priority=1))
+    timeline = build_timeline([mine, other], {}, h(1))
+    for kind, expected in (("OPERATING_STATE", state), ("SIMPLE_LEVEL", level)):
+        (told,) = build_report(mine, timeline, ReportDescriptor(kind), DATA, h(1))
+        assert told.rows[0].value == expected
+
+
+def test_an_event_that_is_set_aside_early_counts_as_opted_out():
+    aside = record(simple("e", 1, 0, 1), overridden_at=h(0.2), opt=OptState.JOINED)
+    (told,) = build_report(aside, build_timeline([aside], {}, h(1)), ReportDescriptor("OPERATING_STATE"), DATA, h(1))
+    assert told.rows[0].value == "RUNNING_OPTED_OUT"

@@ -11,7 +11,7 @@ import pytest
 from gateway.core.demand_response.baseline.rows import BaselineRow
 from gateway.core.demand_response.proof_rules import ProofRule, parse_proof
 from gateway.core.demand_response.report import build_report, next_report_at, remembered
-from gateway.core.demand_response.report_data import Peak, ReportData, Storage, held_back, needed
+from gateway.core.demand_response.report_data import Held, Peak, ReportData, Storage, held_back, needed
 from gateway.core.demand_response.report_offers import offers_ahead
 from gateway.core.demand_response.timeline import build_timeline
 from gateway.model.agreement import WITHOUT_ASKING, Shared
@@ -47,7 +47,7 @@ HOME = ReportData(
     storage={"battery": Storage(50.0, 8000.0, 4000.0, 5000.0), "other": Storage(100.0, 2000.0, 1000.0, 1000.0)},
     stored_wh=rows(3000.0),
     ahead={"LOAD_SHED_DELTA_AVAILABLE": rows(500.0), "IMPORT_RESERVATION_CAPACITY": rows(250.0)},
-    setpoints={"car": 1380.0, "tank": 0.0},
+    setpoints={"car": [Held(EARLY, h(3), 1380.0, 1380.0)], "tank": [Held(EARLY, h(3), 0.0, 0.0)]},
     peaks=[Peak((T0 + timedelta(minutes=m)).timestamp(), 1000.0 + 10 * m) for m in range(60)],
     soc_percent=50.0,
     register_wh=12_345_678.0,

@@ -97,7 +97,7 @@ def test_an_event_that_the_utility_and_the_gateway_both_do_not_survive_ends_on_t
         home.post("/api/v1/overrides", {"device": "car", "action": "auto"})
         figures.note("override ended: 0 A accepted", home.paused(asked), 2)
         # --- both die in the event
-        home.event(first, "Over already", ("SIMPLE", 0), later(home, -900), 300, reports=[USAGE])
+        home.event(first, "Over already", ("SIMPLE", 0), later(home, -1800), 300, reports=[USAGE])
         home.until(lambda: home.held("Over already"), 6)
         utility = home.kill("vtn")
         before = remembered(home)

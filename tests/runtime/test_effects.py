@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -44,3 +45,11 @@ async def test_an_event_that_the_owner_skipped_is_told_as_if_it_were_joined() ->
     await home.dr.opt("utility:e1", "skip", "the owner")
     skipped = await effects.of("utility:e1")
     assert joined is not None and skipped is not None and skipped.shifted_wh == pytest.approx(joined.shifted_wh, abs=50)
+
+
+async def test_an_event_whose_edges_lie_between_the_slots_is_compared_all_the_same() -> None:
+    """Wrong before: the plan with it had more slots than the one without, and the loop of effects died."""
+    home = Utility()
+    await home.look(event(start=home.clock.now() + timedelta(minutes=7, seconds=13)))
+    found = await effects_of(home, ChargeMode.NOW).of("utility:e1")
+    assert found is not None and found.shifted_wh > 0

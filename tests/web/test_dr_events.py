@@ -184,6 +184,21 @@ async def test_the_next_48_hours_are_drawn_and_said_in_words(demo, home: FakeHom
     assert "Sun 07:00–09:00: draw at most 4.2 kW" in words
 
 
+async def test_a_short_event_is_drawn_four_pixels_wide_at_least(demo, home: FakeHome) -> None:
+    def level(start: float, minutes: float) -> Signal:
+        end = at(start) + timedelta(minutes=minutes)
+        return Signal(
+            "SIMPLE", (2.0,), "", at(start), end, "utility:e", "utility:p", 0, None, Authority.DEMAND_RESPONSE
+        )
+
+    home.timeline = lambda: Timeline((level(20, 20), level(24, 180), level(30, 15), level(30.25, 60)))  # type: ignore[method-assign]
+    drawing = (await demo.get("/events")).text.split('class="lanes"')[1].split("</svg>")[0]
+    bars = [re.findall(r'width="([^"]+)"', bar) for bar in re.findall("<g>(.*?)</g>", drawing)]
+    assert bars == [["0.69%", "4"], ["6.25%"], ["0.52%"], ["2.08%"]], (
+        "one over the other in one group, so that none looks darker"
+    )
+
+
 async def test_a_home_told_nothing_draws_nothing() -> None:
     async with browser(only_read(empty=True)[1]) as client:
         page = (await client.get("/events")).text

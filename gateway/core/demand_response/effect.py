@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from gateway.core.demand_response.flexibility import OTHER
-from gateway.model.effect import CarEffect, EventEffect
+from gateway.model.effect import Beside, CarEffect, EventEffect
 from gateway.model.plan import Plan, PlanSlot
 from gateway.model.site import Role, Site
 
@@ -14,21 +14,29 @@ NEARLY_WH = 100.0
 
 
 def effect_of(
-    event: str, joined: Plan, without: Plan, start: datetime, end: datetime | None, site: Site, co2_g_per_kwh: float
+    event: str,
+    joined: Plan,
+    without: Plan,
+    change: Beside,
+    start: datetime,
+    end: datetime | None,
+    site: Site,
+    co2_g_per_kwh: float,
 ) -> EventEffect:
-    """What taking part changes; `start` and `end` are the event's, None for an open end."""
+    """What taking part changes; `start` and `end` are the event's, None for an open end.
+
+    `change` is `joined` beside `without`: cost and CO2 count what is left stored at the plan's end.
+    """
     last = joined.slots[-1].start + timedelta(seconds=joined.slots[-1].duration_s)
     until = end or last
     shifted = _energy(without, start, until) - _energy(joined, start, until)
-    drawn = _energy(joined, datetime.min.replace(tzinfo=start.tzinfo), last) - _energy(
-        without, datetime.min.replace(tzinfo=start.tzinfo), last
-    )
+    drawn = sum(_wh(slot, "grid") for slot in joined.slots) - sum(_wh(slot, "grid") for slot in without.slots)
     return EventEffect(
         event=event,
         made_at=joined.made_at,
         shifted_wh=round(shifted, 1),
-        cost_micro=round(_cost(joined) - _cost(without)),
-        co2_g=round(drawn / 1000 * co2_g_per_kwh, 1),
+        cost_micro=round(change.cost_micro),
+        co2_g=round((drawn - change.stored_wh) / 1000 * co2_g_per_kwh, 1),
         room_c=_lowest([slot.room_c for slot in joined.slots]),
         room_without_c=_lowest([slot.room_c for slot in without.slots]),
         tank_c=_lowest([slot.tank_c for slot in joined.slots]),
@@ -70,15 +78,6 @@ def _energy(plan: Plan, start: datetime, end: datetime) -> float:
         until = slot.start + timedelta(seconds=slot.duration_s)
         seconds = (min(end, until) - max(start, slot.start)).total_seconds()
         found += slot.power_w.get("grid", 0.0) * max(0.0, seconds) / 3600
-    return found
-
-
-def _cost(plan: Plan) -> float:
-    """What the grid energy of the plan costs, micro-units."""
-    found = 0.0
-    for slot in plan.slots:
-        kwh = _wh(slot, "grid") / 1000
-        found += kwh * (slot.import_price_micro_per_kwh if kwh >= 0 else slot.export_price_micro_per_kwh)
     return found
 
 

@@ -3,9 +3,11 @@
     plan              |~~~~~~~~~~~~~|~~~~~~~~~~~|~~~~~~~~~~~~~~~|      grid power
     asked for less    |~~~~~~~~~~~~~|...........|~~~~~~~~~~~~~~~~~~|   the window at as little as comfort and cars allow
                                     |<- window->|
-    offer             the difference in the window; its cost is the difference of the whole horizon
+    offer             the difference in the window; its cost is the difference of the whole horizon, with what is
+                      left in battery, tank, rooms and cars at its end counted at the planner's own value
 
-Only what joined events may take is taken: comfort, departure and reserve hold. A car that is not plugged in and a house that
+Only what joined events may take is taken: comfort, departure, reserve and the usual peak hold; where one of them would give
+way nothing is offered. A car that is not plugged in and a house that
 cannot be steered offer nothing. Interpretation: the interval is the home's own record of offers against what was delivered,
 and until there are such records a stated prior of +-30 %.
 """
@@ -20,6 +22,7 @@ from datetime import datetime, timedelta
 from gateway.core.planning.request import PlanRequest
 from gateway.model.authority import Authority
 from gateway.model.dr import PricePoint
+from gateway.model.effect import Beside
 from gateway.model.flex import Direction, FlexOffer
 from gateway.model.plan import Plan, PlanSlot
 from gateway.model.setpoint import Limit, LimitKind
@@ -27,8 +30,9 @@ from gateway.model.setpoint import Limit, LimitKind
 SOURCE = "flexibility offer"
 STARTS_H = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 WINDOW = timedelta(hours=1)
-GIFT_MICRO = 1_000_000.0
-"""So far below its price power is told to be in a window that asks for more, micro-units per kWh."""
+GIFT_MICRO = 500_000.0
+"""So far below nothing power is told to cost in a window that asks for more, micro-units per kWh: beyond any difference of
+prices, but not worth a peak above the usual one, nor cutting the sun (`program.py`)."""
 PRIOR_SPREAD, LEAST_RECORDS, COVERAGE = 0.3, 5, 0.8
 LEAST_WH = 50.0
 OTHER = frozenset({"grid", "house", "pv"})
@@ -51,10 +55,20 @@ def asked(request: PlanRequest, direction: Direction, start: datetime, end: date
 
 
 def offer(
-    plan: Plan, other: Plan, direction: Direction, start: datetime, end: datetime, spread: float, co2_g_per_kwh: float
+    plan: Plan,
+    other: Plan,
+    change: Beside,
+    direction: Direction,
+    start: datetime,
+    end: datetime,
+    spread: float,
+    co2_g_per_kwh: float,
 ) -> FlexOffer | None:
-    """What `other`, planned for the window, would do differently; None for less than 50 Wh, or plans of other slots."""
-    if [slot.start for slot in plan.slots] != [slot.start for slot in other.slots]:
+    """What `other`, planned for the window, would do differently; `change` is what that means over the whole horizon.
+
+    None for less than 50 Wh, where a wish of the owner gives way for it, and for plans of other slots.
+    """
+    if change.gives_way or [slot.start for slot in plan.slots] != [slot.start for slot in other.slots]:
         return None
     sign = -1.0 if direction is Direction.DOWN else 1.0
     moved = sign * sum(_within(b, start, end, "grid") - _within(a, start, end, "grid") for a, b in _pairs(plan, other))
@@ -65,12 +79,11 @@ def offer(
         for name in plan.slots[0].power_w
         if name not in OTHER
     }
-    cost = sum(_cost(a, b) - _cost(a, a) for a, b in _pairs(plan, other))
-    drawn = sum(_wh(b, "grid") - _wh(a, "grid") for a, b in _pairs(plan, other))
+    drawn = sum(_wh(b, "grid") - _wh(a, "grid") for a, b in _pairs(plan, other)) - change.stored_wh
     per_device = {name: round(energy, 1) for name, energy in devices.items() if energy >= LEAST_WH / 5}
     return FlexOffer(
         direction, start, (end - start).total_seconds(), round(moved, 1), round(moved * (1 - spread), 1),
-        round(moved * (1 + spread), 1), round(cost), round(drawn / 1000 * co2_g_per_kwh, 1), per_device, plan.made_at,
+        round(moved * (1 + spread), 1), round(change.cost_micro), round(drawn / 1000 * co2_g_per_kwh, 1), per_device, plan.made_at,
     )  # fmt: skip
 
 
@@ -95,9 +108,3 @@ def _within(slot: PlanSlot, start: datetime, end: datetime, name: str) -> float:
 
 def _wh(slot: PlanSlot, name: str) -> float:
     return slot.power_w.get(name, 0.0) * slot.duration_s / 3600
-
-
-def _cost(priced: PlanSlot, slot: PlanSlot) -> float:
-    """What the slot's grid energy costs at the true prices of `priced`, micro-units."""
-    kwh = _wh(slot, "grid") / 1000
-    return kwh * (priced.import_price_micro_per_kwh if kwh >= 0 else priced.export_price_micro_per_kwh)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from gateway.core.demand_response.baseline.rows import BaselineRow
 from gateway.core.demand_response.report_windows import AHEAD, FORECASTS, ahead
@@ -31,6 +32,19 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A setpoint over [start, end): `value` in its own unit (W for cars and batteries, degC, 0/1), `power_w` as a power.
+
+    None where no number tells it, as of a battery that is free inside a band, or where it is no power.
+    """
+
+    start: datetime
+    end: datetime
+    value: float | None
+    power_w: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Peak:
     """The highest power measured in [start, start + 60 s), W, import positive."""
 
@@ -45,7 +59,7 @@ class ReportData:
     `register_wh` is the main meter's import counter now, `registers_wh` those of devices. `forecast` and
     `device_forecasts` are what the plan expects, `stored_wh` what it expects the batteries to be able to give (instants
     as rows). `ahead` holds by payload type what else can be told of the time to come: offers, reservations. `setpoints`
-    are the numbers devices follow now: W for cars and batteries, degC, 0/1, percent.
+    are what devices were told, in order of time.
     """
 
     site: Sequence[Interval] = ()
@@ -57,7 +71,7 @@ class ReportData:
     storage: Mapping[str, Storage] = field(default_factory=dict)
     stored_wh: Sequence[BaselineRow] = ()
     ahead: Mapping[str, Sequence[BaselineRow]] = field(default_factory=dict)
-    setpoints: Mapping[str, float] = field(default_factory=dict)
+    setpoints: Mapping[str, Sequence[Held]] = field(default_factory=dict)
     peaks: Sequence[Peak] = ()
     soc_percent: float | None = None
     register_wh: float | None = None

@@ -2,14 +2,17 @@
 
 Interpretations: BASELINE is an energy or a mean power, as its unit says. USAGE and DEMAND have no negative values (the
 schema's minimum), so they tell what was imported; a USAGE forecast of an exporting home is 0, a USAGE_FORECAST is not.
-A value that is read now and told of an interval that ended more than a quarter hour ago is ESTIMATED.
+A value that is read now and told of an interval that ended more than a quarter hour ago is ESTIMATED. A state or level
+is the one longest in force in its interval; so is a SETPOINT without a unit, while one in kW is the mean over the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TypeVar
 
 from gateway.core.demand_response.baseline.rows import BaselineRow, rows_energy
 from gateway.core.demand_response.kinds import is_usable
@@ -43,6 +46,7 @@ UNITS: Mapping[str, tuple[str, ...]] = {
 """The types offered and the units each can be told in; the first is used when the descriptor names no usable one."""
 _READ = ("DIRECT_READ", "SUMMED", "ESTIMATED", "MEAN", "AVERAGE")
 Value = tuple[float | str | None, str]
+T = TypeVar("T")
 MISSING: Value = (None, "MISSING")
 
 
@@ -99,7 +103,7 @@ def value_of(
     if kind.startswith("STORAGE_") and kind != "STORAGE_DISPATCH_FORECAST":
         return _aged(_storage(kind, source, unit_of(descriptor)), cell, now)
     if kind == "SETPOINT":
-        return _aged(_setpoint(source, unit_of(descriptor)), cell, now)
+        return _setpoint(source, unit_of(descriptor), cell)
     if kind == "READING":
         return _aged(_rounded(_register(source), _ENERGY[unit_of(descriptor)]), cell, now)
     if kind == "STORAGE_DISPATCH_FORECAST":
@@ -150,8 +154,8 @@ def _peak(source: Source, cell: Cell) -> tuple[float | None, str]:
     sums: dict[datetime, float] = {}
     for x in source.intervals:
         if cell.start <= x.start and x.end <= cell.end and x.import_wh is not None:
-            sums[x.start] = sums.get(x.start, 0.0) + x.import_wh
-    return (None, "MISSING") if used is None or not sums else (max(sums.values()) * 3600 / INTERVAL_S * hours, quality)
+            sums[x.start] = sums.get(x.start, 0.0) + x.import_wh * 3600 / x.duration_s
+    return (None, "MISSING") if used is None or not sums else (max(sums.values()) * hours, quality)
 
 
 def measured(intervals: Sequence[Interval], start: datetime, end: datetime) -> tuple[float | None, str]:
@@ -167,7 +171,9 @@ def measured(intervals: Sequence[Interval], start: datetime, end: datetime) -> t
             continue
         energy += interval.import_wh * overlap / interval.duration_s
         covered[interval.device] += overlap
-        estimated |= interval.quality is IntervalQuality.ESTIMATED or overlap < interval.duration_s
+        # Intervals are cut to whole seconds: less than one says nothing.
+        cut = overlap <= interval.duration_s - 1
+        estimated |= overlap >= 1 and (cut or interval.quality is IntervalQuality.ESTIMATED)
     length = (end - start).total_seconds()
     if not covered or length <= 0 or min(covered.values()) < max(length - 1, 1e-9):
         return None, "MISSING"
@@ -215,9 +221,21 @@ def _level_of(stores: Sequence[object], source: Source) -> float | None:
     return sum(soc * wh for soc, wh in told) / whole if whole > 0 else source.data.soc_percent
 
 
-def _setpoint(source: Source, unit: str) -> Value:
-    found = [value for name, value in source.data.setpoints.items() if name in source.devices]
-    return _rounded(found[0], _POWER.get(unit, 1.0)) if len(found) == 1 else MISSING
+def _setpoint(source: Source, unit: str, cell: Cell) -> Value:
+    """What one device was told over the cell; missing where part of it is not known, or a power is asked of no power."""
+    end = max(cell.end, cell.start + timedelta(seconds=1))
+    named = [told for name, told in source.data.setpoints.items() if name in source.devices]
+    told = named[0] if len(named) == 1 else ()
+    parts = [((min(end, x.end) - max(cell.start, x.start)).total_seconds(), x) for x in told]
+    parts = [(seconds, x) for seconds, x in parts if seconds > 0]
+    length = sum(seconds for seconds, _ in parts)
+    if not parts or length < (end - cell.start).total_seconds() - 1:
+        return MISSING
+    if unit not in _POWER:
+        return _rounded(_longest([(seconds, x.value) for seconds, x in parts]), 1.0)
+    powers = [(seconds, x.power_w) for seconds, x in parts if x.power_w is not None]
+    known = sum(seconds * power for seconds, power in powers) / length if len(powers) == len(parts) else None
+    return _rounded(known, _POWER[unit])
 
 
 def _register(source: Source) -> float | None:
@@ -230,11 +248,26 @@ def _register(source: Source) -> float | None:
 
 def _state_value(kind: str, record: EventRecord, timeline: Timeline, source: Source, cell: Cell) -> Value:
     if kind == "SIMPLE_LEVEL":
-        return _level(record, timeline, cell.start), "OK"
+        return _longest([(s, _level(record, timeline, at)) for at, s in _changes(record, timeline, cell)]), "OK"
     used, quality = measured(source.intervals, cell.start, cell.end)
     hours = (cell.end - cell.start).total_seconds() / 3600
     running = used is not None and hours > 0 and used / hours > RUNNING_W
-    return _state(record, timeline, cell.start, running), quality
+    return _longest([(s, _state(record, timeline, at, running)) for at, s in _changes(record, timeline, cell)]), quality
+
+
+def _changes(record: EventRecord, timeline: Timeline, cell: Cell) -> list[tuple[datetime, float]]:
+    """The instants of the cell from which something else may hold, each with its length in s."""
+    told = [edge for signal in timeline.signals for edge in (signal.start, signal.end)] + [record.overridden_at]
+    edges = sorted({cell.start, *(edge for edge in told if edge is not None and cell.start < edge < cell.end)})
+    return [(a, (b - a).total_seconds()) for a, b in pairwise([*edges, cell.end])]
+
+
+def _longest(parts: Sequence[tuple[float, T]]) -> T:
+    """What held for the most seconds, the earlier among equals."""
+    held: dict[T, float] = {}
+    for seconds, value in parts:
+        held[value] = held.get(value, 0.0) + seconds
+    return max(held, key=lambda value: held[value])
 
 
 def _level(record: EventRecord, timeline: Timeline, when: datetime) -> float:
