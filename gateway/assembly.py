@@ -21,8 +21,9 @@ from gateway.config import DeviceEntry, Kind, SiteFile
 from gateway.core.demand_response.proof_rules import parse_proof
 from gateway.core.demand_response.strategies import Strategies, parse_strategies
 from gateway.core.tariff.rates import parse_tariff
+from gateway.model.envelope import EnvelopeSpec
 from gateway.model.errors import Finding, SiteFileError
-from gateway.model.site import Role
+from gateway.model.site import Device, Role
 from gateway.model.tariff import Tariff
 from gateway.ports import Actuator, Clock, Connection, DrServer, EvCharger, Meter, Pushable
 
@@ -186,7 +187,7 @@ def _connection(
 
 
 def _add_device(wired: Wired, entry: DeviceEntry, owner: Any, clock: Clock, profiles: Path) -> None:
-    device, settings = entry.device, entry.settings
+    device, settings = entry.device, _patient(entry.device, entry.settings)
     made: Any
     if isinstance(settings, ModbusDeviceSettings):
         from adapters.modbus.device import ModbusDevice
@@ -222,6 +223,13 @@ def _add_device(wired: Wired, entry: DeviceEntry, owner: Any, clock: Clock, prof
     wired.stale_after_s[device.id] = max(stale, 2.0 * clock.speed if clock.speed > 1 else 0.0)
     if device.id not in wired.chargers and device.role in _COMMANDED:
         wired.actuators[device.id] = made
+
+
+def _patient(device: Device, settings: Any) -> Any:
+    """The settings; a grid operator's box counts as silent no sooner than its envelope says that it may be."""
+    if not isinstance(device.spec, EnvelopeSpec) or not hasattr(settings, "expire_after_s"):
+        return settings
+    return settings.model_copy(update={"expire_after_s": max(settings.expire_after_s, device.spec.heartbeat_s)})
 
 
 _COMMANDED = (

@@ -125,7 +125,18 @@ def test_the_fingerprint_tells_a_change_from_book_keeping(more, changed):
 
 @pytest.mark.parametrize(
     ("written", "read"),
-    [(0, 0), (1, 1), (0.0, 0), (7.0, 7), (2**31, 2**31), (None, None), ("high", None), (1.5, None), (True, None), (-1, None)],
+    [
+        (0, 0),
+        (1, 1),
+        (0.0, 0),
+        (7.0, 7),
+        (2**31, 2**31),
+        (None, None),
+        ("high", None),
+        (1.5, None),
+        (True, None),
+        (-1, None),
+    ],
 )
 def test_a_priority(written, read):
     assert parse_event(event("e", priority=written), "vtn").priority == read

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from itertools import count, islice
 
 import numpy as np
@@ -13,11 +15,15 @@ from gateway.core.planning.home import Home
 from gateway.core.planning.optimiser import solved
 from gateway.core.planning.program import Model, build
 from gateway.core.planning.schedule import Schedule
-from gateway.core.planning.scheduler import bent, difference, frozen
+from gateway.core.planning.scheduler import bent, counterfactual, difference, frozen, make_plan, work_out
 from gateway.core.planning.settle import by_rule
+from gateway.model.authority import Authority
 from gateway.model.plan import Block
+from gateway.model.setpoint import Limit, LimitKind
 from tests.core.fuzz_requests import random_request
 from tests.core.test_planning_properties import at, request
+
+NOW = at("2026-11-18 16:00")
 
 
 def random_blocks() -> Iterator[tuple[Home, Schedule, Model, Block]]:
@@ -61,3 +67,17 @@ def test_a_program_of_another_shape_is_not_solved_on() -> None:
     found = solved(small)
     assert found is not None
     assert not build(large, by_rule(large)).lp.resume(found[1].lp)
+
+
+def test_what_cannot_be_done_is_no_alternative() -> None:
+    """Wrong before: "heat now" was told to cost about the same where the device may not and nothing changed."""
+    end = NOW + timedelta(hours=60)
+    limit = Limit(LimitKind.DEVICE_POWER, 0.0, NOW, end, Authority.BINDING_LIMIT, "event", "Not now.", "tank")
+    asked = request(NOW, limits=(limit,))
+    worked = work_out(asked)
+    plan = make_plan(asked, alternatives=False, worked=worked)
+    block = replace(next(b for b in plan.blocks if b.device == "tank"), alternative="heat now")
+    # on demand, and in the plan itself
+    assert counterfactual(asked, plan, block, worked) == (None, None)
+    told = next(b for b in make_plan(asked, worked=worked).blocks if b.device == "tank")
+    assert (told.alternative, told.alternative_cost_micro) == ("", None)

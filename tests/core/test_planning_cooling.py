@@ -139,7 +139,8 @@ def test_whatever_the_weather_a_plan_is_possible_and_has_one_season(warmest, roo
     plan = plan_of(asked)
     assert_possible(asked, plan)
     words = " ".join(b.reason for b in plan.blocks if b.device == "pump")
-    assert ("heat" in words and "cool" in words) is False
+    # A room that begins far too warm is cooled first, whatever comes after.
+    assert ("heat" in words and "cool" in words) is False or "above its maximum of" in words
     if not plan.cooling:
         assert all(room >= LOW - 0.1 for room in rooms(plan)[40:])
 

@@ -119,6 +119,7 @@ def test_a_car_that_counts_for_two_departures_is_not_given_more_than_its_circuit
 
 def test_a_program_that_begins_near_its_peaks_finds_the_same_optimum_in_fewer_steps() -> None:
     home, _ = frozen(replace(asked(with_tariff=tariff(demand=[MONTHLY])), steps=FINE_STEPS))
+    home = replace(home, rooms=(), usual_peak_w=np.inf)  # the priced peaks alone
     cold, near = (build(home, by_rule(home)) for _ in range(2))
     x = cold.lp.solve(20.0)
     assert x is not None

@@ -24,6 +24,7 @@ from gateway.model.quantity import Quantity as Q
 from gateway.model.setpoint import Limit, LimitKind, Override
 from gateway.model.site import BatterySpec, ChargerSpec, Device, HeatPumpSpec, Role, Site, WaterHeaterSpec
 from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snapshot
+from tests.core.fuzz_requests import overloads
 
 ZONE = ZoneInfo("Europe/Brussels")
 TARIFF = parse_tariff(
@@ -99,6 +100,7 @@ def assert_possible(asked: PlanRequest, plan: Plan) -> None:
         assert power["car"] == 0 or car.min_w - 1 <= power["car"] <= car.cap_w[index] + 1
         assert power["grid"] <= max(home.import_w[index], home.base_w[index]) + 2
         assert power["grid"] >= -home.export_w[index] - 2
+        assert list(overloads(home, power, index)) == []
         assert -1 <= power["tank"] <= home.tanks[0].cap_w[index] + 1
         assert -1 <= power["pump"] <= home.pumps[0].cap_w[index] + 1
         assert batteries or ("inverter" not in power and slot.soc_percent is None)

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from firmware_sim.physics.inverter import Battery, HybridInverter
 from firmware_sim.physics.pv import dc_available_w
 from firmware_sim.physics.replay import Replay, load_data
-from gateway.core.planning.replay import Stopped
+from gateway.core.planning.replay import Stopped, replay
 from gateway.core.planning.twin import DAY, Setup
 from gateway.core.planning.whatif import ask
 from gateway.core.planning.whatif_record import History, record_of, visits_of, with_panels
@@ -275,6 +275,26 @@ def test_sessions_become_cars_that_come_and_go_and_never_overlap() -> None:
     past = replace(history(28), sessions=told)
     visits = visits_of(setup(CAR).site, past)
     assert [(v.first, v.last, v.need_wh) for v in visits] == [(72, 124, 9_000), (124, 132, 2_000)]
+
+
+def test_a_session_that_is_still_open_is_a_car_up_to_the_end_of_the_history() -> None:
+    there = replace(session(1, START + timedelta(days=27, hours=18), 1, 9_000), end=None, meter_last_wh=9_000)
+    forgotten = replace(session(2, START + timedelta(hours=18), 1, 1_000), end=None, meter_last_wh=1_000)
+    past = replace(history(28), sessions=[forgotten, there])
+    visits = visits_of(setup(CAR).site, past)
+    assert [(v.first, v.last) for v in visits] == [(72, 27 * DAY + 72), (27 * DAY + 72, 28 * DAY)]
+
+
+def test_a_battery_that_was_added_in_the_history_does_nothing_before_it_first_told_anything() -> None:
+    flow = np.where(np.arange(30 * DAY) >= 20 * DAY, 0.0, np.nan)
+    home = setup(METER, PANELS, BATTERY)
+    past = history(30, **{BATTERY.id: flow})
+    found, notes = record_of(home.site, past)
+    assert dict(found.since) == {BATTERY.id: 20 * DAY}
+    assert any("is in it from" in note for note in notes)
+    lived = replay(home, found, Control.SELF_CONSUMPTION)
+    assert not lived.power_w[BATTERY.id][: 20 * DAY].any()
+    assert lived.power_w[BATTERY.id][20 * DAY :].any()
 
 
 @pytest.mark.slow

@@ -21,7 +21,10 @@ from gateway.runtime.notices import Notices
 from tests.core.homes import SITE
 from tests.fakes import START, FakeClock, FakeStore
 
-LEVELS = {"return_s": 0, "levels": {1: {"ev": "minimum"}, 2: {"ev": "pause", "water_heater": "shed"}, 3: {"ev": "pause"}}}
+LEVELS = {
+    "return_s": 0,
+    "levels": {1: {"ev": "minimum"}, 2: {"ev": "pause", "water_heater": "shed"}, 3: {"ev": "pause"}},
+}
 HOUR = Duration(seconds=3600)
 
 
@@ -154,7 +157,10 @@ async def test_a_changed_event_keeps_its_anchor_and_opt_state_and_moves_its_limi
 async def test_an_event_corrected_to_something_the_home_understands_is_decided_anew() -> None:
     home = Utility()
     await home.look(event(START, level=99))
-    assert home.dr.records["utility:e1"].opt is OptState.SKIPPED and "not understand" in home.dr.records["utility:e1"].opt_reason
+    assert (
+        home.dr.records["utility:e1"].opt is OptState.SKIPPED
+        and "not understand" in home.dr.records["utility:e1"].opt_reason
+    )
     await home.look(event(START, level=2))
     assert home.dr.records["utility:e1"].opt is OptState.JOINED and home.kinds()
 

@@ -20,11 +20,11 @@ def with_minimum(cars: Sequence[Car], rooms: tuple[Room, ...], slots: Slots, hea
     left, shared, result = headroom_w.copy(), Rooms(rooms), []
     for car in cars:
         if car.wish.floor_wh > 0 and car.plugged:
-            cap = np.minimum(car.cap_w, shared.left_w(car, left))
+            cap = np.minimum(car.cap_w, shared.left_w(car.device.id, left))
             cap = np.where(cap >= car.min_w, cap, 0.0)
             stage = _stage(car, slots, cap)
             power = np.where(stage.window, cap, 0.0)
-            shared.take(car, power)
+            shared.take(car.device.id, power)
             left = np.maximum(0.0, left - power)
             car = replace(car, stages=(stage, *car.stages))
         result.append(car)

@@ -22,3 +22,32 @@ def comfort_band(request: PlanRequest, slots: Slots, *, cools: bool = False) -> 
     low = [dip_c(wishes, start, zone) for start in starts] if cools else [band[0] for band in bands]
     high = [band[1] for band in bands] if cools else [reach_c(wishes, start, zone) for start in starts]
     return np.array(low), np.array(high)
+
+
+def own_course_c(
+    start_c: float, keep: Array, around_c: Array, end_c: Array, most_k: Array | float, *, cools: bool = False
+) -> Array:
+    """The room at the end of each slot when power only keeps it from passing `end_c`, degC: the least that is asked.
+
+    Where this is beyond the other end of the band (a hot day in a home that only heats), no plan does better.
+    `most_k`: how far from `around_c` all the power would bring it in the end, K, positive.
+    """
+    result, now = np.zeros(len(keep)), start_c
+    step = (1 - keep) * most_k
+    for index in range(len(keep)):
+        free = keep[index] * now + (1 - keep[index]) * around_c[index]
+        helped = max(end_c[index], free - step[index]) if cools else min(end_c[index], free + step[index])
+        now = result[index] = min(free, helped) if cools else max(free, helped)
+    return result
+
+
+def reachable_band(
+    start: float, keep: Array, around: Array, low: Array, high: Array, gain: Array | float, most_w: float
+) -> tuple[Array, Array, Array]:
+    """The band, open where a room that is only warmed (or only cooled) passes its other end by itself; and how far."""
+    if isinstance(gain, np.ndarray):
+        return low, high, np.zeros(len(keep))
+    cools = gain < 0
+    course = own_course_c(start, keep, around, high if cools else low, abs(gain) * most_w, cools=cools)
+    beyond = np.maximum(0.0, low - course if cools else course - high)
+    return (low - beyond, high, beyond) if cools else (low, high + beyond, beyond)

@@ -10,10 +10,11 @@ from itertools import pairwise
 import numpy as np
 
 from gateway.core.planning.compressor import gathered
-from gateway.core.planning.explain_battery import for_storm, limited_words, still_words
-from gateway.core.planning.explain_car import CHEAPER, CarStory, clock, limit_of, local
+from gateway.core.planning.explain_battery import filling_words, for_storm, limited_words, still_words
+from gateway.core.planning.explain_car import CHEAPER, CarStory, clock, limit_of, local, sentence
 from gateway.core.planning.explain_cold import cooled_words, resting_words
 from gateway.core.planning.explain_heat import band_words, hygiene_words
+from gateway.core.planning.explain_held import bound_heat_words, in_spite, outside_words, owner_first
 from gateway.core.planning.explain_loads import LOAD_ALTERNATIVES, load_stories
 from gateway.core.planning.fallback import thermostat
 from gateway.core.planning.home import Battery, Heat, Home
@@ -72,6 +73,7 @@ class Story:
         self, device: str, role: str | list[str], kinds: list[IntentKind], why: Callable[[IntentKind, int, int], str]
     ) -> list[Block]:
         slots, power = self.home.slots, self.schedule.power_w[device]
+        why = owner_first(self.home, self.schedule, device, why)
         roles = role if isinstance(role, list) else [role] * len(kinds)
         turns = [i for i in range(1, len(kinds)) if (kinds[i], roles[i]) != (kinds[i - 1], roles[i - 1])]
         cuts = [0, *turns, len(kinds)]
@@ -142,14 +144,12 @@ class Story:
         kinds = (LimitKind.BATTERY_SETPOINT, LimitKind.BATTERY_DISCHARGE)
         limit = limit_of(self.home, battery.device.id, kinds, a, a + 1)
         if limit is not None and kind in (IntentKind.CHARGE_AT, IntentKind.DISCHARGE_AT):
-            return limit.reason
+            return sentence(limit.reason)
         dear = int(b + np.argmax(price[b:])) if b < len(price) else b
         if words := still_words(self.home, battery, self.schedule, a, b):
             return words
         if kind is IntentKind.CHARGE_AT:
-            return (
-                f"The battery charges from the grid until {until} because power is dearer at {clock(self.home, dear)}."
-            )
+            return filling_words(self.home, battery, self.schedule, a, b)
         if kind is IntentKind.DISCHARGE_AT:
             return f"The battery feeds the grid until {until} because power pays well now."
         if kind is IntentKind.HOLD:
@@ -183,6 +183,14 @@ class Story:
         kinds = (LimitKind.TANK_SHED, LimitKind.TEMPERATURE_OFFSET, LimitKind.DEVICE_POWER)
         limit = limit_of(self.home, heat.device.id, kinds, a, a + 1)
         event = self._coming(heat.device.id, kinds, b) if kind is IntentKind.RUN else None
+        held = hygiene_words(self.home, heat, a, b) if kind is IntentKind.RUN and not heat.cooling[a] else ""
+        held = held or outside_words(self.home, heat, self.schedule, a, b)
+        if held and limit is None:
+            return held
+        if limit is None and kind is IntentKind.IDLE:
+            held = bound_heat_words(self.home, heat, self.schedule, a, b)
+            if held:
+                return held
         if heat.cooling[a]:
             ran = kind is IntentKind.RUN
             return cooled_words(self.home, heat, a, b, event) if ran else resting_words(self.home, a, b, limit)
@@ -194,6 +202,8 @@ class Story:
             words = hygiene_words(self.home, heat, a, b) or (band_words(self.home, heat, b) if room else "")
             if words:
                 return words
+            if in_spite(self.home, self.schedule, a, b):
+                return f"The {what} is heated in spite of the event, or it would fall below its minimum."
             if float(self.home.base_w[a:b].mean()) < -0.5 * heat.power_w:
                 return f"The {what} is heated until {until} with surplus sun."
             if b < len(price) and float(price[b : b + 24].max()) > float(price[a:b].mean()) / CHEAPER:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gateway.core.control.storm import SOURCE
-from gateway.core.planning.explain_car import clock, limit_of, local
+from gateway.core.planning.explain_car import CHEAPER, clock, left_words, limit_of, local, sentence
 from gateway.core.planning.home import Battery, Home
 from gateway.core.planning.schedule import Schedule
 from gateway.model.setpoint import Limit, LimitKind
@@ -23,16 +23,46 @@ def still_words(home: Home, battery: Battery, schedule: Schedule, a: int, b: int
     if np.abs(schedule.power_w[battery.device.id][a:b]).max() > STILL_W:
         return ""
     limit = limit_of(home, battery.device.id, (LimitKind.BATTERY_SETPOINT,), a, a + 1)
+    before = battery.start_wh if a == 0 else float(schedule.state[battery.device.id][a - 1])
+    near, capacity = AT_END * battery.spec.capacity_wh, battery.spec.capacity_wh
+    if limit is not None and limit.source == SOURCE and before >= battery.full_wh - near:
+        until = home.request.preferences.storm_until or limit.end
+        return f"The battery is held full for the storm until {local(home, until)}."
     if limit is not None and limit.source == SOURCE and limit.value > 0:
         return f"The battery waits for the cheapest hours; it is filled for the storm by {local(home, limit.end)}."
     if limit is not None and limit.source == SOURCE:
         return f"The battery is held full for the storm until {local(home, limit.end)}."
-    before = battery.start_wh if a == 0 else float(schedule.state[battery.device.id][a - 1])
-    near, capacity = AT_END * battery.spec.capacity_wh, battery.spec.capacity_wh
     needed = float(home.base_w[a:b].mean()) > STILL_W
     if needed and before <= battery.floor_wh + near:
         return f"The battery rests at its reserve of {100 * battery.floor_wh / capacity:.0f} % until {clock(home, b)}."
     return ""
+
+
+def filling_words(home: Home, battery: Battery, schedule: Schedule, a: int, b: int) -> str:
+    """Why it charges from the grid in slots `a` to before `b`: what it gives in a dearer hour, or what it is kept for."""
+    flow, price, until = schedule.power_w[battery.device.id], home.buy_cost, clock(home, b)
+    gives = np.flatnonzero(flow[b:] < -STILL_W) + b
+    dear = int(gives[np.argmax(price[gives])]) if len(gives) else -1
+    if dear >= 0 and price[dear] > price[a:b].mean() / CHEAPER:
+        return f"The battery charges from the grid until {until} because power is dearer at {clock(home, dear)}."
+    before = battery.start_wh if a == 0 else float(schedule.state[battery.device.id][a - 1])
+    if before < battery.floor_wh - 1:
+        reserve = f"its reserve of {100 * battery.floor_wh / battery.spec.capacity_wh:.0f} %"
+        return f"The battery charges from the grid until {until} to come back to {reserve}."
+    if left := left_words(home, schedule, battery.device.id, STILL_W, a, b) or _coming_words(home, b):
+        return f"The battery charges from the grid until {until} because {left}."
+    if len(gives):
+        return f"The battery charges from the grid until {until} for what it gives from {clock(home, int(gives[0]))}."
+    return f"The battery charges from the grid until {until}."
+
+
+def _coming_words(home: Home, b: int) -> str:
+    """The limit of import that begins within three hours after slot `b - 1`; else empty."""
+    last = int(np.searchsorted(home.slots.ahead_h, home.slots.ahead_h[min(b, home.slots.count - 1)] + 3.0)) - 1
+    limit = limit_of(home, "", (LimitKind.SITE_IMPORT,), min(b, last), max(b, last))
+    if limit is None or limit.start < home.slots.start(b):
+        return ""
+    return f"the home may draw no more than {limit.value / 1000:.2g} kW from {local(home, limit.start)}"
 
 
 def for_storm(home: Home, battery: Battery, a: int) -> bool:
@@ -45,5 +75,5 @@ def limited_words(home: Home, limit: Limit, b: int, then: str) -> str:
     """The event's reason, and where the rest goes on until the end of slot `b - 1`, what holds `then`."""
     until = home.slots.start(b)
     if limit.end >= until:
-        return limit.reason
+        return sentence(limit.reason)
     return f"{limit.reason.rstrip('. ')}; after {local(home, limit.end)} {then} until {local(home, until)}."

@@ -9,7 +9,7 @@ import numpy as np
 
 from gateway.core.control.sun import has_solar
 from gateway.core.planning.cars import Car
-from gateway.core.planning.fallback import thrift_words
+from gateway.core.planning.fallback import lacking_wh, minimum_lacking_wh, thrift_words
 from gateway.core.planning.home import Home
 from gateway.core.planning.limits import Mask
 from gateway.core.planning.schedule import Schedule
@@ -140,6 +140,8 @@ class CarStory:
         if limit is not None:
             span = f"from {local(self.home, limit.start)} to {local(self.home, limit.end)}"
             causes.append(("and " if causes else "because ") + f"the utility asks to save power {span}")
+        elif left := left_words(self.home, self.schedule, self.car.device.id, self.car.min_w, a, b):
+            causes.append(("and " if causes else "because ") + left)
         return " ".join(causes)
 
     def _dirt_or_cost(self) -> Array:
@@ -155,7 +157,8 @@ class CarStory:
     def _charging(self, a: int, b: int) -> str:
         car, name, until = self.car, self.name, clock(self.home, b)
         if car.run[a]:
-            return f"You asked to charge now; {self._full()}."
+            ends = a + int(np.argmin(car.run[a:])) if not car.run[a:].all() else len(car.run)
+            return f"You asked to charge now, until {clock(self.home, ends)}; {self._full()}."
         if car.wish.guest:
             return f"A guest's car charges at once, with at most {car.wish.max_a:g} A."
         if car.mode is ChargeMode.NOW:
@@ -167,7 +170,8 @@ class CarStory:
         power, series = self.power[a:b], self._dirt_or_cost()
         if float(power.sum()) <= 1.2 * float(np.maximum(0.0, -self.home.base_w[a:b]).sum()):
             return f"{name} charges on the sun until {until}; {self._full()}."
-        if (car.soft_w[a:b] < power).any():
+        over = self.schedule.grid_w(self.home)[a:b] > self.home.soft_import_w[a:b] + 1
+        if (car.soft_w[a:b] < power).any() or over.any():
             return f"{name} charges in spite of the event, or it would not be ready by {self._leaves()}."
         if (car.thrift_w[a:b] < power - 1).any():
             words = thrift_words(self.home, car)
@@ -185,12 +189,14 @@ class CarStory:
         return "power is cheapest then" if best else "power is dearer at other times"
 
     def _full(self) -> str:
+        short = lacking_wh(self.home, self.car.departures[0], self.power)
+        if short > 100 and not self.car.open_end:
+            return f"it will lack {short / 1000:.1f} kWh at {self._leaves()}"
+        short = minimum_lacking_wh(self.home, self.car, self.power)
+        if short > 100:
+            return f"it will lack {short / 1000:.1f} kWh of your minimum of {self.car.wish.floor_words}"
         if self.car.open_end:
             return self._no_hurry()
-        stage = self.car.departures[0]
-        short = stage.need_wh - float(self.power[stage.window] @ self.home.slots.hours[stage.window])
-        if short > 100:
-            return f"it will lack {short / 1000:.1f} kWh at {self._leaves()}"
         if self.car.wish.from_car:
             return f"it will have what it asked for by {self._leaves()}"
         return f"it will be full by {self._leaves()}"
@@ -214,6 +220,33 @@ def limit_of(home: Home, device: str, kinds: tuple[LimitKind, ...], a: int, b: i
         if x.kind in kinds and x.device in ("", device) and x.start < end and x.end > start
     )  # fmt: skip
     return next(fitting, None)
+
+
+def left_words(home: Home, schedule: Schedule, device: str, least_w: float, a: int, b: int) -> str:
+    """What leaves a device less than `least_w` W for most of the slots from `a` to before `b`; empty where nothing does."""
+    most = np.minimum(home.import_w, home.soft_import_w)
+    if _is_short(home, most - schedule.grid_w(home), least_w, a, b):
+        limit = limit_of(home, "", (LimitKind.SITE_IMPORT,), a, a + 1)
+        if limit is not None and limit.value <= float(most[a]) + 1:
+            return f"the home may draw no more than {limit.value / 1000:.2g} kW until {local(home, limit.end)}"
+        return "the connection holds no more beside what else runs"
+    for room in home.rooms:
+        share = room.shares.get(device, 0.0)
+        drawn = sum((part * schedule.power_w[name] for name, part in room.shares.items()), np.zeros(home.slots.count))
+        if share > 0 and _is_short(home, (room.room_w - drawn) / share, least_w, a, b):
+            return f"{room.name} holds no more beside what else runs"
+    return ""
+
+
+def _is_short(home: Home, left_w: Array, least_w: float, a: int, b: int) -> bool:
+    """Whether less is left as the block begins, and in at least half of it."""
+    short, hours = left_w[a:b] < least_w - 1, home.slots.hours[a:b]
+    return bool(short[0]) and float(hours @ short) >= 0.5 * float(hours.sum())
+
+
+def sentence(words: str) -> str:
+    """The words with one full stop, whether they came with one or not."""
+    return f"{words.rstrip(' .')}."
 
 
 def clock(home: Home, index: int) -> str:

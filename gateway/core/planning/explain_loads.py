@@ -8,14 +8,14 @@ from functools import partial
 
 import numpy as np
 
-from gateway.core.planning.explain_car import CHEAPER, clock, limit_of, local
+from gateway.core.planning.explain_car import CHEAPER, clock, left_words, local
+from gateway.core.planning.explain_held import event_words
 from gateway.core.planning.home import Home
 from gateway.core.planning.profiles import Profile
 from gateway.core.planning.runs import Day, Runs
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.slots import Array
 from gateway.model.plan import Block, IntentKind
-from gateway.model.setpoint import LimitKind
 from gateway.model.site import Device
 
 LOAD_ALTERNATIVES = {
@@ -50,9 +50,8 @@ class RunsStory:
         name, home = called(self.runs.device), self.home
         if kind is IntentKind.RUN:
             return f"{name} runs {clock(home, a)}-{clock(home, b)} {self._because(a, b)}."
-        limit = limit_of(home, self.runs.device.id, (LimitKind.DEVICE_POWER,), a, a + 1)
-        if limit is not None:
-            return limit.reason
+        if asked := event_words(home, self.runs.device.id, a):
+            return asked
         later = np.flatnonzero(self.schedule.power_w[self.runs.device.id][b:] > 0)
         if not len(later):
             return f"{name} rests: no more hours of it fall into the plan."
@@ -66,10 +65,17 @@ class RunsStory:
             return "on the sun"
         if day is None:
             return "as you asked"
-        inside = price[day.window]
-        if float(price[a:b].mean()) <= CHEAPER * float(inside.mean()):
+        if float(price[a:b].mean()) <= CHEAPER * float(price[day.window].mean()) and self._is_cheap(day, a, b):
             return "because power is cheap then"
         return f"so that its hours are done by {local(home, day.ends)}"
+
+    def _is_cheap(self, day: Day, a: int, b: int) -> bool:
+        """Whether each of its hours here is one of the cheapest that the day needs, and cheaper than the day's mean."""
+        price, hours = self.home.buy_cost, self.home.slots.hours
+        order = np.flatnonzero(day.window)[np.argsort(price[day.window], kind="stable")]
+        enough = int(np.searchsorted(np.cumsum(hours[order]), day.need_h - 1e-6))
+        dearest = float(price[order[min(enough, len(order) - 1)]])
+        return float(price[a:b].max()) <= min(dearest / CHEAPER, float(price[day.window].mean()))
 
     def _waits(self, a: int, start: int) -> str:
         home = self.home
@@ -77,6 +83,8 @@ class RunsStory:
             return "it waits for the sun"
         if float(home.buy_cost[start]) < CHEAPER * float(home.buy_cost[a]):
             return "power is cheaper then"
+        if left := left_words(home, self.schedule, self.runs.device.id, self.runs.power_w, a, start):
+            return left
         day = self._day(a)
         return "its hours of the day are done" if day is None or day.need_h <= 0 else "its hours fit in after that"
 
@@ -105,9 +113,10 @@ class ProfileStory:
     def why(self, kind: IntentKind, a: int, b: int) -> str:
         """One sentence for the slots from `a` to before `b`."""
         name, home = called(self.profile.device), self.home
-        wish = f"done by {local(home, self.profile.run.done_by)}"
+        wish = self._done_by()
         if kind is IntentKind.RUN:
-            return f"{name} starts {clock(home, a)} {self._because(a, b)}; {wish}."
+            because = self._because(a, b)
+            return f"{name} starts {clock(home, a)} {because}{'' if because.endswith(wish) else f'; {wish}'}."
         if kind is IntentKind.HOLD:
             return f"{name} waits until {clock(home, b)} {self._waiting(a, b)}; {wish}."
         if self.schedule.power_w[self.profile.device.id].any():
@@ -121,10 +130,30 @@ class ProfileStory:
         ):
             return "to use the sun"
         costs = (self.profile.shapes * home.slots.hours) @ price
-        own = float(price[a:b] @ home.slots.hours[a:b] / home.slots.hours[a:b].sum())
-        if own <= CHEAPER * float(np.median(price)) or float(costs.min()) < CHEAPER * float(costs.max()):
+        timely, own = np.flatnonzero(self.profile.late_h <= 0), self._start()
+        if own in timely and costs[own] <= costs[timely].min() * 1.005 < CHEAPER * costs[timely].max():
             return "because power is cheapest then"
-        return "as soon as it may" if a == 0 or a == self.profile.starts[0] else "when there is room for it"
+        if own in timely and own == timely[-1] and self._is_last_minute(own):
+            return f"as it must be {self._done_by()}"
+        return "as soon as it may" if own == 0 else "when there is room for it"
+
+    def _is_last_minute(self, own: int) -> bool:
+        """Whether a quarter of an hour later it would be too late."""
+        ends = self.home.slots.start(self.profile.starts[own]) + self.profile.lasts
+        return (self.profile.run.done_by - ends).total_seconds() < 900
+
+    def _start(self) -> int:
+        """Which of its starts is planned."""
+        first = int(np.flatnonzero(self.schedule.power_w[self.profile.device.id] > 0)[0])
+        return int(np.abs(np.array(self.profile.starts) - first).argmin())
+
+    def _done_by(self) -> str:
+        """The owner's wish, or when it is done where that is too late."""
+        home, asked = self.home, self.profile.run.done_by
+        if not self.schedule.power_w[self.profile.device.id].any() or self.profile.late_h[self._start()] <= 0:
+            return f"done by {local(home, asked)}"
+        ends = home.slots.start(self.profile.starts[self._start()]) + self.profile.lasts
+        return f"done at {local(home, ends)}, not by {local(home, asked)}"
 
     def _waiting(self, a: int, b: int) -> str:
         home = self.home
@@ -132,8 +161,12 @@ class ProfileStory:
             return "as you asked"
         if float(home.base_w[b]) < min(0.0, float(home.base_w[a])) - 50:
             return "for the sun"
-        if float(home.buy_cost[b]) < CHEAPER * float(home.buy_cost[a]):
+        name, most = self.profile.device.id, float(self.profile.shapes.max())
+        left, late = left_words(home, self.schedule, name, most, a, b), self.profile.late_h[self._start()] > 0
+        if float(home.buy_cost[b]) < CHEAPER * float(home.buy_cost[a]) and not (left and late):
             return "when power is cheaper"
+        if left:
+            return f"because {left}"
         return "when there is room for it"
 
 

@@ -5,15 +5,17 @@ They make the plan when the optimiser is missing or fails, and the reference tha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core.planning.cars import BARGAIN, Car
+from gateway.core.planning.cars import BARGAIN, Car, Stage
 from gateway.core.planning.following import followed_w, stored_wh
 from gateway.core.planning.home import Battery, Heat, Home
 from gateway.core.planning.hot import held_hot, missed_heat
-from gateway.core.planning.loads import loads_by_rule, missed_loads
-from gateway.core.planning.rooms import Rooms
+from gateway.core.planning.loads import forced_w, loads_by_rule, missed_loads
+from gateway.core.planning.rooms import Spare
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.slots import Array
 from gateway.model.preferences import ChargeMode
@@ -21,29 +23,37 @@ from gateway.model.preferences import ChargeMode
 
 def rules(home: Home, *, plain: bool = False) -> Schedule:
     """A schedule by rules; `plain` charges on arrival and ignores prices and joined events (the reference)."""
-    left = np.maximum(0.0, home.headroom_w - home.given_w)
+    left, asked = np.maximum(0.0, home.headroom_w - home.given_w), home.asked_w
+    # The reference follows what is asked of the connection; the owner's departures stand above it.
+    left, asked = (np.maximum(0.0, left - asked), 0.0 * asked) if plain else (left, asked)
+    all_w = np.maximum(0.0, left - asked)
     power: dict[str, Array] = {}
     state: dict[str, Array] = {}
     relaxed: list[str] = []
-    rooms = Rooms(home.rooms)
+    spare = Spare(left, home.free_rooms())
+    forced = {} if plain else forced_w(home, spare)
     for car in home.cars:
-        power[car.device.id] = charging(home, car, rooms.left_w(car, left), plain=plain)
-        rooms.take(car, power[car.device.id])
-        left = np.maximum(0.0, left - power[car.device.id])
+        name = car.device.id
+        power[name] = charging(home, car, spare.of(name), spare.left_w - asked, plain=plain)
+        spare.take(name, power[name])
         relaxed += [*missed(home, car, power[car.device.id]), *over_limit(home, car, power[car.device.id])]
-    taken = np.maximum(0.0, home.headroom_w - home.given_w) - left
-    for name, load in loads_by_rule(home, left, taken, plain=plain).items():
-        power[name], left = load, np.maximum(0.0, left - load)
+    for name, load in forced.items():
+        spare.give_back(name, load)
+    spare.left_w = np.maximum(0.0, spare.left_w - asked)
+    power |= loads_by_rule(home, spare, all_w - spare.left_w, plain=plain)
     for heat in (*home.tanks, *home.pumps):
-        left = left + heat.given_w
-        power[heat.device.id], state[heat.device.id] = thermostat(held_hot(heat), left, plain=plain)
-        left = np.maximum(0.0, left - power[heat.device.id])
+        name, given = heat.device.id, np.broadcast_to(heat.given_w, home.slots.count)
+        spare.give_back(name, given)
+        power[name], state[name] = thermostat(held_hot(heat), spare.of(name), plain=plain)
+        spare.take(name, power[name])
     cars = {car.device.id for car in home.cars}
     others = sum((p for name, p in power.items() if name not in cars), home.base_w)
     drawn = sum((power[name] for name in cars), np.zeros(home.slots.count))
     for battery in home.batteries:
         served = others + drawn if home.request.preferences.battery_to_car else others
+        battery = replace(battery, charge_w=spare.rooms.left_w(battery.device.id, battery.charge_w))
         flow, energy = self_consumption(home, battery, served, others + drawn)
+        spare.rooms.take(battery.device.id, flow)
         power[battery.device.id], state[battery.device.id] = flow, energy
         others = others + flow
     relaxed += [*missed_loads(home, power), *missed_heat(home, state)]
@@ -51,8 +61,11 @@ def rules(home: Home, *, plain: bool = False) -> Schedule:
     return Schedule(power, state, curtailed(home, others + drawn), "fallback rules", tuple(relaxed))
 
 
-def charging(home: Home, car: Car, left: Array, *, plain: bool = False) -> Array:
-    """Power of a car by its mode, W; joined events yield only where the departure would be missed."""
+def charging(home: Home, car: Car, left: Array, kind_left: Array, *, plain: bool = False) -> Array:
+    """Power of a car by its mode, W; joined events yield only where the departure would be missed.
+
+    `left` is what it may draw, `kind_left` what of the connection joined events leave to it, W.
+    """
     cap = np.where(car.window, np.minimum(car.cap_w, left), 0.0)
     cap = np.where(cap >= car.min_w, cap, 0.0)
     if car.need_wh <= 0 or not car.plugged:
@@ -61,7 +74,7 @@ def charging(home: Home, car: Car, left: Array, *, plain: bool = False) -> Array
         return fill(home, car, cap, np.arange(home.slots.count))
     first = _at_once(home, car, cap)
     cap = np.where(first > 0, 0.0, cap)
-    return first + _later(home, car, cap, first)
+    return first + _later(home, car, cap, first, kind_left)
 
 
 def _at_once(home: Home, car: Car, cap: Array) -> Array:
@@ -73,10 +86,10 @@ def _at_once(home: Home, car: Car, cap: Array) -> Array:
     return power
 
 
-def _later(home: Home, car: Car, cap: Array, first: Array) -> Array:
+def _later(home: Home, car: Car, cap: Array, first: Array, kind_left: Array) -> Array:
     """What the mode adds to what it charges `first`, W."""
     rest = car.need_wh - float(first @ home.slots.hours)
-    kind = np.minimum(cap, car.kind_w)
+    kind = np.minimum(cap, np.minimum(car.kind_w, np.where(car.run, np.inf, kind_left)))
     kind = np.where(kind >= car.min_w, kind, 0.0)
     sun = np.minimum(kind, np.maximum(0.0, -home.base_w))
     if car.mode is ChargeMode.SOLAR and not car.run.any():
@@ -125,16 +138,33 @@ def fill(home: Home, car: Car, cap: Array, order: NDArray[np.intp], need_wh: flo
 
 
 def missed(home: Home, car: Car, power: Array) -> list[str]:
-    """A sentence for each departure at which the car will lack more than 0.1 kWh."""
-    if not car.plugged or car.open_end or car.mode in (ChargeMode.SOLAR, ChargeMode.OFF):
+    """A sentence for the owner's minimum and for each departure where the car will lack more than 0.1 kWh."""
+    if not car.plugged:
         return []
-    words = []
+    short = minimum_lacking_wh(home, car, power)
+    words = [f"{car.device.name} will lack {short / 1000:.1f} kWh of your minimum of {car.wish.floor_words}."]
+    words = words if short > 100 else []
+    if car.open_end or car.mode in (ChargeMode.SOLAR, ChargeMode.OFF):
+        return words
     for stage in car.departures:
-        short = stage.need_wh - float(power[stage.window] @ home.slots.hours[stage.window])
+        short = lacking_wh(home, stage, power)
         if short > 100:
             at = stage.ready.astimezone(home.request.site.timezone)
             words.append(f"{car.device.name} will lack {short / 1000:.1f} kWh at {at:%H:%M}.")
     return words
+
+
+def minimum_lacking_wh(home: Home, car: Car, power: Array) -> float:
+    """What it lacks of the owner's minimum as it leaves, Wh; 0 where none is wished."""
+    if car.mode is ChargeMode.OFF or not car.at_once.any():
+        return 0.0
+    parked = replace(car.stages[0], window=car.at_once | car.departures[0].window)
+    return lacking_wh(home, parked, power)
+
+
+def lacking_wh(home: Home, stage: Stage, power: Array) -> float:
+    """What a car with this power, W, lacks of a stage, Wh; not above 0 where it has it."""
+    return stage.need_wh - float(power[stage.window] @ home.slots.hours[stage.window])
 
 
 def over_limit(home: Home, car: Car, power: Array) -> list[str]:

@@ -12,6 +12,7 @@ from gateway.core.planning.at_once import with_minimum
 from gateway.core.planning.cars import Car, Surroundings, make_car
 from gateway.core.planning.charge_curve import most_w
 from gateway.core.planning.charges import Charges, make_charges
+from gateway.core.planning.comfort import reachable_band
 from gateway.core.planning.doubt import doubt_w
 from gateway.core.planning.heat_demand import (
     DRAW_BY_HOUR,
@@ -22,11 +23,12 @@ from gateway.core.planning.heat_demand import (
     water_margin_k,
     water_w,
 )  # fmt: skip
-from gateway.core.planning.hygiene import Hygiene, hygiene_goal
-from gateway.core.planning.limits import Mask, caps, is_joined, limits_of, overridden
+from gateway.core.planning.hygiene import hygiene_goal
+from gateway.core.planning.limits import caps, is_joined, limits_of, overridden
+from gateway.core.planning.parts import Battery, Heat
 from gateway.core.planning.profiles import Profile, make_profile, under_way
 from gateway.core.planning.request import PlanRequest
-from gateway.core.planning.rooms import Room, make_rooms
+from gateway.core.planning.rooms import Room, Rooms, make_rooms
 from gateway.core.planning.running import drawn_w, given_w
 from gateway.core.planning.runs import Runs, make_runs, real_power
 from gateway.core.planning.season import cooling_slots, room_band
@@ -54,73 +56,6 @@ AROUND_C = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Battery:
-    """One battery: energies Wh inside; `only_sun` slots forbid charging from the grid, `export` slots allow it out."""
-
-    device: Device
-    spec: BatterySpec
-    start_wh: float
-    floor_wh: float
-    full_wh: float
-    charge_w: Array
-    discharge_w: Array
-    only_sun: Mask
-    export: Mask
-    reward: Array
-    """Micro-units per Wh charged (positive) or discharged (negative) that a utility's setpoint is worth."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heat:
-    """Something that keeps a temperature: T' = keep T + (1 - keep) (around + gain (P - draw)); W, degC.
-
-    `price` is added to the cost of each Wh in micro-units: joined events make heating dear, a load-up cheap.
-    """
-
-    device: Device
-    start_c: float
-    low_c: Array
-    high_c: Array
-    keep: Array
-    around_c: Array
-    gain_k_per_w: Array | float
-    """By slot where a plan warms and cools; negative where power cools."""
-    draw_w: Array
-    cap_w: Array
-    price: Array
-    running: bool
-    power_w: float
-    wh_per_k: float
-    """Electric energy that one kelvin is worth at the end; negative, like `gain_k_per_w`, where power cools then."""
-    hygiene: Hygiene | None = None
-    """A tank that must become hot once."""
-    spare_k: Array | float = 0.0
-    """So much of the lower end is kept for a heavy hour of hot water, K: to fall into it misses no wish."""
-    given_w: Array | float = 0.0
-    """What it draws whatever is planned: it runs now."""
-
-    @property
-    def cooling(self) -> Mask:
-        """In which slots power lowers the temperature."""
-        return np.broadcast_to(np.asarray(self.gain_k_per_w) < 0, self.keep.shape)
-
-    @property
-    def cools(self) -> bool:
-        """Whether power lowers the temperature at the end of the plan."""
-        return bool(self.cooling[-1])
-
-    @property
-    def gains_k_per_w(self) -> Array:
-        """`gain_k_per_w` of each slot."""
-        return np.broadcast_to(np.asarray(self.gain_k_per_w, dtype=float), self.keep.shape)
-
-    @property
-    def least_c(self) -> Array:
-        """The end of the band that costs least to keep, degC."""
-        return np.where(self.cooling, self.high_c, self.low_c)
-
-
-@dataclass(frozen=True, slots=True)
 class Home:
     """All of it; powers W, prices micro-units per Wh (carbon's weight included in `buy_cost`).
 
@@ -142,7 +77,7 @@ class Home:
     tanks: tuple[Heat, ...]
     pumps: tuple[Heat, ...]
     rooms: tuple[Room, ...] = ()
-    """What the cars share beside the connection."""
+    """What devices share beside the connection."""
     extra: dict[str, Array] = field(default_factory=dict)
     """What-if only: device id -> a price in micro-units per Wh on its consumption."""
     charges: Charges = field(default_factory=Charges)
@@ -173,7 +108,19 @@ class Home:
     @property
     def headroom_w(self) -> Array:
         """What the connection leaves to all devices together, W; never below zero."""
-        return np.maximum(0.0, np.minimum(self.import_w, self.soft_import_w) - self.base_w)
+        return np.maximum(0.0, self.import_w - self.base_w)
+
+    @property
+    def asked_w(self) -> Array:
+        """How much of the connection's limit joined events ask to leave free, W."""
+        return np.maximum(0.0, self.import_w - self.soft_import_w)
+
+    def free_rooms(self) -> Rooms:
+        """The rooms without what the heat pumps that run now take of them."""
+        rooms = Rooms(self.rooms)
+        for pump in self.pumps:
+            rooms.take(pump.device.id, np.broadcast_to(pump.given_w, self.slots.count))
+        return rooms
 
 
 def make_home(request: PlanRequest) -> Home:
@@ -206,11 +153,9 @@ def make_home(request: PlanRequest) -> Home:
     # Who comes first is served first by the rules.
     chargers.sort(key=lambda device: -wishes[device.id].preference.priority)
     cars = tuple(_careful(home, around, make_car(around, device, wishes[device.id])) for device in chargers)
-    rooms = make_rooms(site, cars, home.base_w)
-    return replace(
+    home = replace(
         home,
-        cars=with_minimum(cars, rooms, slots, home.headroom_w),
-        rooms=rooms,
+        cars=cars,
         batteries=tuple(
             _battery(home, d, d.spec) for d in site.devices
             if isinstance(d.spec, BatterySpec) and d.spec.capacity_wh > 0 and _charge(request, d) is not None
@@ -220,6 +165,20 @@ def make_home(request: PlanRequest) -> Home:
         ),
         pumps=_pumps(home),
     )  # fmt: skip
+    rooms = make_rooms(site, home.house_w + home.pv_w, home.given, _most_w(home))
+    free = Rooms(rooms)
+    # Those that run go on as far as the rooms let them.
+    pumps = tuple(replace(p, given_w=free.fit(p.device.id, p.given_w)) for p in home.pumps)
+    return replace(home, cars=with_minimum(cars, rooms, slots, home.headroom_w), rooms=rooms, pumps=pumps)
+
+
+def _most_w(home: Home) -> dict[str, Array]:
+    """What each device may draw at most, W."""
+    found = {car.device.id: car.cap_w for car in home.cars}
+    found |= {heat.device.id: heat.cap_w for heat in (*home.tanks, *home.pumps)}
+    found |= {runs.device.id: np.full(home.slots.count, runs.power_w) for runs in home.runs}
+    found |= {profile.device.id: profile.shapes.max(axis=0) for profile in home.profiles}
+    return found | {battery.device.id: battery.charge_w for battery in home.batteries}
 
 
 def _pumps(home: Home) -> tuple[Heat, ...]:
@@ -239,7 +198,7 @@ def _careful(home: Home, around: Surroundings, car: Car) -> Car:
     if not doubt.any():
         return car
     base = home.base_w + doubt
-    room = np.maximum(0.0, np.minimum(home.import_w, home.soft_import_w) - base)
+    room = np.maximum(0.0, home.import_w - base)
     careful = make_car(replace(around, base_w=base, headroom_w=room), car.device, car.wish)
     hours = home.slots.hours
     enough = all(float(careful.cap_w[s.window] @ hours[s.window]) >= s.need_wh for s in careful.stages)
@@ -384,9 +343,11 @@ def _pump(home: Home, device: Device, spec: HeatPumpSpec) -> Heat:
         low, high = np.where(cooling, cold_low, low), np.where(cooling, cold_high, high)
         ratios = np.where(cooling, -max(0.5, spec.cooling_eer), ratio)
         gain, worth = _one(resistance * ratios), mass / float(ratios[-1])
+    low, high, beyond = reachable_band(start, keep, around, low, high, gain, most)
     return Heat(
         device, start, low, high, keep, around, gain, np.zeros(slots.count), cap, price,
         drawn_w(request, device, spec) > 0, most, worth, given_w=given_w(request, slots, device, spec, cap),
+        beyond_k=beyond,
     )  # fmt: skip
 
 

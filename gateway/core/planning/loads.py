@@ -15,6 +15,7 @@ from gateway.core.planning.limits import Mask
 from gateway.core.planning.lp import Index, LinearProgram
 from gateway.core.planning.market import Market, plain_market
 from gateway.core.planning.profiles import Profile
+from gateway.core.planning.rooms import Spare
 from gateway.core.planning.runs import Day, Runs, blocks
 from gateway.core.planning.slots import Array
 from gateway.model.site import Device
@@ -69,7 +70,7 @@ def _add_profile(lp: LinearProgram, home: Home, profile: Profile) -> tuple[Index
     count, name = home.slots.count, profile.device.id
     power = lp.columns(count, 0.0, np.inf, _early(home, name))
     room = np.maximum(0.0, home.import_w - home.base_w)
-    fits = profile.fits(_room_w(home, profile.device, _phase(profile.device), room))
+    fits = profile.fits(home.free_rooms().left_w(name, room))
     cost = profile.extra + (profile.shapes * profile.price) @ home.slots.hours
     picks = lp.columns(len(profile.starts), 0.0, np.where(fits, 1.0, 0.0), cost)
     missed = lp.columns(1, 0.0, 1.0, MISSED_RUN * profile.energy_wh)
@@ -80,48 +81,48 @@ def _add_profile(lp: LinearProgram, home: Home, profile: Profile) -> tuple[Index
     return power, picks
 
 
-def place_loads(
-    lp: LinearProgram, home: Home, columns: LoadColumns, market: Market, left_w: Array, cars_w: Array
-) -> Array:
-    """Bind each load to one start or to whole blocks; returns what they leave of `left_w`, W.
-
-    Where there is a choice they keep out of what the relaxation gave the cars, `cars_w`.
-    """
+def place_loads(lp: LinearProgram, home: Home, columns: LoadColumns, market: Market, spares: tuple[Spare, ...]) -> None:
+    """Bind each load to one start or to whole blocks within what is left; the first of `spares` that does is used."""
     for profile in home.profiles:
-        index = _best_start(home, profile, market, left_w, cars_w)
+        index = _best_start(home, profile, market, spares)
         chosen = np.zeros(len(profile.starts))
         power = np.zeros(home.slots.count)
         if index is not None:
             chosen[index], power = 1.0, profile.shapes[index]
         lp.bound(columns.picks[profile.device.id], chosen, chosen)
-        market, left_w = market.less(power), np.maximum(0.0, left_w - power)
+        market = _placed(profile.device, power, market, spares)
     for runs in home.runs:
-        power = _best_blocks(home, runs, market, left_w, cars_w)
+        power = _best_blocks(home, runs, market, spares)
         lp.bound(columns.power[runs.device.id], power, power)
-        market, left_w = market.less(power), np.maximum(0.0, left_w - power)
-    return left_w
+        market = _placed(runs.device, power, market, spares)
 
 
-def loads_by_rule(home: Home, left_w: Array, taken_w: Array, *, plain: bool) -> dict[str, Array]:
-    """Powers by device, W, without a solver; `plain`: at once, whatever it costs (the reference)."""
+def _placed(device: Device, power: Array, market: Market, spares: tuple[Spare, ...]) -> Market:
+    """The market beside a load that was placed; it takes its power of what is left."""
+    for spare in spares:
+        spare.take(device.id, power)
+    return market.less(power)
+
+
+def loads_by_rule(home: Home, spare: Spare, taken_w: Array, *, plain: bool) -> dict[str, Array]:
+    """Powers by device, W, without a solver, taken of `spare`; `plain`: at once, whatever it costs (the reference)."""
     power: dict[str, Array] = {}
     market, nothing = plain_market(home, taken_w), np.zeros(home.slots.count)
     for profile in home.profiles:
-        index = _first_start(home, profile, left_w) if plain else _best_start(home, profile, market, left_w, nothing)
-        power[profile.device.id] = nothing if index is None else profile.shapes[index]
-        market, left_w = market.less(power[profile.device.id]), left_w - power[profile.device.id]
+        index = _first_start(profile, spare) if plain else _best_start(home, profile, market, (spare,))
+        found = power[profile.device.id] = nothing if index is None else profile.shapes[index]
+        market = _placed(profile.device, found, market, (spare,))
     for runs in home.runs:
-        found = _first_hours(home, runs, left_w) if plain else _best_blocks(home, runs, market, left_w, nothing)
+        found = _first_hours(home, runs, spare) if plain else _best_blocks(home, runs, market, (spare,))
         power[runs.device.id] = found
-        market, left_w = market.less(found), left_w - found
+        market = _placed(runs.device, found, market, (spare,))
     return power
 
 
-def _best_start(home: Home, profile: Profile, market: Market, left_w: Array, cars_w: Array) -> int | None:
+def _best_start(home: Home, profile: Profile, market: Market, spares: tuple[Spare, ...]) -> int | None:
     """The cheapest start that fits, as a row of the profile's; None when none does."""
-    fits = _fitting(home, profile, left_w - cars_w)
-    fits = fits if fits.any() else _fitting(home, profile, left_w)
-    if not fits.any():
+    fits = next((found for spare in spares if (found := _fitting(profile, spare)).any()), None)
+    if fits is None:
         return None
     cost = market.cost(profile.shapes) + profile.shapes * (profile.price * home.slots.hours)
     cost = cost + profile.shapes * _early(home, profile.device.id)
@@ -129,23 +130,34 @@ def _best_start(home: Home, profile: Profile, market: Market, left_w: Array, car
     return int(total.argmin())
 
 
-def _first_start(home: Home, profile: Profile, left_w: Array) -> int | None:
-    found = np.flatnonzero(_fitting(home, profile, left_w))
+def _first_start(profile: Profile, spare: Spare) -> int | None:
+    found = np.flatnonzero(_fitting(profile, spare))
     return int(found[0]) if len(found) else None
 
 
-def _fitting(home: Home, profile: Profile, left_w: Array) -> Mask:
-    return profile.fits(_room_w(home, profile.device, _phase(profile.device), left_w))
+def _fitting(profile: Profile, spare: Spare) -> Mask:
+    return profile.fits(spare.of(profile.device.id))
 
 
-def _best_blocks(home: Home, runs: Runs, market: Market, left_w: Array, cars_w: Array) -> Array:
+def forced_w(home: Home, spare: Spare) -> dict[str, Array]:
+    """What pool pumps that must run take, W by device, as far as it fits; taken of `spare`."""
+    found = {}
+    for runs in home.runs:
+        found[runs.device.id] = np.where(runs.must & _able(runs, spare), runs.power_w, 0.0)
+        spare.take(runs.device.id, found[runs.device.id])
+    return found
+
+
+def _best_blocks(home: Home, runs: Runs, market: Market, spares: tuple[Spare, ...]) -> Array:
     result = np.zeros(home.slots.count, dtype=bool)
     rate = market.cost(np.full(home.slots.count, runs.power_w)) / home.slots.hours
     rate = rate + (runs.price + _early(home, runs.device.id) / home.slots.hours) * runs.power_w
     start_cost = START_H * runs.power_w * float(np.median(np.abs(home.buy_cost)))
+    # What must run keeps nothing free for a car that could wait.
+    forced = runs.must & _able(runs, spares[-1])
     for number, day in enumerate(_days(runs)):
-        for beside in (cars_w, 0.0):
-            able = _able(home, runs, left_w - beside) & day.window
+        for spare in spares:
+            able = (_able(runs, spare) | forced) & day.window
             found = _day_blocks(home, runs, day, able, rate, start_cost, first=number == 0)
             if float(home.slots.hours[found].sum()) >= day.need_h - 1e-6:
                 break
@@ -176,14 +188,14 @@ def _day_blocks(home: Home, runs: Runs, day: Day, able: Mask, rate: Array, start
     return result
 
 
-def _able(home: Home, runs: Runs, left_w: Array) -> Mask:
-    room = _room_w(home, runs.device, _phase(runs.device), left_w)
+def _able(runs: Runs, spare: Spare) -> Mask:
+    room = spare.of(runs.device.id)
     return np.asarray((runs.cap_w >= runs.power_w - 1e-6) & (room >= runs.power_w - 1e-6) & (runs.power_w > 0))
 
 
-def _first_hours(home: Home, runs: Runs, left_w: Array) -> Array:
+def _first_hours(home: Home, runs: Runs, spare: Spare) -> Array:
     """From the opening of each window until its hours are done."""
-    result, able = np.zeros(home.slots.count), _able(home, runs, left_w)
+    result, able = np.zeros(home.slots.count), _able(runs, spare)
     for day in _days(runs):
         need = day.need_h
         for index in np.flatnonzero(day.window & able):
@@ -191,23 +203,6 @@ def _first_hours(home: Home, runs: Runs, left_w: Array) -> Array:
                 result[index] = runs.power_w
                 need -= home.slots.hours[index]
     return result
-
-
-def _phase(device: Device) -> int:
-    return int(getattr(device.spec, "phase", 1))
-
-
-def _room_w(home: Home, device: Device, phase: int, left_w: Array) -> Array:
-    """Of what is left, what its own phase of the main fuse and of its circuits holds, W."""
-    site = home.request.site
-    volts = site.nominal_voltage_v
-    room = np.minimum(left_w, site.main_fuse_a * volts - np.maximum(0.0, home.base_w) / site.phases)
-    for circuit in site.above(device.circuit):
-        if circuit.fuse_a is not None:
-            room = np.minimum(room, circuit.fuse_a[phase - 1] * volts)
-        if circuit.limit_w is not None:
-            room = np.minimum(room, circuit.limit_w)
-    return np.asarray(room)
 
 
 def missed_loads(home: Home, power: dict[str, Array]) -> list[str]:

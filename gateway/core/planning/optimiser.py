@@ -16,12 +16,12 @@ import numpy as np
 from gateway.core.planning.connection import above_usual, unused_sun
 from gateway.core.planning.exchange import FINE, exchanged
 from gateway.core.planning.fallback import missed, over_limit
-from gateway.core.planning.home import Home, make_home
+from gateway.core.planning.home import Heat, Home, make_home
 from gateway.core.planning.hot import missed_heat
 from gateway.core.planning.loads import missed_loads, place_loads
 from gateway.core.planning.program import Model, build
 from gateway.core.planning.schedule import Schedule
-from gateway.core.planning.settle import by_rule, free_cars, market_beside, round_cars, round_rest
+from gateway.core.planning.settle import beside_cars, by_rule, market_beside, round_cars, round_rest
 from gateway.core.planning.slots import Array
 
 COARSE_S = 900
@@ -46,12 +46,12 @@ def solved(home: Home, like: Model | None = None) -> tuple[Schedule, Model] | No
     second = model.below_peaks(first) if home.tanks and len(fixed) < len(home.cars) else first
     if second is None:
         return None
-    left = round_rest(model, second, taken)
+    round_rest(model, second, taken)
     second = model.below_peaks(second)
     if second is not None and (home.runs or home.profiles):
         # Whole blocks are placed beside cars and tanks as these are rounded already.
-        used = free_cars(model, second, fixed) + np.minimum(taken.loud_w, left)
-        place_loads(model.lp, home, model.loads, market_beside(model, second, model.loads.power.values()), left, used)
+        market = market_beside(model, second, model.loads.power.values())
+        place_loads(model.lp, home, model.loads, market, (beside_cars(model, second, fixed, taken), taken.spare))
         second = model.below_peaks(second)
     if second is not None:
         second = model.best_peaks(second)
@@ -79,6 +79,9 @@ def _optimum(home: Home, fixed: dict[str, Array], like: Model | None) -> tuple[M
     if like is None or not model.lp.resume(like.lp):
         _near_peaks(model)
     x = model.lp.solve(home.request.time_limit_s)
+    if x is not None and model.room_rows:
+        model.close_rooms()
+        x = model.lp.solve(home.request.time_limit_s)
     return None if x is None else (model, x)
 
 
@@ -110,10 +113,22 @@ def _schedule(model: Model, x: Array) -> Schedule:
     relaxed += [*missed_loads(home, power), *missed_heat(home, state), *_uncomfortable(model, state)]
     if x[model.connection.over].max(initial=0.0) > 1:
         relaxed.append("The house alone draws more than the limit of its connection.")
+    else:
+        relaxed += _overloaded(model, x)
     relaxed += [*above_usual(home, x, model.connection), *unused_sun(home, x, model.connection)]
     power |= home.given
     ordered = {d.id: power[d.id] for d in home.request.site.devices if d.id in power}
     return Schedule(ordered, state, home.pv_w + x[model.connection.cut], "optimised", tuple(relaxed), model.lp.seconds)
+
+
+def _overloaded(model: Model, x: Array) -> list[str]:
+    """A sentence for each fuse and each circuit that cannot hold what nobody controls."""
+    words = []
+    for room in model.home.rooms:
+        most = max(float(x[model.over_rooms[room.name]].max()), -float(room.room_w.min()))
+        if most > 50:
+            words.append(f"{room.name[:1].upper()}{room.name[1:]} is overloaded by up to {most / 1000:.1f} kW.")
+    return words
 
 
 def _uncomfortable(model: Model, state: dict[str, Array]) -> list[str]:
@@ -124,7 +139,20 @@ def _uncomfortable(model: Model, state: dict[str, Array]) -> list[str]:
         if np.maximum(0.0, beyond - 0.2) @ model.home.slots.hours > 0.5:
             end = "above your maximum" if heat.cooling[int(beyond.argmax())] else "below your minimum"
             words.append(f"{heat.device.name} will be up to {float(beyond.max()):.1f} K {end}.")
+        words += _other_end(model.home, heat, room)
     return words
+
+
+def _other_end(home: Home, heat: Heat, room: Array) -> list[str]:
+    """Too warm where it only warms, too cold where it only cools: by itself, or by what it must run."""
+    if heat in home.tanks:
+        return []
+    past = np.where(heat.cooling, heat.low_c + heat.beyond_k - room, room - heat.high_c + heat.beyond_k)
+    if np.maximum(0.0, past - 0.2) @ home.slots.hours <= 0.5:
+        return []
+    end = "below your minimum" if heat.cooling[int(past.argmax())] else "above your maximum"
+    own = " by itself" if np.broadcast_to(heat.beyond_k, past.shape)[int(past.argmax())] > past.max() - 0.3 else ""
+    return [f"{heat.device.name} will be up to {float(past.max()):.1f} K {end}{own}."]
 
 
 def _clean(power: Array) -> Array:

@@ -2,7 +2,8 @@
 
 Wishes are soft; what it costs to break one is their order (all micro-units per Wh unless said otherwise):
 
-    hard       fuse, circuit, contract, envelope, binding limits, what a device can do: bounds and rows
+    hard       contract, envelope, binding limits, what a device can do: bounds and rows
+ 1 000 000     a phase of the main fuse or a circuit is overloaded      OVER_ROOM
     20 000     an appliance asked for does not run                      MISSED_RUN (loads.py)
     10 000     a departure is missed; 4 % more for each step of priority MISSED_DEPARTURE
                a car waits below the owner's minimum
@@ -40,7 +41,8 @@ EARLY = 0.02
 """Micro-units per Wh and hour: what is free anyway is used early."""
 WEAR = 0.5
 """Micro-units per Wh through the battery, so that it does not move for nothing."""
-OVER_ROOM = 50_000.0
+OVER_ROOM = 1_000_000.0
+"""Dearer than what a battery saves that was charged so: it takes a third of its power from each phase."""
 MISSED_DEPARTURE = 10_000.0
 PRIORITY = 0.04
 """A step of priority makes a car's missed departure so much dearer than another's."""
@@ -74,8 +76,10 @@ class Model:
     """What carries a temperature over each slot."""
     out_rows: dict[str, Index] = field(default_factory=dict)
     surplus: dict[str, Index] = field(default_factory=dict)
-    over_rooms: Index = field(default_factory=lambda: NOTHING)
-    """What goes beyond what cars share."""
+    over_rooms: dict[str, Index] = field(default_factory=dict)
+    """What goes beyond what devices share, by the name of the room."""
+    room_rows: list[tuple[Index, Array]] = field(default_factory=list)
+    """The rows of the rooms with what they hold, W: unbound at first, as most of them never bind."""
     connection: Connection = NOT_CONNECTED
     balance: Index = field(default_factory=lambda: NOTHING)
     """The rows of the balance."""
@@ -89,10 +93,14 @@ class Model:
         lp.bound(tops, x[tops], np.full(len(tops), np.inf))
         return lp.solve(limit)
 
+    def close_rooms(self) -> None:
+        """What devices share holds from now on."""
+        for rows, most in self.room_rows:
+            self.lp.bound_rows(rows, np.full(len(rows), -np.inf), most)
+
     def keep_rooms(self, x: Array) -> None:
         """No circuit and no phase is loaded further than in a solution, whatever that would save."""
-        over = self.over_rooms
-        if len(over):
+        for over in self.over_rooms.values():
             self.lp.bound(over, np.zeros(len(over)), np.maximum(0.0, x[over]))
 
     def free_peaks(self) -> None:
@@ -124,7 +132,6 @@ def build(home: Home, fixed: dict[str, Array]) -> Model:
     grid = model.connection = connect(lp, home)
     for car in home.cars:
         _add_car(model, car, fixed.get(car.device.id))
-    _add_rooms(model)
     room = ROOM_K_H * min(1.0, max(LEAST_COMFORT, home.request.preferences.comfort_weight))
     for heat, penalty in [*((t, TANK_K_H) for t in home.tanks), *((p, room) for p in home.pumps)]:
         _add_heat(model, heat, penalty)
@@ -135,6 +142,7 @@ def build(home: Home, fixed: dict[str, Array]) -> Model:
     for battery in home.batteries:
         _bind_discharge(model, battery, fixed)
     _add_reserves(model)
+    _add_rooms(model)
     model.balance = lp.rows(
         home.base_w, home.base_w, *((index, 1.0) for index in grid.bought), (grid.sold, -1.0), (grid.cut, -1.0),
         *((index, -1.0) for index in model.power.values()),
@@ -177,14 +185,17 @@ def _add_car(model: Model, car: Car, given: Array | None) -> None:
 
 
 def _add_rooms(model: Model) -> None:
-    """What cars share: a phase of the fuse, a circuit."""
+    """What devices share: a phase of the fuse, a circuit."""
     home, lp = model.home, model.lp
     for room in home.rooms:
-        drawn = [(model.power[name], share) for name, share in room.shares.items() if name in model.power]
-        if drawn:
-            over = lp.columns(home.slots.count, 0.0, np.inf, OVER_ROOM * home.slots.hours)
-            lp.rows(-np.inf, room.room_w, *drawn, (over, -1.0))
-            model.over_rooms = np.concatenate((model.over_rooms, over))
+        where = np.flatnonzero(room.tight)
+        over = lp.columns(len(where), 0.0, np.inf, OVER_ROOM * home.slots.hours[where])
+        drawn = [(over, -1.0)]
+        for columns, sign in ((model.power, 1.0), (model.charge, 1.0), (model.discharge, -1.0)):
+            drawn += [(columns[name][where], sign * share) for name, share in room.shares.items() if name in columns]
+        rows = lp.rows(-np.inf, np.inf, *drawn)
+        model.room_rows.append((rows, np.maximum(0.0, room.room_w[where])))
+        model.over_rooms[room.name] = over
 
 
 def _add_heat(model: Model, heat: Heat, penalty: float) -> None:

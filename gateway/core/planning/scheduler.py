@@ -23,6 +23,8 @@ from gateway.core.planning.slots import Array
 from gateway.model.plan import Block, IntentKind, Plan, PlanSlot
 from gateway.model.preferences import ChargeMode
 
+SAME_WH = 20.0
+"""An alternative that moves less than this within its block is none: the device cannot do otherwise."""
 NUDGE = 5_000.0
 """Micro-units per Wh that force an alternative upon the optimiser; never part of a cost that is told."""
 
@@ -74,14 +76,16 @@ def make_plan(request: PlanRequest, *, alternatives: bool = True, worked: Worked
     )
 
 
-def counterfactual(request: PlanRequest, plan: Plan, block: Block, worked: Worked | None = None) -> tuple[int, float]:
-    """What the block's alternative costs more than the plan: (micro-units, g CO2); (0, 0.0) when it has none.
+def counterfactual(
+    request: PlanRequest, plan: Plan, block: Block, worked: Worked | None = None
+) -> tuple[int | None, float | None]:
+    """What the block's alternative costs more than the plan: (micro-units, g CO2); (None, None) when it has none.
 
     The energy stored at the end is settled at its value. `plan` is the one made of `request`; the block may be any of its
     blocks. With `worked` of this request only the alternative is solved, from the plan's own basis, else both ways are.
     """
     if not block.alternative:
-        return 0, 0.0
+        return None, None
     if worked is None:
         home, plain = frozen(request)
         worked = Worked(home, plain, *(_solve(home) if plan.method == "optimised" else (rules(home), None)))
@@ -115,13 +119,16 @@ def _with_alternatives(
         if wanted and seconds < home.request.time_limit_s:
             micro, co2_g, spent = difference(home, schedule, model, block)
             seconds += spent
-            block = replace(block, alternative_cost_micro=micro, alternative_co2_g=co2_g)
+            way = block.alternative if micro is not None else ""
+            block = replace(block, alternative=way, alternative_cost_micro=micro, alternative_co2_g=co2_g)
         result.append(block)
     return tuple(result), seconds
 
 
-def difference(home: Home, schedule: Schedule, model: Model | None, block: Block) -> tuple[int, float, float]:
-    """What the block's alternative costs more: (micro-units, g CO2, s in the solver).
+def difference(
+    home: Home, schedule: Schedule, model: Model | None, block: Block
+) -> tuple[int | None, float | None, float]:
+    """What the block's alternative costs more: (micro-units, g CO2, s in the solver); None where it cannot be done.
 
     In fine steps it is solved on from the plan's `model`.
     """
@@ -130,6 +137,11 @@ def difference(home: Home, schedule: Schedule, model: Model | None, block: Block
     # longer both ways begin from nothing.
     like = model if home.slots.count > FINE else None
     found = _solve(other, like)[0] if schedule.method == "optimised" else rules(other)
+    span = home.slots.touched(block.start, block.end)
+    moved = (found.power_w[block.device] - schedule.power_w[block.device])[span] * home.slots.hours[span]
+    # To charge earlier within the block is another way, too.
+    if abs((np.abs(moved) if block.alternative == "charge now" else moved).sum()) < SAME_WH:
+        return None, None, found.solve_s
     cost = [bill_micro(home, s.grid_w(home)) - stored_micro(home, s) for s in (schedule, found)]
     carbon = [carbon_g(home, s.grid_w(home)) for s in (schedule, found)]
     return round(cost[1] - cost[0]), round(carbon[1] - carbon[0], 1) + 0.0, found.solve_s

@@ -18,11 +18,12 @@ from gateway.core.planning.fallback import charging
 from gateway.core.planning.home import Battery, Heat, Home
 from gateway.core.planning.hot_relay import hot_enough
 from gateway.core.planning.limits import Mask
+from gateway.core.planning.loads import forced_w
 from gateway.core.planning.lp import Index
 from gateway.core.planning.market import Market, solved_market
 from gateway.core.planning.program import Model
 from gateway.core.planning.quiet import is_enough, quiet_w, rooms_for
-from gateway.core.planning.rooms import Rooms
+from gateway.core.planning.rooms import Rooms, Spare
 from gateway.core.planning.rounding import NEAR_H, car_slots
 from gateway.core.planning.slots import Array
 from gateway.core.planning.tank_relay import best_relay
@@ -37,12 +38,13 @@ WORSE = 500_000.0
 
 def by_rule(home: Home) -> dict[str, Array]:
     """Cars whose mode leaves nothing to choose."""
-    left, rooms, result = np.maximum(0.0, home.headroom_w - home.given_w), Rooms(home.rooms), {}
+    spare, result = Spare(np.maximum(0.0, home.headroom_w - home.given_w), home.free_rooms()), dict[str, Array]()
+    forced_w(home, spare)
     for car in home.cars:
         if not is_free(car):
-            power = result[car.device.id] = charging(home, car, rooms.left_w(car, left))
-            rooms.take(car, power)
-            left = np.maximum(0.0, left - power)
+            name = car.device.id
+            result[name] = charging(home, car, spare.of(name), spare.left_w - home.asked_w)
+            spare.take(name, result[name])
     return result
 
 
@@ -53,24 +55,26 @@ def is_free(car: Car) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What the connection has left once the cars are rounded, W; what of it would make a peak; where a car charges."""
+    """What is left once the cars are rounded; what of it would make a peak, W; where a car charges."""
 
-    left_w: Array
+    spare: Spare
     loud_w: Array
     driving: Mask
+    forced: dict[str, Array]
+    """What loads that must run take of it before their turn, W."""
 
 
 def round_cars(model: Model, first: Array, fixed: dict[str, Array]) -> Taken:
     home = model.home
-    driven = home.base_w + home.given_w + sum(fixed.values(), np.zeros(home.slots.count))
-    left = np.maximum(0.0, home.import_w - driven)
+    spare = Spare(np.maximum(0.0, home.headroom_w - home.given_w), home.free_rooms())
+    forced = forced_w(home, spare)
+    for name, power in fixed.items():
+        spare.take(name, power)
+    left, rooms = spare.left_w, spare.rooms
+    driven = sum((*forced.values(), *fixed.values()), home.base_w + home.given_w)
     # What goes beyond it makes a peak that the relaxation did not want.
     loud = left - np.maximum(0.0, quiet_w(home, _bought(model, first)) - driven)
     driving = np.zeros(home.slots.count, dtype=bool)
-    rooms = Rooms(home.rooms)
-    for car in home.cars:
-        if car.device.id in fixed:
-            rooms.take(car, fixed[car.device.id])
     for car in home.cars:
         if car.device.id not in fixed:
             room = _quiet_room(home, car, rooms, left, loud)
@@ -79,29 +83,32 @@ def round_cars(model: Model, first: Array, fixed: dict[str, Array]) -> Taken:
             on = car_slots(home, car, first[own], room, contested, market_beside(model, first, [own]))
             if float(first[own] @ home.slots.hours) <= FULL_WH:
                 on[:] = False
-            cap = np.minimum(car.cap_w, rooms.left_w(car, left))
+            cap = np.minimum(car.cap_w, rooms.left_w(car.device.id, left))
             low = np.where(on, car.min_w, 0.0)
             model.lp.bound(model.power[car.device.id], low, np.where(on, cap, 0.0))
             left = np.maximum(0.0, left - low)
-            rooms.take(car, low)
+            rooms.take(car.device.id, low)
             driving |= on
-    return Taken(left, loud, driving)
+    return Taken(Spare(left, rooms), loud, driving, forced)
 
 
-def round_rest(model: Model, first: Array, taken: Taken) -> Array:
-    """Bind relays, compressors and batteries beside the cars; returns what the connection has left, W."""
-    home, left = model.home, taken.left_w
+def round_rest(model: Model, first: Array, taken: Taken) -> None:
+    """Bind relays, compressors and batteries beside the cars, and take what they need of what is left."""
+    home, spare = model.home, taken.spare
     for tank in home.tanks:
-        power, first = _place_relay(model, tank, first, left, np.maximum(0.0, left - taken.loud_w))
-        left = np.maximum(0.0, left - power)
+        name, quiet = tank.device.id, np.maximum(0.0, spare.left_w - taken.loud_w)
+        power, first = _place_relay(model, tank, first, spare.of(name), quiet)
+        spare.take(name, power)
     for pump in home.pumps:
-        left = left + pump.given_w
-        bounds = compressor_bounds(home, pump, first[model.power[pump.device.id]], left)
+        name, given = pump.device.id, np.broadcast_to(pump.given_w, home.slots.count)
+        spare.give_back(name, given)
+        bounds = compressor_bounds(home, pump, first[model.power[name]], spare.of(name))
         if bounds is not None:
-            model.lp.bound(model.power[pump.device.id], *bounds)
-        left = np.maximum(0.0, left - (pump.given_w if bounds is None else bounds[0]))
+            model.lp.bound(model.power[name], *bounds)
+        spare.take(name, given if bounds is None else bounds[0])
+    for name, power in taken.forced.items():
+        spare.give_back(name, power)
     bind_batteries(model, first, taken.driving)
-    return left
 
 
 def bind_batteries(model: Model, x: Array, driving: Mask) -> None:
@@ -155,8 +162,8 @@ def _bought(model: Model, x: Array) -> Array:
 
 def _quiet_room(home: Home, car: Car, rooms: Rooms, left: Array, loud: Array) -> Array:
     """What is left for a car, W: without a new peak, or with the least one that its departures need."""
-    hours, most = home.slots.hours, rooms.left_w(car, left)
-    quiet = np.minimum(car.cap_w, rooms.left_w(car, np.maximum(0.0, left - loud)))
+    hours, most = home.slots.hours, rooms.left_w(car.device.id, left)
+    quiet = np.minimum(car.cap_w, rooms.left_w(car.device.id, np.maximum(0.0, left - loud)))
     quiet = np.where(quiet >= car.min_w, quiet, 0.0)
     # All hours at the minimum make less of a peak than few hours at all it can.
     slow = np.where(np.minimum(car.cap_w, most) >= car.min_w, np.maximum(quiet, car.min_w), 0.0)
@@ -175,10 +182,11 @@ def market_beside(model: Model, first: Array, placed: Iterable[Index]) -> Market
     return solved_market(home, model.lp.duals(model.balance), spare, bought, own)
 
 
-def free_cars(model: Model, first: Array, fixed: dict[str, Array]) -> Array:
-    """What the relaxation gave the cars that may still move, W."""
-    free = [car.device.id for car in model.home.cars if car.device.id not in fixed]
-    return sum((first[model.power[name]] for name in free), np.zeros(model.home.slots.count))
+def beside_cars(model: Model, first: Array, fixed: dict[str, Array], taken: Taken) -> Spare:
+    """What is left beside a new peak and what the relaxation gave the cars that may still move."""
+    free = {name: first[model.power[name]] for name in (car.device.id for car in model.home.cars) if name not in fixed}
+    loud = np.minimum(taken.loud_w, taken.spare.left_w)
+    return taken.spare.less(sum(free.values(), loud), free)
 
 
 def _contested(model: Model, first: Array, car: Car, room: Array) -> Mask:

@@ -64,6 +64,8 @@ class Record:
     outdoor_c: Array
     draw_w: Array
     visits: tuple[Visit, ...] = ()
+    since: Mapping[str, int] = field(default_factory=dict)
+    """Batteries that came later: device id -> the first quarter hour in which they were there."""
 
     @property
     def count(self) -> int:
@@ -73,6 +75,10 @@ class Record:
     def at(self, index: int) -> datetime:
         """The start of a quarter hour, aware UTC."""
         return datetime.fromtimestamp(self.start.timestamp() + index * STEP_S, UTC)
+
+    def is_there(self, device: str, index: int) -> bool:
+        """Whether a battery stands in the home in a quarter hour."""
+        return index >= self.since.get(device, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,7 @@ class Twin:
         devices[PANELS] = _state(PANELS, Role.PV, {Quantity.POWER: sun})
         for device in self.setup.site.devices:
             values = self._values(device, powers.get(device.id, 0.0))
-            if values:
+            if values and self.record.is_there(device.id, index):
                 devices[device.id] = _state(device.id, device.role, values)
         chargers = {d.id: self._status(d, index, powers) for d in self.setup.of_kind(Role.EV_CHARGER)}
         return Snapshot(self.record.at(index), devices, chargers, self.setup.preferences, plan=plan)
@@ -243,7 +249,7 @@ class Twin:
     def _battery(self, device: Device, index: int, plan: Plan | None, powers: dict[str, float], net_w: float) -> float:
         """A battery follows the meter inside the band that the tick gives it."""
         spec = device.spec
-        if not isinstance(spec, BatterySpec):
+        if not isinstance(spec, BatterySpec) or not self.record.is_there(device.id, index):
             return 0.0
         now = self.snapshot(index, plan, net_w, powers)
         wish = battery_wish(self.setup.site, now, device, self.import_limit_w(index) - net_w)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from gateway.model.reading import Interval
 from gateway.model.session import EvSession
 from gateway.model.site import Device, Role, Site
 
+QUARTER = timedelta(seconds=STEP_S)
 LEAST_DAYS = 28
 MOST_MISSING = 0.3
 PV_PERFORMANCE = 0.85
@@ -88,10 +89,29 @@ def record_of(site: Site, history: History) -> tuple[Record, list[str]]:
     if site.of_role(*OWN_SERIES):
         notes.append("Water heaters, heat pumps and other measured devices keep the load they had.")
     house = _filled(np.maximum(0.0, house + losses))
-    count = history.count
+    since = _since(site, history)
+    for name, first in since.items():
+        day = f"{(history.start + first * QUARTER).astimezone(site.timezone):%Y-%m-%d}"
+        called = next(device.name for device in site.devices if device.id == name)
+        notes.append(f"{called} is in it from {day}, when it first told anything.")
     return Record(
-        history.start, house, _filled(solar), known, _outdoor(site, history), np.zeros(count), tuple(visits_of(site, history))
+        history.start, house, _filled(solar), known, _outdoor(site, history), np.zeros(history.count),
+        tuple(visits_of(site, history)), since,
     ), notes  # fmt: skip
+
+
+def _since(site: Site, history: History) -> dict[str, int]:
+    """The batteries that were added in the history: the quarter hour of their own first interval.
+
+    One that never told anything by itself is taken for one that was always there.
+    """
+    found = {}
+    for device in site.of_role(Role.BATTERY, Role.HYBRID_INVERTER):
+        name = device.id if device.role is Role.BATTERY else f"{device.id}/battery"
+        told = np.flatnonzero(~np.isnan(history.net_w(name)))
+        if len(told) and told[0] >= DAY:
+            found[device.id] = int(told[0])
+    return found
 
 
 def _check(known: NDArray[np.bool_]) -> None:
@@ -140,18 +160,25 @@ def _filled(values: Array) -> Array:
 
 
 def visits_of(site: Site, history: History) -> list[Visit]:
-    """The cars that were at home, from the sessions that ended; two at one charger never overlap."""
+    """The cars that were at home, from their sessions, an open one up to now; two at one charger never overlap."""
     origin, chargers, found = history.start.timestamp(), {d.id for d in site.of_role(Role.EV_CHARGER)}, list[Visit]()
     last: dict[str, int] = {}
     for session in sorted(history.sessions, key=lambda session: session.start):
-        if session.end is None or session.charger not in chargers or session.energy_wh <= 0:
+        if session.charger not in chargers or session.energy_wh <= 0:
             continue
         first = max(last.get(session.charger, 0), int((session.start.timestamp() - origin) // STEP_S))
-        end = min(history.count, math.ceil((session.end.timestamp() - origin) / STEP_S))
+        ended = session.end or _next_start(history, session)
+        end = min(history.count, math.ceil((ended.timestamp() - origin) / STEP_S))
         if end > first:
             found.append(Visit(session.charger, first, end, session.energy_wh))
             last[session.charger] = end
     return found
+
+
+def _next_start(history: History, session: EvSession) -> datetime:
+    """When the next car came to the same charger; the end of the history where none did."""
+    later = (s.start for s in history.sessions if s.charger == session.charger and s.start > session.start)
+    return min(later, default=history.end)
 
 
 def daily_visits(record: Record, charger: Device, site: Site, kwh: float, leaves_h: int, back_h: int) -> list[Visit]:
