@@ -155,12 +155,12 @@ class ServerFacts:
     """When that listing was complete, aware UTC."""
     unreadable: tuple[str, ...] = ()
     """Each object of the last listings that could not be read, with the reason, in words."""
-    unread: tuple[str, ...] = ()
-    """Ids of the events listed that could not be read, "" for one without an id: listed, so not withdrawn."""
     push: str = ""
     """How the server tells us to look at once, or why it does not, in words; empty while unknown."""
     pushes: int = 0
     """How many such hints came since the start."""
+    unread: tuple[str, ...] = ()
+    """Ids of the events listed that could not be read, "" for one without an id: listed, so not withdrawn."""
 
 
 class OptState(StrEnum):
