@@ -70,6 +70,7 @@ def demo(
 
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job is born deaf to it
     try:
         Demo(port, speed, say).run(duration)
     except DemoError as error:

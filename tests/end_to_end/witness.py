@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-COUNTERS = ("grid_import_wh", "grid_export_wh", "tank_energy_wh", "hp_energy_wh", "pv_energy_wh")
+COUNTERS = (
+    "grid_import_wh", "grid_export_wh", "tank_energy_wh", "hp_energy_wh", "pool_energy_wh", "dishwasher_energy_wh",
+    "pv_energy_wh",
+)  # fmt: skip
 Q = timedelta(minutes=15)
 
 
