@@ -48,7 +48,7 @@ def chromium() -> Iterator[Any]:
 def home() -> Iterator[LivingHome]:
     """The signature scene, entered at 17:58 with the event announced; two minutes before the car pauses."""
     with LivingHome(20, start=(17, 58)) as living:
-        living.until(lambda: living.state()["headline"].startswith("The car waits until 22:00"), 60)
+        living.until(lambda: living.state()["headline"].startswith("The car waits until 22:0"), 60)
         yield living
 
 
@@ -132,9 +132,10 @@ def test_the_plan_tells_what_a_touched_time_is_about(home: LivingHome, chromium:
 def test_the_page_shows_a_change_of_the_house_within_two_seconds(home: LivingHome, chromium: Any) -> None:
     with watched(chromium) as (page, _):
         page.goto(address(home))
-        shown = page.text_content("#node-grid .fig")
-        assert re.fullmatch(r"[\d.]+ k?W", shown)
-        home.until(lambda: page.text_content("#node-grid .fig") != shown, 30)
+        assert re.fullmatch(r"[\d.]+ k?W", page.text_content("#node-grid .fig"))
+        # The grid's figure may rest at 0: the battery covers the home in an event.
+        shown = page.locator(".node .fig").all_text_contents()
+        home.until(lambda: page.locator(".node .fig").all_text_contents() != shown, 30)
         # The page's clock is the age of what it shows.
         minute = page.inner_text("#clock")
         home.until(lambda: home.get("/").split('id="clock">')[1][:5] != minute, 10, every_s=0.05)
