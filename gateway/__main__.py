@@ -91,7 +91,7 @@ def run(
     config: ConfigOption = CONFIG,
 ) -> None:
     """Run the gateway of a real home until it is stopped (SIGTERM, Ctrl-C)."""
-    from gateway.app import run_gateway
+    from gateway.running import run_gateway
     from gateway.runtime.system_clock import SystemClock
 
     epoch = datetime.fromisoformat(home_epoch).astimezone(UTC) if home_epoch else None

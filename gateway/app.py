@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -14,7 +13,6 @@ from typing import Any
 
 from adapters.modbus.settings import ModbusDeviceSettings
 from adapters.mqtt.settings import MqttSettings
-from adapters.ocpp.quirks import Quirks, load_quirks
 from adapters.p1.settings import P1DeviceSettings
 from adapters.pki.signer import RecordSigner
 from adapters.sqlite.store import SqliteStore
@@ -30,7 +28,6 @@ from gateway.core.metering.freeze import Wishes
 from gateway.core.planning.car_schedule import schedule_for
 from gateway.core.tariff.holidays import is_holiday
 from gateway.core.tariff.rates import price_at
-from gateway.folder import hold_folder, make_folder
 from gateway.model.dr import DrReport
 from gateway.model.errors import SiteFileError, StoreError
 from gateway.model.plan import Plan
@@ -39,7 +36,7 @@ from gateway.model.site import Role
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Tariff
 from gateway.ports import Clock, Closing
-from gateway.reload import Basis, check_by_hand, first_of, read_anew, read_basis, read_site
+from gateway.reload import check_by_hand, read_site
 from gateway.runtime.adoption import Adoption
 from gateway.runtime.appliance_wishes import ApplianceWishes
 from gateway.runtime.demand_response import DemandResponse
@@ -55,7 +52,7 @@ from gateway.runtime.ledger import Ledger
 from gateway.runtime.ledger_prices import LedgerPrices
 from gateway.runtime.live import Changes, HomeState
 from gateway.runtime.load_watch import LoadWatch
-from gateway.runtime.memory import give_back, keep_little
+from gateway.runtime.memory import give_back
 from gateway.runtime.meters import Intake, MeterLoop
 from gateway.runtime.notices import Notices
 from gateway.runtime.offers import Offers
@@ -67,7 +64,6 @@ from gateway.runtime.running_month import RunningMonth
 from gateway.runtime.shown import DeviceNotes
 from gateway.runtime.sources import Sources
 from gateway.runtime.supervisor import Supervisor, TaskHealth
-from gateway.runtime.system_clock import SystemClock
 from gateway.runtime.tick import Tick
 from gateway.runtime.watchdog import keep_watch
 from gateway.runtime.wiring import WiringLoop
@@ -78,7 +74,6 @@ from gateway.web.settings import WebSettings
 
 log = logging.getLogger(__name__)
 
-DATABASE = "hearth.sqlite"
 BROKEN_FILE = "site file changed"
 """Cause of the notification about a site file that cannot be taken up."""
 TAKE_UP_S = 0.5
@@ -88,68 +83,12 @@ CLOSE_S = 2.0
 HOUSEKEEPING_FIRST_S, HOUSEKEEPING_S = 600.0, 6 * 3600.0
 
 
-async def run_gateway(
-    path: Path, data: Path, clock: SystemClock, *, simulated: bool = False, config: Path = CONFIG
-) -> None:
-    """Run the gateway until SIGTERM or SIGINT; SIGHUP has it take the site file up anew. Raises SiteFileError or HearthError when it cannot start at all."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("httpx", "httpcore", "websockets", "pymodbus", "aiomqtt", "uvicorn.error"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    keep_little()
-    hang_up = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, hang_up.set)
-    basis = read_basis(path, config)
-    make_folder(data)
-    hold_folder(data)
-    store = SqliteStore.open(data / DATABASE)
-    stop = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    house = ChargerHouse(data, clock, _quirks(config))
-    try:
-        fresh: Basis | None = basis
-        while fresh is not None:
-            gateway, fresh = Gateway(fresh.site_file, fresh.tariff, store, clock, simulated, config, house), None
-            try:
-                await gateway.start()
-                fresh = await _next_basis(gateway, stop, hang_up, config)
-            finally:
-                await gateway.stop(release=fresh is None)
-    finally:
-        await house.stop()
-        await store.close()
-
-
-async def _next_basis(gateway: Gateway, stop: asyncio.Event, hang_up: asyncio.Event, config: Path) -> Basis | None:
-    """Wait for a sound new site file, and answer it, or for the end (None); this one goes on while it is broken."""
-    while True:
-        await first_of(stop, hang_up, gateway.site_changed)
-        if stop.is_set():
-            return None
-        hang_up.clear()
-        gateway.site_changed.clear()
-        try:
-            return await asyncio.to_thread(read_anew, gateway.site_file, config)
-        except SiteFileError as error:
-            gateway.tell_broken(error)
-
-
 async def _closed(server: object) -> None:
     """Close a utility's server; one that is not there holds nobody up."""
     if isinstance(server, Closing):
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await server.close()
-
-
-def _quirks(config: Path) -> Quirks:
-    """What is known beforehand of chargers by their make; a broken table costs that, not the start."""
-    try:
-        return load_quirks(config / "devices" / "ocpp" / "quirks.yaml")
-    except SiteFileError as error:
-        log.error("what is known of chargers by their make is left out: %s", error)
-        return Quirks()
 
 
 class Gateway:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from gateway.model.errors import StoreError
 
+DATABASE = "hearth.sqlite"
+"""The store's file in the data folder."""
+
 
 def make_folder(data: Path) -> None:
     """Make the folder; raises StoreError with the remedy when it cannot be made."""

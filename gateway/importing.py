@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from adapters.sqlite.store import SqliteStore
-from gateway.app import DATABASE
 from gateway.assembly import KINDS
 from gateway.config import load_site
 from gateway.core.metering.csv_rows import Steps, parse_interval_csv
 from gateway.core.metering.edit import is_correction
 from gateway.core.metering.remainder import HOUSE, SOLAR
-from gateway.folder import hold_folder, make_folder
+from gateway.folder import DATABASE, hold_folder, make_folder
 from gateway.model.audit import AuditRow
 from gateway.model.errors import Finding
 from gateway.model.reading import Interval

@@ -17,13 +17,12 @@ from adapters.mqtt.settings import MqttSettings
 from adapters.ocpp.credentials import Credentials
 from adapters.ocpp.settings import OcppDeviceSettings
 from adapters.sqlite.store import SqliteStore
-from gateway.app import DATABASE
 from gateway.assembly import CONFIG, KINDS, Wired, load_strategies, wire
 from gateway.charger_house import PKI
 from gateway.config import DeviceEntry, SiteFile, load_site
 from gateway.core.metering.csv_rows import COLUMNS, LENGTH_COLUMN
 from gateway.core.metering.green_button import Source, green_button
-from gateway.folder import hold_folder, make_folder
+from gateway.folder import DATABASE, hold_folder, make_folder
 from gateway.model.errors import DeviceError, DeviceUnreachable, Finding, ServerError, StoreError
 from gateway.model.reading import INTERVAL_S, Interval
 from gateway.ports import Clock, Meter

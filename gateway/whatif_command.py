@@ -94,11 +94,11 @@ def _telling(progress: Progress, task: TaskID) -> Callable[[float], bool]:
 def answered(asking: Asking, question: Question, told: Callable[[float], bool], say: Callable[[str], None]) -> Answer:
     """Read the history and replay it; raises SiteFileError, StoreError and WishRefused."""
     from adapters.sqlite.store import SqliteStore
-    from gateway.app import DATABASE
     from gateway.assembly import KINDS, load_tariff
     from gateway.config import load_site
     from gateway.core.planning.twin import Setup
     from gateway.core.planning.whatif import ask
+    from gateway.folder import DATABASE
     from gateway.model.errors import StoreError
     from gateway.site_tariff import load_site_tariff
     from gateway.web.settings import WebSettings

@@ -15,10 +15,9 @@ from typer.testing import CliRunner
 
 from adapters.sqlite.store import SqliteStore
 from gateway.__main__ import app
-from gateway.app import DATABASE
 from gateway.assembly import KINDS
 from gateway.config import load_site
-from gateway.folder import hold_folder
+from gateway.folder import DATABASE, hold_folder
 from gateway.model.reading import Interval, IntervalQuality
 from gateway.runtime.energy import EnergyDay, EnergyHistory
 from gateway.web.settings import WebSettings

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from adapters.sqlite.store import SqliteStore
 from gateway.__main__ import app as hearth
-from gateway.app import DATABASE
+from gateway.folder import DATABASE
 from gateway.model.preferences import Preferences
 from gateway.model.series import Point, Series, SeriesKind
 from gateway.runtime.series_archive import SeriesArchive

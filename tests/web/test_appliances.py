@@ -22,7 +22,8 @@ from gateway.web.login import Login
 from gateway.web.pages import Pages
 from gateway.web.settings import WebSettings
 from tests.web.conftest import OWN, browser
-from tests.web.fake_home import NOW, SITE, ZONE, FakeHome
+from tests.web.fake_home import FakeHome
+from tests.web.scene import NOW, SITE, ZONE
 
 WASH = Device("wash", "Dishwasher", Role.APPLIANCE, ApplianceSpec((2_000, 100, 1_800, 100), 900))
 SEVEN = datetime(2026, 11, 22, 6, tzinfo=UTC)

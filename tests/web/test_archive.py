@@ -15,7 +15,8 @@ from gateway.web.app import create_app
 from gateway.web.archive_words import day_sentence, error_sentences, pairs
 from gateway.web.settings import WebSettings
 from tests.web.conftest import OWN, browser
-from tests.web.fake_home import NOW, SITE, ZONE, FakeHome
+from tests.web.fake_home import FakeHome
+from tests.web.scene import NOW, SITE, ZONE
 
 YESTERDAY = date(2026, 11, 20)
 STEP = timedelta(minutes=15)

@@ -19,7 +19,8 @@ from gateway.web.bills import bill_routes
 from gateway.web.pages import Pages
 from gateway.web.settings import WebSettings
 from tests.web.conftest import OWN, browser
-from tests.web.fake_home import SITE, ZONE, FakeHome
+from tests.web.fake_home import FakeHome
+from tests.web.scene import SITE, ZONE
 
 TARIFF = Tariff("night", "Day & night", "EUR", ZONE, (Rate("all day", 300_000, 50_000),), 250_000, vat_percent=6)
 FORM = {"first_day": "2026-10-01", "last_day": "2026-10-31", "amount": "86,30", "import_kwh": "312,5", "note": "A-17"}

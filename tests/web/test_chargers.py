@@ -19,7 +19,8 @@ from gateway.web.chargers import OPERATIONS
 from gateway.web.settings import WebSettings
 from tests.fakes import FakeStore
 from tests.web.conftest import OWN, browser
-from tests.web.fake_home import NOW, FakeHome
+from tests.web.fake_home import FakeHome
+from tests.web.scene import NOW
 
 ABOUT = ChargerAbout(
     "charger", "CP 1/a", "2.0.1", 2, "Acme", "One", "1.4", "S77", "TxProfile in A, stack 0", True,

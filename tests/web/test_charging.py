@@ -15,7 +15,8 @@ from gateway.model.setpoint import Setpoint, SetpointKind
 from gateway.model.site import ChargerSpec
 from gateway.model.snapshot import ChargePhase
 from gateway.web.charging import days_words
-from tests.web.fake_home import NOW, FakeHome, at
+from tests.web.fake_home import FakeHome
+from tests.web.scene import NOW, at
 
 ZOE = Vehicle("Zoe", ("04A1B2",), 52_000.0, 1, 32.0, 90.0, 80.0)
 

@@ -14,7 +14,8 @@ from gateway.model.dr import DrInterval, EventRecord, OptState, Payload, Signal,
 from gateway.model.effect import CarEffect, EventEffect
 from gateway.web.effect_words import effect_lines
 from tests.web.conftest import browser, only_read
-from tests.web.fake_home import NOW, FakeHome, at
+from tests.web.fake_home import FakeHome
+from tests.web.scene import NOW, at
 
 EFFECT = EventEffect(
     "utility:ev-now", NOW, 6_100.0, -420_000, -1_400.0, 19.5, 20.1, 52.0, 52.0,

@@ -15,7 +15,8 @@ from gateway.model.reading import Interval, IntervalQuality
 from gateway.web.app import create_app
 from gateway.web.settings import WebSettings
 from tests.web.conftest import browser, only_read
-from tests.web.fake_home import NOW, FakeHome, at
+from tests.web.fake_home import FakeHome
+from tests.web.scene import NOW, at
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 

@@ -14,7 +14,8 @@ from gateway.model.authority import Authority
 from gateway.model.dr import DrProgram, ServerFacts
 from gateway.model.preferences import Preferences
 from gateway.runtime.dr_servers import ServerHealth
-from tests.web.fake_home import NOW, FakeHome
+from tests.web.fake_home import FakeHome
+from tests.web.scene import NOW
 
 KEY = "utility:evening"
 AGREEMENT = f"/api/v1/dr/programs/{KEY}/agreement"

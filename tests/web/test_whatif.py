@@ -17,7 +17,8 @@ from gateway.web.pages import Pages
 from gateway.web.settings import WebSettings
 from gateway.web.whatif import bars, whatif_routes
 from tests.web.conftest import OWN, browser
-from tests.web.fake_home import ZONE, FakeHome
+from tests.web.fake_home import FakeHome
+from tests.web.scene import ZONE
 
 TARIFF = Tariff("own", "Day & night", "EUR", ZONE, (Rate("all day", 300_000, 50_000),))
 
