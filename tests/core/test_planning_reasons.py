@@ -167,3 +167,14 @@ def test_a_pool_pump_runs_because_power_is_cheap_only_where_it_is(earliest, late
     plan = plan_of(asked(EVENING - 3 * HOUR, pool=spec, sun_w=0.0))
     block = next(b for b in plan.blocks if b.device == "pool" and b.kind is IntentKind.RUN)
     assert ("because power is cheap then" in block.reason) is cheap, block.reason
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(2, False), (12, True)])
+def test_what_ends_in_a_slots_first_minutes_is_not_why_the_pool_pump_rests_in_the_rest(minutes, told):
+    """An event's return holds a pump on for minutes behind its end; the night after it is no part of that."""
+    until = EVENING + timedelta(minutes=minutes)
+    limit = Limit(LimitKind.DEVICE_POWER, 0.0, EVENING - HOUR, until, Authority.DEMAND_RESPONSE, "e", "Over.", "pool")
+    spec = replace(POOL, hours_per_day=2, earliest=time(8), latest=time(16))
+    block = first(plan_of(replace(asked(EVENING, pool=spec), limits=(limit,))), "pool")
+    assert block.kind is not IntentKind.RUN
+    assert (block.reason == "Over.") is told, block.reason

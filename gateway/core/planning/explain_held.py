@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gateway.core.planning.explain_car import clock, left_words, limit_of, local, sentence
+from gateway.core.planning.explain_car import clock, left_words, local, sentence
 from gateway.core.planning.home import Heat, Home
 from gateway.core.planning.limits import overridden
 from gateway.core.planning.schedule import Schedule
@@ -55,8 +55,17 @@ def _inside(words: str) -> str:
 
 
 def event_words(home: Home, device: str, a: int) -> str:
-    """The reason of the event that holds a device in slot `a`, as a sentence; empty where none does."""
-    limit = limit_of(home, device, (LimitKind.DEVICE_POWER,), a, a + 1)
+    """The reason of the event that holds a device in the middle of slot `a`, as a sentence; empty where none does.
+
+    What ends in the first minutes of a slot is not why the device rests in the rest of it.
+    """
+    start, end = home.slots.start(a), home.slots.start(a + 1)
+    middle = start + (end - start) / 2
+    holding = (
+        x for x in home.request.limits
+        if x.kind is LimitKind.DEVICE_POWER and x.device in ("", device) and x.start <= middle < x.end
+    )  # fmt: skip
+    limit = next(holding, None)
     return sentence(limit.reason) if limit is not None else ""
 
 
