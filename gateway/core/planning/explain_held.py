@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gateway.core.planning.explain_car import clock, left_words, local, sentence
+from gateway.core.planning.explain_car import clock, left_words, limit_of, local, sentence
 from gateway.core.planning.home import Heat, Home
 from gateway.core.planning.limits import overridden
 from gateway.core.planning.schedule import Schedule
@@ -36,7 +36,7 @@ def owner_first(home: Home, schedule: Schedule, device: str, why: Why) -> Why:
             words = f"{words}, but {left}"
         held = overridden(home.request, home.slots, device, override.action)
         after = a + int(np.argmin(held[a:b])) if not held[a:b].all() else b
-        return f"{words}." if after == b else f"{words}; then {_inside(why(kind, after, b))}"
+        return f"{words}." if after == b else and_then(words, why(kind, after, b))
 
     return told
 
@@ -49,24 +49,20 @@ def _override(home: Home, device: str, a: int) -> Override | None:
     return None
 
 
-def _inside(words: str) -> str:
-    """A sentence as the second half of one."""
-    return f"the {words[4:]}" if words.startswith("The ") else words
+def and_then(first: str, then: str) -> str:
+    """Two sentences as one, the second for what follows."""
+    return f"{first.rstrip('.')}; then {f'the {then[4:]}' if then.startswith('The ') else then}"
 
 
-def event_words(home: Home, device: str, a: int) -> str:
-    """The reason of the event that holds a device in the middle of slot `a`, as a sentence; empty where none does.
+def event_words(home: Home, device: str, a: int, b: int) -> tuple[str, int]:
+    """The reason of the event that holds a device in slot `a`, as a sentence, and the slot before `b` it holds to.
 
-    What ends in the first minutes of a slot is not why the device rests in the rest of it.
+    Empty where none does. A rest may go on behind an event: that part of it has another reason.
     """
-    start, end = home.slots.start(a), home.slots.start(a + 1)
-    middle = start + (end - start) / 2
-    holding = (
-        x for x in home.request.limits
-        if x.kind is LimitKind.DEVICE_POWER and x.device in ("", device) and x.start <= middle < x.end
-    )  # fmt: skip
-    limit = next(holding, None)
-    return sentence(limit.reason) if limit is not None else ""
+    limit = limit_of(home, device, (LimitKind.DEVICE_POWER,), a, a + 1)
+    if limit is None:
+        return "", a
+    return sentence(limit.reason), next((i for i in range(a + 1, b) if home.slots.start(i) >= limit.end), b)
 
 
 def outside_words(home: Home, heat: Heat, schedule: Schedule, a: int, b: int) -> str:

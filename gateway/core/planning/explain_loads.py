@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from gateway.core.planning.explain_car import CHEAPER, clock, left_words, local
-from gateway.core.planning.explain_held import event_words
+from gateway.core.planning.explain_held import and_then, event_words
 from gateway.core.planning.home import Home
 from gateway.core.planning.profiles import Profile
 from gateway.core.planning.runs import Day, Runs
@@ -50,8 +50,9 @@ class RunsStory:
         name, home = called(self.runs.device), self.home
         if kind is IntentKind.RUN:
             return f"{name} runs {clock(home, a)}-{clock(home, b)} {self._because(a, b)}."
-        if asked := event_words(home, self.runs.device.id, a):
-            return asked
+        asked, after = event_words(home, self.runs.device.id, a, b)
+        if asked:
+            return asked if after == b else and_then(asked, self.why(kind, after, b))
         later = np.flatnonzero(self.schedule.power_w[self.runs.device.id][b:] > 0)
         if not len(later):
             return f"{name} rests: no more hours of it fall into the plan."
