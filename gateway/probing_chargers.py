@@ -147,7 +147,7 @@ def _showed_password(charger: WaitingCharger) -> bool:
 
 def _site_lines(device: str, charger: WaitingCharger) -> list[str]:
     """A device of the site file; its password is named, never shown."""
-    secured = [f"    security_profile: {charger.security_profile}"] if charger.security_profile else []
+    secured = [f"    security_profile: {charger.security_profile}"]
     if _showed_password(charger):
         secured.append(f"    password: !secret {device}_password  # the one that was typed into the charger")
     outlets = [

@@ -22,7 +22,7 @@ DEVICES = """\
 devices:
   grid_meter: {role: main_meter, connection: bus, profile: eastron_sdm630}
   garage_meter: {role: sub_meter, connection: bus, profile: eastron_sdm630, unit: 2}
-  car: {role: ev_charger, connection: chargers, charge_point_id: CP_1, circuit: garage}
+  car: {role: ev_charger, connection: chargers, charge_point_id: CP_1, circuit: garage, security_profile: 0}
 """
 GOOD = """\
   garage: {name: Garage, fuse_a: 16, meter: garage_meter, parent: house}

@@ -71,7 +71,7 @@ def test_a_password_it_was_shown_is_kept_by_name_and_never_told() -> None:
                                     .replace("!secret ", "secret "))  # fmt: skip
     first, second, third = section["devices"].values()
     assert (first["security_profile"], first["password"]) == (1, "secret charger_1_password")
-    assert "security_profile" not in second and "password" not in second
+    assert second["security_profile"] == 0 and "password" not in second
     assert third["security_profile"] == 3 and "password" not in third
     assert told[-1] == "  charger_1_password: ..." and "secrets.yaml" in told[-2]
     assert any("connector: 2" in line for line in told)

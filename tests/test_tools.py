@@ -173,9 +173,18 @@ async def test_a_password_that_nobody_knows_is_told_unless_the_charger_was_adopt
 
 
 @pytest.mark.parametrize(
-    "more", ["security_profile: 2, password: long enough to be one", "security_profile: 3", "version: '1.6'"]
+    "more", ["security_profile: 2, password: long enough to be one", "security_profile: 3", "version: '1.6', security_profile: 0"]
 )
 async def test_a_charger_that_can_come_in_is_good(tmp_path: Path, more: str) -> None:
     site = tmp_path / "home.yaml"
     site.write_text(CHARGER_SITE.replace("security_profile: 2", more))
     assert await check_site(site, devices=False) == []
+
+
+async def test_a_charger_of_which_nothing_is_asked_is_said_to_be_so(tmp_path: Path) -> None:
+    """Profile 0 is for whoever writes it: nobody comes to it by leaving a line out unawares."""
+    site = tmp_path / "home.yaml"
+    site.write_text(CHARGER_SITE.replace(", security_profile: 2", ""))
+    (finding,) = await check_site(site, devices=False)
+    assert finding.severity == "warning" and "whoever is in the home's network" in finding.what
+    assert "security_profile: 0" in finding.remedy

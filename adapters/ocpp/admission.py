@@ -165,7 +165,7 @@ class Admission:
         settings, point = self._house.settings_of(caller.identity), self._house.points.get(caller.identity)
         caller = await self._with_what_holds(caller, settings)
         proved = await self._proved(caller, settings)
-        refused = self._why_not(caller, settings, proved) or await self._taken(caller, proved)
+        refused = await self._why_not(caller, settings, proved) or await self._taken(caller, proved)
         agreed = agree(caller.offered, settings.version if settings else None, point.version if point else "")
         if refused is not None or isinstance(agreed, Refused):
             return refused or agreed  # type: ignore[return-value]
@@ -176,7 +176,7 @@ class Admission:
         """Whether one who is in already meets what is asked of it now; raises StoreError."""
         settings = self._house.settings_of(arrival.caller.identity)
         caller = await self._with_what_holds(arrival.caller, settings)
-        return self._why_not(caller, settings, await self._proved(caller, settings))
+        return await self._why_not(caller, settings, await self._proved(caller, settings))
 
     async def _with_what_holds(self, caller: Caller, settings: OcppDeviceSettings | None) -> Caller:
         """A certificate that was replaced or withdrawn is none."""
@@ -195,9 +195,11 @@ class Admission:
             holds = await self._house.credentials.accepts(caller.identity, caller.password, password)
         return proved_profile(caller, holds)
 
-    def _why_not(self, caller: Caller, settings: OcppDeviceSettings | None, proved: int) -> Refused | None:
+    async def _why_not(self, caller: Caller, settings: OcppDeviceSettings | None, proved: int) -> Refused | None:
         if settings is not None:
-            return why_below(caller, settings.least_profile, proved)
+            # Who was given a password and has shown it is asked for it, whatever the site file asks.
+            given = await self._house.credentials.shown(caller.identity)
+            return why_below(caller, max(settings.least_profile, int(given)), proved)
         if caller.web_page:
             return BY_WEB_PAGE
         if not at_home(caller.address):

@@ -13,14 +13,17 @@ import hashlib
 import hmac
 import secrets
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.model.errors import CommandRefused
 from gateway.ports import FactStore
 
 PASSWORD_LENGTH = 20
 """Characters of a password of ours: 119 bits; OCPP 1.6's AuthorizationKey holds 20 bytes, 2.x asks for 16 at least."""
 ALPHABET = string.ascii_letters + string.digits
+MOST_OPEN = 8
+"""So many new passwords may wait to be shown by a charger."""
 HEX_LENGTH = 32
 """From so many hexadecimal digits on a password may be a key in the notation of OCPP-J 1.6, section 6.2.2."""
 
@@ -51,7 +54,8 @@ class Kept:
     """What is kept of one charge point; `site` is the site file's password at the time of the last rotation."""
 
     current: Secret | None = None
-    next: Secret | None = None
+    next: tuple[Secret, ...] = ()
+    """Told to the charger and not yet shown by it: every one holds, for the answer to any may have been lost."""
     site: Secret | None = None
 
 
@@ -70,32 +74,41 @@ class Credentials:
     async def knows(self, identity: str) -> bool:
         """Whether any password is kept for this charge point, beside the site file's."""
         kept = await self._load(identity)
-        return kept.current is not None or kept.next is not None
+        return kept.current is not None or bool(kept.next)
+
+    async def shown(self, identity: str) -> bool:
+        """Whether the charger has shown a password that it was given: from then on it is asked for one."""
+        return (await self._load(identity)).current is not None
 
     async def accepts(self, identity: str, given: bytes, site_password: str | None) -> bool:
         """Whether `given` is a password of this charge point; the first use of a new one ends the old one."""
         kept = self._unless_reset(await self._load(identity), site_password)
-        if kept.next is not None and kept.next.holds(given):
-            await self._save(identity, Kept(kept.next, None, kept.site))
-            return True
+        for secret in kept.next:
+            if secret.holds(given):
+                await self._save(identity, Kept(secret, (), kept.site))
+                return True
         if kept.current is not None:
             return kept.current.holds(given)
         return site_password is not None and Secret.of(site_password.encode()).holds(given)
 
-    async def propose(self, identity: str, password: str, site_password: str | None) -> Secret | None:
+    async def propose(self, identity: str, password: str, site_password: str | None) -> Secret:
         """From now on this password holds too; kept before the charger is told, for its answer may be lost.
 
-        Answers the proposal that it takes the place of, whose answer may have been lost.
+        Raises CommandRefused while too many wait to be shown: to forget one may be to forget the one it took.
         """
         kept = self._unless_reset(await self._load(identity), site_password)
+        if len(kept.next) >= MOST_OPEN:
+            why = f"it has shown none of the last {MOST_OPEN} it was sent; restart it, so that it connects with the one it took"
+            raise CommandRefused(identity, "rotate password", why)
         site = Secret.of(site_password.encode()) if site_password is not None else None
-        await self._save(identity, Kept(kept.current, Secret.of(password.encode()), site))
-        return kept.next
+        proposed = Secret.of(password.encode())
+        await self._save(identity, Kept(kept.current, (*kept.next, proposed), site))
+        return proposed
 
-    async def withdraw_proposal(self, identity: str, former: Secret | None) -> None:
-        """The charger refused the new password: what held before holds, with the proposal before it."""
+    async def withdraw_proposal(self, identity: str, refused: Secret) -> None:
+        """The charger refused this password: what held before holds, with the other proposals."""
         kept = await self._load(identity)
-        await self._save(identity, Kept(kept.current, former, kept.site))
+        await self._save(identity, replace(kept, next=tuple(each for each in kept.next if each != refused)))
 
     async def adopt(self, identity: str, secret: Secret | None) -> None:
         """Begin anew with this password (None: with none), whatever was kept before."""
@@ -109,21 +122,29 @@ class Credentials:
     async def _load(self, identity: str) -> Kept:
         if identity not in self._kept:
             document = await self._store.get(_key(identity)) or {}
-            self._kept[identity] = Kept(*(_secret(document.get(name)) for name in ("current", "next", "site")))
+            told = document.get("next")
+            found = (_secret(each) for each in (told if isinstance(told, list) else [told]))
+            self._kept[identity] = Kept(
+                _secret(document.get("current")), tuple(each for each in found if each), _secret(document.get("site"))
+            )
         return self._kept[identity]
 
     async def _save(self, identity: str, kept: Kept) -> None:
         document: dict[str, Any] = {
-            name: {"salt": secret.salt, "digest": secret.digest}
-            for name, secret in (("current", kept.current), ("next", kept.next), ("site", kept.site))
-            if secret is not None
+            name: _document(secret) for name, secret in (("current", kept.current), ("site", kept.site)) if secret
         }
+        if kept.next:
+            document["next"] = [_document(secret) for secret in kept.next]
         await self._store.put(_key(identity), document)
         self._kept[identity] = kept
 
 
 def _key(identity: str) -> str:
     return f"ocpp/credential/{identity}"
+
+
+def _document(secret: Secret) -> dict[str, str]:
+    return {"salt": secret.salt, "digest": secret.digest}
 
 
 def _secret(document: Any) -> Secret | None:

@@ -11,7 +11,14 @@ from adapters.ocpp.certificates import Certificates
 from adapters.ocpp.charge_point import Peer
 from adapters.ocpp.credentials import Credentials, new_password
 from adapters.ocpp.tls import CertificateAuthority, serial_in
-from gateway.model.errors import CommandRefused, DeviceAnswerWrong, DeviceError, StoreError, WishRefused
+from gateway.model.errors import (
+    CommandRefused,
+    DeviceAnswerWrong,
+    DeviceError,
+    DeviceUnreachable,
+    StoreError,
+    WishRefused,
+)
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +35,11 @@ class Rotated(Protocol):
     identity: str
     version: str
     peer: Peer
+
+    @property
+    def connected(self) -> bool:
+        """Whether it can be asked now."""
+        ...
 
     async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Any OCPP call; raises DeviceError."""
@@ -59,15 +71,17 @@ class Rotation:
 
         Old and new hold until it comes back with the new one (security whitepaper A01; OCPP 2.x A01).
         """
+        if not point.connected:
+            raise DeviceUnreachable(point.identity, "rotate password", "not connected")
         password = new_password()
-        former = await self._credentials.propose(point.identity, password, site_password)
+        proposed = await self._credentials.propose(point.identity, password, site_password)
         try:
             status = await self._send_password(point, password)
         except (CommandRefused, DeviceAnswerWrong):
-            await self._credentials.withdraw_proposal(point.identity, former)
+            await self._credentials.withdraw_proposal(point.identity, proposed)
             raise
         if status not in TAKEN:
-            await self._credentials.withdraw_proposal(point.identity, former)
+            await self._credentials.withdraw_proposal(point.identity, proposed)
             raise CommandRefused(point.identity, "rotate password", f"the charger answered {status}")
         log.info("%s: took a new password", point.identity)
         comes = "once it is restarted" if status == "RebootRequired" else "when it connects again"

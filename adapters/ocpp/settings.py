@@ -82,6 +82,11 @@ class OcppDeviceSettings(BaseModel):
         if ":" in self.charge_point_id and (self.least_profile in (1, 2)):
             what = "holds ':', and the user of a password cannot (RFC 7617), so it will not be let in"
             found.append(("charge_point_id", what, "Choose another identity in the charger and here."))
+        if self.security_profile is None and self.password is None:
+            what = "is not said, and no password is given: whoever is in the home's network may speak as this charger"
+            found.append(
+                ("security_profile", what, "Write security_profile: 0 if that is meant, or give it a password.")
+            )
         return tuple(found)
 
     @property

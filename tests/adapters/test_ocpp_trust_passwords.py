@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ from typing import Any
 import pytest
 
 from adapters.ocpp.charge_point import Peer
-from adapters.ocpp.credentials import Credentials
+from adapters.ocpp.credentials import MOST_OPEN, Credentials
 from adapters.ocpp.rotation import Rotation
 from gateway.model.charging import Operation
-from gateway.model.errors import CommandRefused
+from gateway.model.errors import CommandRefused, DeviceError, DeviceUnreachable
 from tests.adapters.ocpp_fakes import FakeFacts, until
 from tests.adapters.ocpp_trust import PASSWORD, Lab
 
@@ -108,10 +109,62 @@ async def test_a_refused_rotation_leaves_the_old_password(tmp_path: Path) -> Non
         assert await lab.outcome(password=PASSWORD) == "in"
 
 
+@pytest.mark.parametrize("away", [True, False], ids=["gone to dial again", "its answer lost"])
+async def test_a_second_rotation_never_ends_the_password_that_the_charger_took(tmp_path: Path, away: bool) -> None:
+    """Wrong before: it took the place of the first, and a charger that had taken that was locked out for good."""
+    lab = Lab(tmp_path)
+    lab.charger(password=PASSWORD)
+    async with lab.serving():
+        async with lab.dial(password=PASSWORD) as charger:
+            await charger.boot()
+            await lab.csms.rotation.password(lab.csms.points["CP1"], PASSWORD)
+            taken = bytes.fromhex(sent(charger.calls)).decode()
+            if not away:
+                charger.rules["ChangeConfiguration"] = lambda p: {"status": "Accepted"} if p["key"] == "x" else None
+                with contextlib.suppress(DeviceError):
+                    second = asyncio.create_task(lab.csms.rotation.password(lab.csms.points["CP1"], PASSWORD))
+                    for _ in range(40):
+                        await lab.clock.advance(10)
+                        await asyncio.sleep(0.01)
+                    await second
+        if away:
+            await until(lambda: not lab.csms.points["CP1"].connected)
+            with pytest.raises(DeviceUnreachable):
+                await lab.csms.rotation.password(lab.csms.points["CP1"], PASSWORD)
+        assert await lab.outcome(password=taken) == "in"
+        assert await lab.outcome(password=PASSWORD) == "401"
+
+
+async def test_a_charger_that_has_shown_its_first_password_is_asked_for_it_from_then_on(tmp_path: Path) -> None:
+    """Wrong before: the site file asked for none, so anybody got in beside the password just given."""
+    lab = Lab(tmp_path)
+    lab.charger()
+    async with lab.serving():
+        async with lab.dial() as charger:
+            await charger.boot()
+            await lab.csms.rotation.password(lab.csms.points["CP1"], None)
+            fresh = bytes.fromhex(sent(charger.calls)).decode()
+        assert await lab.outcome() == "in", "it has not shown the new one yet"
+        assert await lab.outcome(password=fresh) == "in"
+        assert await lab.outcome() == "401"
+        assert await lab.outcome(password="nonsense") == "401"
+        assert await lab.outcome(password=fresh) == "in"
+
+
+async def test_passwords_that_a_charger_never_shows_are_not_made_without_end(tmp_path: Path) -> None:
+    credentials = Credentials(FakeFacts())
+    made = [await credentials.propose("CP1", f"password {number}", PASSWORD) for number in range(MOST_OPEN)]
+    with pytest.raises(CommandRefused, match="restart it"):
+        await credentials.propose("CP1", "one more", PASSWORD)
+    await credentials.withdraw_proposal("CP1", made[3])
+    assert not await credentials.accepts("CP1", b"password 3", PASSWORD)
+    assert await credentials.accepts("CP1", b"password 0", PASSWORD)
+
+
 class Point2x:
     """A charge point of OCPP 2.0.1 that answers SetVariables as told."""
 
-    identity, version = "CP1", "2.0.1"
+    identity, version, connected = "CP1", "2.0.1", True
     peer = Peer()
 
     def __init__(self, status: str) -> None:
