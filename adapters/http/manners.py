@@ -52,6 +52,17 @@ def _fresh(ca_file: str) -> ssl.SSLContext:
     return context
 
 
+def show_certificate(context: ssl.SSLContext, name: str, cert_file: str, key_file: str) -> None:
+    """Have a client certificate at hand for mutual TLS, where one is set; raises ServerRefused."""
+    if not cert_file:
+        return
+    try:
+        context.load_cert_chain(cert_file, key_file, password="")
+    except (OSError, ssl.SSLError, ValueError):
+        words = f"{cert_file} and {key_file} are not a readable certificate with its key"
+        raise ServerRefused(name, words, "Mend cert_file and key_file in the site file") from None
+
+
 def leave_out_command_line() -> None:
     """To be called before httpx is imported: its own command line would bring rich and pygments, 4 MB, for nothing.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import re
@@ -10,16 +9,8 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adapters.http.manners import (
-    RETRY_LATER,
-    ClockDifference,
-    distrust_of,
-    leave_out_command_line,
-    retry_after_s,
-    shown,
-    tls_context,
-    whole_body,
-)
+from adapters.http.client import HttpClient
+from adapters.http.manners import RETRY_LATER, retry_after_s, show_certificate, shown, tls_context
 from adapters.openadr.settings import OpenAdrSettings
 from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
 from gateway.ports import Clock
@@ -50,33 +41,19 @@ class Web:
     """An HTTP client for one VTN: verified TLS, no redirects, every answer bounded in size and time."""
 
     def __init__(self, name: str, settings: OpenAdrSettings, clock: Clock) -> None:
-        leave_out_command_line()
         self._name = name
         self._settings = settings
-        self._clock = clock
-        self._client: httpx.AsyncClient | None = None
-        self._difference = ClockDifference()
+        self._http = HttpClient(name, clock, HEADERS, lambda: tls_of(name, settings), self._failure)
 
     @property
     def clock_skew_s(self) -> float | None:
-        """The server's clock minus ours, s, from its Date headers, good to half a second; None before the first."""
-        return self._difference.seconds
+        """The server's clock minus ours, s, good to half a second; None before the first answer."""
+        return self._http.clock_skew_s
 
     async def exchange(self, method: str, url: str, **request: Any) -> Answer:
         """One request; raises ServerUnreachable, ServerRefused (TLS) or ServerAnswerWrong (size, not JSON)."""
-        import httpx
-
-        try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                async with self._opened().stream(method, url, **request) as response:
-                    raw = await whole_body(self._name, response, MAX_ANSWER_BYTES)
-                    return self._answer(response, raw)
-        except (TimeoutError, httpx.TimeoutException):
-            raise ServerUnreachable(self._name, f"no answer from {url} within {REQUEST_TIMEOUT_S:g} s") from None
-        except (httpx.HTTPError, OSError) as error:  # an alert of TLS 1.3 comes late, past the library
-            raise self._failure(url, error) from None
-        except httpx.InvalidURL:
-            raise ServerRefused(self._name, f"{url} is not a web address", "Mend the url in the site file") from None
+        response, raw = await self._http.exchange(method, url, REQUEST_TIMEOUT_S, MAX_ANSWER_BYTES, **request)
+        return self._answer(response, raw)
 
     def check(self, answer: Answer, what: str) -> Any:
         """The body of a good answer; raises by the status otherwise."""
@@ -93,23 +70,9 @@ class Web:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
-
-    def _opened(self) -> httpx.AsyncClient:
-        if self._client is None:
-            import httpx
-
-            tls = tls_of(self._name, self._settings)
-            self._client = httpx.AsyncClient(
-                headers=HEADERS, timeout=REQUEST_TIMEOUT_S, verify=tls, follow_redirects=False, trust_env=False
-            )
-        return self._client
+        await self._http.close()
 
     def _answer(self, response: httpx.Response, raw: bytes) -> Answer:
-        if self._clock.speed == 1:  # the sped up clock of a simulated home goes with nobody's
-            self._difference.note(response.headers, self._clock.now())
         body: Any = None
         try:
             body = _decoded(raw) if raw.strip() else None
@@ -119,10 +82,6 @@ class Web:
         return Answer(response.status_code, body, retry_after_s(response.headers), len(raw))
 
     def _failure(self, url: str, error: Exception) -> ServerUnreachable | ServerRefused:
-        distrust = distrust_of(error)
-        if distrust is not None:
-            words = f"its certificate cannot be trusted ({distrust})"
-            return ServerRefused(self._name, words, "Set ca_file for a private authority, or ask the utility")
         if wants_certificate(error):
             words = "it does not let us in without a client certificate that it knows"
             return ServerRefused(self._name, words, "Set cert_file and key_file to the ones from the utility")
@@ -141,17 +100,6 @@ def tls_of(name: str, settings: OpenAdrSettings) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     show_certificate(context, name, settings.cert_file, settings.key_file)
     return context
-
-
-def show_certificate(context: ssl.SSLContext, name: str, cert_file: str, key_file: str) -> None:
-    """Have a client certificate at hand for mutual TLS, where one is set; raises ServerRefused."""
-    if not cert_file:
-        return
-    try:
-        context.load_cert_chain(cert_file, key_file, password="")
-    except (OSError, ssl.SSLError, ValueError):
-        words = f"{cert_file} and {key_file} are not a readable certificate with its key"
-        raise ServerRefused(name, words, "Mend cert_file and key_file in the site file") from None
 
 
 def wants_certificate(error: BaseException) -> bool:

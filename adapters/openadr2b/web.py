@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
-from adapters.http.manners import (
-    RETRY_LATER,
-    ClockDifference,
-    distrust_of,
-    leave_out_command_line,
-    retry_after_s,
-    shown,
-    tls_context,
-    whole_body,
-)
+from adapters.http.client import HttpClient
+from adapters.http.manners import RETRY_LATER, retry_after_s, show_certificate, shown, tls_context
 from adapters.openadr2b.markup import Tag, document, read
 from adapters.openadr2b.settings import OpenAdr2bSettings
 from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
@@ -29,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES = 4_000_000
 REQUEST_TIMEOUT_S = 10.0
+HEADERS = {"Content-Type": "application/xml", "Accept-Encoding": "identity"}
 
 
 def fingerprint(certificate_der: bytes) -> str:
@@ -41,38 +33,25 @@ class Web:
     """An HTTP client for one VTN: our certificate shown, its own checked, no redirects, answers bounded."""
 
     def __init__(self, name: str, settings: OpenAdr2bSettings, clock: Clock) -> None:
-        leave_out_command_line()
         self._name = name
         self._settings = settings
         self._clock = clock
-        self._client: httpx.AsyncClient | None = None
-        self._difference = ClockDifference()
+        self._http = HttpClient(name, clock, HEADERS, self._tls, self._failure)
 
     @property
     def clock_skew_s(self) -> float | None:
-        """The server's clock minus ours, s, from its Date headers, good to half a second; None before the first."""
-        return self._difference.seconds
+        """The server's clock minus ours, s, good to half a second; None before the first answer."""
+        return self._http.clock_skew_s
 
     async def post(self, service: str, payload: Tag) -> tuple[str, Element] | None:
         """Send one payload to a service ("EiEvent"); the answer's payload, or None for an empty answer.
 
         Raises ServerUnreachable, ServerRefused (TLS, 4xx) or ServerAnswerWrong (size, not an OpenADR message).
         """
-        import httpx
-
         url = f"{self._settings.base}/{service}"
-        try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                request = self._opened().stream("POST", url, content=document(payload))
-                async with request as response:
-                    self._check_peer(response)
-                    raw = await whole_body(self._name, response, MAX_ANSWER_BYTES)
-        except (TimeoutError, httpx.TimeoutException):
-            raise ServerUnreachable(self._name, f"no answer from {url} within {REQUEST_TIMEOUT_S:g} s") from None
-        except httpx.HTTPError as error:
-            raise self._failure(url, error) from None
-        except httpx.InvalidURL:
-            raise ServerRefused(self._name, f"{url} is not a web address", "Mend the url in the site file") from None
+        response, raw = await self._http.exchange(
+            "POST", url, REQUEST_TIMEOUT_S, MAX_ANSWER_BYTES, self._check_peer, content=document(payload)
+        )
         self._check(service, response)
         return self._payload(service, raw)
 
@@ -87,31 +66,13 @@ class Web:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._http.close()
 
-    def _opened(self) -> httpx.AsyncClient:
-        if self._client is None:
-            import httpx
-
-            self._client = httpx.AsyncClient(
-                timeout=REQUEST_TIMEOUT_S,
-                verify=self._tls() if self._settings.base.startswith("https:") else False,
-                follow_redirects=False,
-                trust_env=False,
-                headers={"Content-Type": "application/xml", "Accept-Encoding": "identity"},
-            )
-        return self._client
-
-    def _tls(self) -> ssl.SSLContext:
+    def _tls(self) -> ssl.SSLContext | bool:
+        if not self._settings.base.startswith("https:"):
+            return False
         context = tls_context(self._name, self._settings.ca_file)
-        if self._settings.cert_file:
-            try:
-                context.load_cert_chain(self._settings.cert_file, self._settings.key_file, password="")
-            except (OSError, ssl.SSLError, ValueError):
-                words = "cert_file and key_file are not a readable certificate with its key"
-                raise ServerRefused(self._name, words, "Mend cert_file and key_file in the site file") from None
+        show_certificate(context, self._name, self._settings.cert_file, self._settings.key_file)
         return context
 
     def _check_peer(self, response: httpx.Response) -> None:
@@ -126,8 +87,6 @@ class Web:
             raise ServerRefused(self._name, words, "Ask the utility for the fingerprint of its certificate")
 
     def _check(self, service: str, response: httpx.Response) -> None:
-        if self._clock.speed == 1:  # the sped up clock of a simulated home goes with nobody's
-            self._difference.note(response.headers, self._clock.now())
         status = response.status_code
         if 200 <= status < 300:
             return
@@ -150,10 +109,6 @@ class Web:
             ) from None
 
     def _failure(self, url: str, error: Exception) -> ServerUnreachable | ServerRefused:
-        distrust = distrust_of(error)
-        if distrust is not None:
-            words = f"its certificate cannot be trusted ({distrust})"
-            return ServerRefused(self._name, words, "Set ca_file for a private authority, or ask the utility")
         if url.startswith("https:") and (_is_alert(error) or _is_broken_off(error)):
             return self._turned_away(url, certain=_is_alert(error))
         return ServerUnreachable(self._name, f"{url} cannot be reached ({type(error).__name__})")
