@@ -9,13 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from adapters.http.manners import RETRY_LATER, distrust_of, leave_out_command_line, retry_after_s, tls_context
+from adapters.http.manners import (
+    RETRY_LATER,
+    distrust_of,
+    leave_out_command_line,
+    retry_after_s,
+    tls_context,
+    whole_body,
+)
 from gateway.model.errors import ServerAnswerWrong, ServerError, ServerRefused, ServerUnreachable
 
 if TYPE_CHECKING:
@@ -101,31 +107,7 @@ class Web:
         sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **headers, "Accept-Encoding": "gzip"}
         client, method = self._opened(), "GET" if body is None else "POST"
         async with client.stream(method, url, headers=sent, json=body) as response:
-            chunks, size = [], 0
-            async for chunk in response.aiter_raw():
-                size += len(chunk)
-                if size > MAX_ANSWER_BYTES:
-                    raise self._too_long()
-                chunks.append(chunk)
-            return response.status_code, response.headers, self._unpacked(b"".join(chunks), response.headers)
-
-    def _unpacked(self, raw: bytes, headers: Mapping[str, str]) -> bytes:
-        """Unpacked by ourselves: a small answer may unfold into one without end."""
-        packed = headers.get("content-encoding", "identity").strip().lower()
-        if packed in ("", "identity"):
-            return raw
-        if packed not in ("gzip", "x-gzip"):
-            raise ServerAnswerWrong(self._name, "an answer packed in an unknown way")
-        opened = zlib.decompressobj(wbits=31)
-        try:
-            plain = opened.decompress(raw, MAX_ANSWER_BYTES + 1)
-        except zlib.error:
-            raise ServerAnswerWrong(self._name, "an answer that cannot be unpacked") from None
-        if len(plain) > MAX_ANSWER_BYTES:
-            raise self._too_long()
-        if not opened.eof:
-            raise ServerUnreachable(self._name, "an answer that was cut short")
-        return plain
+            return response.status_code, response.headers, await whole_body(self._name, response, MAX_ANSWER_BYTES)
 
     def _answer(self, url: str, status: int, headers: Mapping[str, str], raw: bytes, absent: tuple[int, ...]) -> Answer:
         if status in absent or status == 204:
@@ -144,9 +126,6 @@ class Web:
         if status in (401, 403):
             return ServerRefused(self._name, reason, "Check the token, and what the service asks of its users")
         return ServerRefused(self._name, reason, "Check area and options in the site file")
-
-    def _too_long(self) -> ServerAnswerWrong:
-        return ServerAnswerWrong(self._name, f"an answer of more than {MAX_ANSWER_BYTES // 1_000_000} MB")
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,14 +24,21 @@ from tests.end_to_end.harness import LivingHome, free_port
 pytestmark = [pytest.mark.end_to_end]
 
 
-def start(*options: str, log: Path) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def started(*options: str, log: Path) -> Iterator[subprocess.Popen[str]]:
+    """The demo's process; however the test ends, no process of its family outlives it.
+
+    Each child leads a session of its own and loses its parent when the demo dies: a mark in the environment, which all
+    of them inherit, is what finds them.
+    """
     # Making the launcher's own environment takes minutes of downloads: it is used when it stands already.
     lock = ROOT / ".venv" / "installed.lock"
     stands = lock.is_file() and lock.read_bytes() == (ROOT / "requirements.lock").read_bytes()
     command = [str(ROOT / "hearth")] if stands else [sys.executable, "-m", "gateway"]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    mark = uuid.uuid4().hex
+    environment = os.environ | {"PYTHONUNBUFFERED": "1", "HEARTH_TEST_MARK": mark}
     with log.open("w") as out:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*command, "demo", *options],
             cwd=ROOT,
             env=environment,
@@ -37,6 +47,24 @@ def start(*options: str, log: Path) -> subprocess.Popen[str]:
             stdin=subprocess.DEVNULL,
             text=True,
         )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for pid in marked(mark):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def marked(mark: str) -> set[int]:
+    """The living processes of ours that carry a mark in their environment."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in entry.read_bytes():
+                found.add(int(entry.parent.name))
+    return found
 
 
 def children(pid: int) -> set[int]:
@@ -82,13 +110,12 @@ def alive(pids: set[int]) -> set[int]:
 
 def test_the_demo_serves_refuses_a_second_one_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
-    process = start("--port", str(port), "--speed", "20", log=log)
-    try:
+    with started("--port", str(port), "--speed", "20", log=log) as process:
         until_serving(process, port, log)
         family = children(process.pid)
         assert len(family) >= 6
-        second = start("--port", str(port), log=tmp_path / "second")
-        assert second.wait(20) == 2
+        with started("--port", str(port), log=tmp_path / "second") as second:
+            assert second.wait(20) == 2
         said = (tmp_path / "second").read_text()
         assert f"port {port} on 127.0.0.1 is taken" in said
         assert f"./hearth demo --port {port + 1}" in said
@@ -100,24 +127,22 @@ def test_the_demo_serves_refuses_a_second_one_and_ctrl_c_leaves_nothing(tmp_path
         assert alive(family) == set()
         assert "Traceback" not in log.read_text()
         assert f"http://127.0.0.1:{port}" in log.read_text()
-    finally:
-        process.kill()
 
 
 def test_the_demo_stops_by_itself_when_told_how_long(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
-    process = start("--port", str(port), "--duration", "3", log=log)
-    until_serving(process, port, log)
-    family = children(process.pid)
-    assert process.wait(20) == 0, log.read_text()
-    assert alive(family) == set()
+    with started("--port", str(port), "--duration", "3", log=log) as process:
+        until_serving(process, port, log)
+        family = children(process.pid)
+        assert process.wait(20) == 0, log.read_text()
+        assert alive(family) == set()
 
 
 def test_a_port_taken_by_anything_is_named_before_anything_is_started(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        process = start("--port", str(port), log=tmp_path / "log")
-        assert process.wait(20) == 2
+        with started("--port", str(port), log=tmp_path / "log") as process:
+            assert process.wait(20) == 2
     said = (tmp_path / "log").read_text()
     assert "is taken" in said
     assert "starting" not in said

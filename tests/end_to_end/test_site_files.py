@@ -203,11 +203,13 @@ def test_a_taken_page_port_is_named_and_control_goes_on(ladder: Ladder, tmp_path
         with (tmp_path / "log").open("w") as log:
             command = [sys.executable, "-m", "gateway", "run", "--site", str(site), "--data", str(tmp_path)]
             process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-            wait_for(tmp_path / "log", f"cannot be served on 127.0.0.1:{port}")
-            wait_for(tmp_path / "log", "first tick")
-            assert process.poll() is None
-            process.terminate()
-            assert process.wait(10) == 0
+            try:
+                wait_for(tmp_path / "log", f"cannot be served on 127.0.0.1:{port}")
+                wait_for(tmp_path / "log", "first tick")
+                assert process.poll() is None
+            finally:
+                process.terminate()
+                assert process.wait(10) == 0
     assert "set another web.port" in (tmp_path / "log").read_text()
 
 
