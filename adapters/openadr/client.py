@@ -19,7 +19,7 @@ from adapters.openadr.push import Push
 from adapters.openadr.reports import send
 from adapters.openadr.settings import OpenAdrSettings
 from adapters.openadr.versions import Versions
-from adapters.openadr.wire import Parsed, T, merged, parse_events, parse_programs
+from adapters.openadr.wire import Parsed, T, parse_events, parse_programs
 from gateway.model.dr import DrEvent, DrProgram, DrReport, DrResource, ServerFacts
 from gateway.ports import Clock
 
@@ -135,18 +135,12 @@ class Vtn:
         await self._account.close()
 
     async def _listed(self, path: str, queries: Sequence[Mapping[str, str]]) -> list[object]:
-        """Each object of all these listings once; in 3.1.0 what is for a group is listed to who names the group.
-
-        A server shows of an object's targets only those asked for (Definition, Object Privacy): they are put together.
-        """
+        """Each object of all these listings once; in 3.1.0 what is for a group is listed to who names the group."""
         groups = self._enrolment.groups
         asked = groups if groups and (await self._versions.dialect()).asks_by_target else ()
-        found: list[object] = []
-        for query in queries:
-            for more in ({}, *({"targets": group} for group in asked)):
-                found += await self._listings.complete(path, {**query, **more})
+        found = await self._listings.shown_to(asked, path, queries)
         self._versions.saw(found)
-        return merged(found)
+        return found
 
     def _asked_by_program(self) -> list[dict[str, str]]:
         """One listing for each program followed, or one of everything: some servers hold events for a whole country."""

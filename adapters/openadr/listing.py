@@ -11,11 +11,11 @@ reading before it; else it is read again until two readings in a row agree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.openadr.account import Account
-from adapters.openadr.wire import identity, keys
+from adapters.openadr.wire import identity, keys, merged
 from gateway.model.errors import ServerAnswerWrong, ServerUnreachable
 
 PAGE = 50
@@ -47,6 +47,19 @@ class Listings:
                 return objects
             before = named
         raise ServerUnreachable(self._account.name, f"GET {path} changed at each of {MAX_READINGS} readings")
+
+    async def shown_to(
+        self, groups: Sequence[str], path: str, queries: Sequence[Mapping[str, str]] = ({},)
+    ) -> list[object]:
+        """Each object of all these listings once, with what is listed only to who names one of `groups`.
+
+        A server shows of an object's targets only those asked for (Definition, Object Privacy): they are put together.
+        """
+        found: list[object] = []
+        for query in queries:
+            for more in ({}, *({"targets": group} for group in groups)):
+                found += await self.complete(path, {**query, **more})
+        return merged(found)
 
     async def _read(self, path: str, query: Mapping[str, str]) -> tuple[list[object], int]:
         """One reading, and how many pages brought something."""

@@ -115,7 +115,7 @@ class Probe:
         yield Told("good", "VEN", f"{name} is there as {self._enrolment.ven_id}; groups: {groups}")
 
     async def _programs(self) -> AsyncIterator[Told]:
-        parsed = parse_programs(await self._listings.complete("/programs"), "probe")
+        parsed = parse_programs(await self._shown("/programs"), "probe")
         names = [each.name for each in parsed.good]
         more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
         yield Told("good", "programs", f"{len(names)}: {', '.join(names[:MOST_SHOWN])}{more}" if names else "none seen")
@@ -128,16 +128,17 @@ class Probe:
             yield told
 
     async def _listed(self) -> AsyncIterator[Told]:
-        found = await self._listings.complete("/events")
-        for group in self._enrolment.groups:
-            found += await self._listings.complete("/events", {"targets": group})
-        unique = {repr(each): each for each in found}
-        parsed = parse_events(list(unique.values()), "probe")
+        parsed = parse_events(await self._shown("/events"), "probe")
         self._events = parsed.good
         aimed = sum(1 for each in parsed.good if each.targets)
         yield Told("good", "events", f"{len(parsed.good)} readable, {aimed} of them for certain groups or homes")
         for told in _unreadable("events", parsed.bad):
             yield told
+
+    async def _shown(self, path: str) -> list[object]:
+        groups = self._enrolment.groups
+        asked = groups if groups and (await self._versions.dialect()).asks_by_target else ()
+        return await self._listings.shown_to(asked, path)
 
     async def _push(self) -> AsyncIterator[Told]:
         if await self._versions.dialect() is V301:

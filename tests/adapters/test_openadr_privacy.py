@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from adapters.openadr.probe import Probe
 from gateway.model.dr import DrResource
 from tests.adapters.openadr_lab import Server, event, listed, running, vtn
+from tests.fakes import FakeClock
 
 
 @pytest.fixture
@@ -42,6 +44,15 @@ async def test_programs_for_our_groups_are_listed_too(server):
     found = await client.programs()
     await client.close()
     assert [each.id for each in found] == ["p", "q"]
+
+
+async def test_the_probe_sees_what_is_for_our_groups_and_counts_it_once(server):
+    server.objects["/programs"] = [{"id": "p", "programName": "Street", "targets": ["street"]}]
+    server.objects["/events"] = [event("both", targets=["street", "town"])]
+    probe = Probe(vtn(server)._settings, FakeClock(), find_ven=True, send_report=False)
+    words = {told.what: told.words async for told in probe.tell()}
+    assert words["programs"] == "1: Street"
+    assert words["events"].startswith("1 readable")
 
 
 async def test_a_group_of_a_device_is_asked_for_as_well(server):
