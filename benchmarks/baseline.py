@@ -67,7 +67,7 @@ def given(folder: Path) -> Iterator[Home]:
     """The homes of every file of a folder."""
     for path in sorted(folder.glob("*.csv.gz")):
         times, loads, outdoor = _read(path)
-        if (times[1] - times[0]).total_seconds() >= 900 and times[0].tzinfo is not None:
+        if (times[1] - times[0]).total_seconds() >= 900:
             yield from _homes(times, loads, outdoor)
 
 
@@ -133,6 +133,8 @@ class Table:
         self.inside: dict[str, list[bool]] = {}
         self.widths: dict[str, list[float]] = {}
         self.chosen: dict[str, int] = {}
+        self.cut: dict[str, list[Interval]] = {}
+        """The intervals of the event's hours, by home."""
 
     def note(self, season: str, method: str, home: Home, day: date, found: Baseline) -> None:
         """Hold one event's baseline against the meter."""
@@ -153,8 +155,6 @@ class Table:
         """The intervals of the event's day."""
         low, high = found.rows[0].start - timedelta(hours=1), found.rows[-1].end
         return [x for x in self.cut[home.name] if low <= x.start < high]
-
-    cut: dict[str, list[Interval]]
 
     def lines(self, season: str) -> Iterator[str]:
         """The rows of one season."""
@@ -189,7 +189,6 @@ def bias(errors: Sequence[Error]) -> float:
 def run(homes: Sequence[Home], most: int, told: Callable[[str], None]) -> Table:
     """Every method on every event of every home; the choice is made per home and kept from event to event."""
     table = Table()
-    table.cut = {}
     for home in homes:
         for season, (hours, _) in SEASONS.items():
             current = DEFAULT

@@ -38,15 +38,7 @@ from gateway.model.plan import Forecast  # noqa: E402
 from gateway.model.preferences import ChargingPreference, Preferences  # noqa: E402
 from gateway.model.quantity import Quantity  # noqa: E402
 from gateway.model.setpoint import Limit, LimitKind  # noqa: E402
-from gateway.model.site import (  # noqa: E402
-    BatterySpec,
-    ChargerSpec,
-    Device,
-    HeatPumpSpec,
-    Role,
-    Site,
-    WaterHeaterSpec,
-)
+from gateway.model.site import BatterySpec, ChargerSpec, Device, HeatPumpSpec, Role, Site, WaterHeaterSpec  # noqa: E402
 from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snapshot  # noqa: E402
 from gateway.model.tariff import DemandCharge  # noqa: E402
 

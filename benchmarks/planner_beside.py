@@ -18,14 +18,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import highspy
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.planner import FINE_STEPS, home  # noqa: E402
-from benchmarks.planner_gap import Ever, exact  # noqa: E402
+from benchmarks.planner_gap import exact, solver_of  # noqa: E402
 from gateway.core.planning.home import Home  # noqa: E402
 from gateway.core.planning.program import build  # noqa: E402
 from gateway.core.planning.scheduler import frozen, make_plan  # noqa: E402
@@ -38,16 +37,7 @@ def milp_s(asked: Home, seconds: float) -> tuple[float, str]:
     """Processor seconds of building and solving the plain MILP, and how it ended."""
     start = time.process_time()
     model = build(asked, by_rule(asked))
-    parts = exact(model)
-    highs: Any = highspy.Highs  # the bindings have no types
-    solver = highs()
-    for option, value in (("output_flag", False), ("threads", 1), ("time_limit", seconds), ("mip_rel_gap", 0.01)):
-        solver.setOptionValue(option, value)
-    solver.passModel(model.lp._model(highspy))
-    columns = np.concatenate([part.column if isinstance(part, Ever) else part.on for part in parts]).astype(np.int32)
-    columns = np.unique(columns)
-    kinds = np.full(len(columns), int(highspy.HighsVarType.kInteger), dtype=np.uint8)
-    solver.changeColsIntegrality(len(columns), columns, kinds)
+    solver = solver_of(model, exact(model), seconds, 0.01)
     solver.run()
     gap = solver.getInfo().mip_gap
     return time.process_time() - start, f"gap {100 * gap:.2f} %" if np.isfinite(gap) else "no plan found"

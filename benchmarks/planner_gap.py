@@ -177,17 +177,23 @@ def decide(model: Model, parts: list[Switch | Starts | Ever], cost: float) -> No
                 break
 
 
-def milp(model: Model, parts: list[Switch | Starts | Ever], known: Array, seconds: float) -> tuple[float, float]:
-    """Cost of the best solution and the best bound, micro-units."""
+def solver_of(model: Model, parts: list[Switch | Starts | Ever], seconds: float, gap: float) -> Any:
+    """HiGHS with the program and its integers, to be run for at most `seconds` or down to `gap` (a share)."""
     highs: Any = highspy.Highs  # the bindings have no types
     solver = highs()
-    for option, value in (("output_flag", False), ("threads", 1), ("time_limit", seconds), ("mip_rel_gap", 1e-6)):
+    for option, value in (("output_flag", False), ("threads", 1), ("time_limit", seconds), ("mip_rel_gap", gap)):
         solver.setOptionValue(option, value)
     solver.passModel(model.lp._model(highspy))
     columns = np.concatenate([part.column if isinstance(part, Ever) else part.on for part in parts]).astype(np.int32)
     columns = np.unique(columns)
     kinds = np.full(len(columns), int(highspy.HighsVarType.kInteger), dtype=np.uint8)
     solver.changeColsIntegrality(len(columns), columns, kinds)
+    return solver
+
+
+def milp(model: Model, parts: list[Switch | Starts | Ever], known: Array, seconds: float) -> tuple[float, float]:
+    """Cost of the best solution and the best bound, micro-units."""
+    solver = solver_of(model, parts, seconds, 1e-6)
     start_from = highspy.HighsSolution()
     start_from.col_value = known.tolist()
     solver.setSolution(start_from)

@@ -52,9 +52,10 @@ def plans(quick: bool) -> list[Row]:
     planner.make_plan(planner.home(0, planner.UNEVEN_STEPS))
     for name, steps in (("48 h at 5 min", planner.FINE_STEPS), ("default uneven steps", planner.UNEVEN_STEPS)):
         times, optimised, slots = planner.timed([planner.home(seed, steps) for seed in range(count)], False)
-        found.append(f"{name} ({slots} steps): p50 {statistics.median(times):.0f} ms, p95 {p95(times):.0f} ms, "
+        cpu = [of_the_processor for of_the_processor, _ in times]
+        found.append(f"{name} ({slots} steps): p50 {statistics.median(cpu):.0f} ms, p95 {p95(cpu):.0f} ms, "
                      f"{optimised} of {count} optimised, always a plan")  # fmt: skip
-    how = f"{count} generated homes: battery, car >= 6 A, tank, heat pump, sun; building the model included"
+    how = f"{count} generated homes: battery, car >= 6 A, tank, heat pump, sun; CPU time, building the model included"
     return [Row("full re-plan", "p95 <= 250 ms", "; ".join(found), how)]
 
 

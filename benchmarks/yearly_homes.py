@@ -27,15 +27,7 @@ from gateway.core.planning.home import DRAW_BY_HOUR, DRAW_WH_PER_L  # noqa: E402
 from gateway.core.planning.twin import DAY, Record, Setup, Visit  # noqa: E402
 from gateway.core.tariff.rates import parse_tariff  # noqa: E402
 from gateway.model.preferences import Preferences  # noqa: E402
-from gateway.model.site import (  # noqa: E402
-    BatterySpec,
-    ChargerSpec,
-    Device,
-    HeatPumpSpec,
-    Role,
-    Site,
-    WaterHeaterSpec,
-)
+from gateway.model.site import BatterySpec, ChargerSpec, Device, HeatPumpSpec, Role, Site, WaterHeaterSpec  # noqa: E402
 
 ZONE = ZoneInfo("Europe/Brussels")
 START = datetime(2016, 1, 1, tzinfo=UTC)

@@ -10,15 +10,7 @@ from gateway.model.plan import Block, IntentKind, Plan
 from gateway.model.preferences import ChargeMode, ChargingPreference, Preferences
 from gateway.model.quantity import Quantity as Q
 from gateway.model.setpoint import Limit, Override, Setpoint
-from gateway.model.site import (
-    BatterySpec,
-    ChargerSpec,
-    Device,
-    HeatPumpSpec,
-    Role,
-    Site,
-    WaterHeaterSpec,
-)
+from gateway.model.site import BatterySpec, ChargerSpec, Device, HeatPumpSpec, Role, Site, WaterHeaterSpec
 from gateway.model.snapshot import ChargePhase, ChargerStatus, DeviceState, Snapshot
 from tests.fakes import START
 
