@@ -143,7 +143,7 @@ class Utility:
         )
 
     def distribution(self, request: str = "") -> Element:
-        """All events; a completed one is told once more and then left to the VEN."""
+        """All events, completed ones among them."""
         return make(
             "oadr:oadrDistributeEvent",
             response(request) if request else None,

@@ -86,28 +86,32 @@ def event(words: Mapping[str, str], program_id: str, now: datetime, zone: ZoneIn
 
 def moved(held: Object, words: Mapping[str, str], now: datetime, zone: ZoneInfo, *, grouped: bool = False) -> Object:
     """An event with only the given words changed; ValueError names the field that is wrong."""
-    body = {
-        key: value for key, value in held.items() if not key.endswith("DateTime") and key not in ("id", "objectType")
-    }
     kind = next((name for name, (wire, _) in KINDS.items() if wire == _wire_kind(held)), "level")
     fresh = event({"kind": kind, "values": "0", **words}, held["programID"], now, zone, grouped=grouped)
     period = dict(held.get("intervalPeriod") or {})
     for word, key in (("start", "start"), ("duration", "duration"), ("randomize", "randomizeStart")):
         if words.get(word):
             period[key] = fresh["intervalPeriod"][key]
-    body["intervalPeriod"] = period
     changed = {"name": ("eventName",), "priority": ("priority",), "targets": ("targets",),
                "reports": ("reportDescriptors",), "kind": ("payloadDescriptors", "intervals"),
                "values": ("payloadDescriptors", "intervals")}  # fmt: skip
-    return body | {key: fresh[key] for word, keys in changed.items() if words.get(word) for key in keys}
+    return (
+        _given(held)
+        | {"intervalPeriod": period}
+        | {key: fresh[key] for word, keys in changed.items() if words.get(word) for key in keys}
+    )
 
 
 def cancelled(held: Object) -> Object:
     """An event cancelled in place: start 0001-01-01 and PT0S (User Guide 3.1.0, 7.9)."""
-    body = {
+    return _given(held) | {"intervalPeriod": {"start": "0001-01-01T00:00:00Z", "duration": "PT0S"}}
+
+
+def _given(held: Object) -> Object:
+    """An object as its owner gave it, without what the server adds."""
+    return {
         key: value for key, value in held.items() if not key.endswith("DateTime") and key not in ("id", "objectType")
     }
-    return body | {"intervalPeriod": {"start": "0001-01-01T00:00:00Z", "duration": "PT0S"}}
 
 
 def _wire_kind(held: Object) -> str:

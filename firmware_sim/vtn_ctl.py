@@ -200,7 +200,8 @@ def check_record(argv: list[str]) -> None:
 def main(argv: list[str]) -> None:
     """`python -m firmware_sim vtn-ctl ...`"""
     if argv[:1] == ["check-record"]:
-        return check_record(argv[1:])
+        check_record(argv[1:])
+        return
     args = parser().parse_args(argv)
     client_id, _, secret = args.client.partition(":")
     context = ssl.create_default_context(cafile=args.ca_file)
@@ -213,5 +214,4 @@ def main(argv: list[str]) -> None:
     except (Refused, ValueError, OSError) as error:
         sys.exit(f"vtn-ctl: {error}")
     except KeyboardInterrupt:
-        return None
-    return None
+        pass

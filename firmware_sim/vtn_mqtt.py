@@ -60,8 +60,9 @@ class MqttNotifier:
 
     def publish(self, operation: str, kind: Kind, item: Object, body: Any) -> None:
         """Tell of one operation on one object."""
-        for path in self._paths(kind, item) if self.line else ():
-            assert self.line is not None
+        if self.line is None:
+            return
+        for path in self._paths(kind, item):
             self.line.publish(f"{ROOT}/{path}/{operation}", body)
 
     def _paths(self, kind: Kind, item: Object) -> Iterator[str]:
