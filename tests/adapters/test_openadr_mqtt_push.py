@@ -66,6 +66,15 @@ async def until(words: str, client: Vtn) -> None:
             await asyncio.sleep(0.01)
 
 
+@asynccontextmanager
+async def listening(server: Server) -> AsyncIterator[tuple[Vtn, asyncio.Task[None]]]:
+    """A client that waits and listens on the broker that the server offers."""
+    client = vtn(server, SystemClock())
+    async with waiting(client) as hint:
+        await until("listening", client)
+        yield client, hint
+
+
 async def publish(port: int, topic: str, payload: bytes = b"", **login: Any) -> None:
     async with aiomqtt.Client("127.0.0.1", port, **login) as client:
         await client.publish(topic, payload, qos=1)
@@ -77,15 +86,13 @@ async def test_a_message_wakes_within_half_a_second_whatever_it_says(
 ) -> None:
     broker = make_mosquitto()
     offer(server, broker.port)
-    client = vtn(server, SystemClock())
-    async with waiting(client) as hint:
-        await until("listening", client)
+    async with listening(server) as (client, hint):
         assert not hint.done()
-        for payload in (b'"{\\"object_type\\": null}"',):  # a text inside a text, as the reference VTN sends
-            began = asyncio.get_running_loop().time()
-            await publish(broker.port, "v1/events/gone", payload)
-            await asyncio.wait_for(hint, 5)
-            assert asyncio.get_running_loop().time() - began < 0.5
+        text_in_a_text = b'"{\\"object_type\\": null}"'  # as the reference VTN sends
+        began = asyncio.get_running_loop().time()
+        await publish(broker.port, "v1/events/gone", text_in_a_text)
+        await asyncio.wait_for(hint, 5)
+        assert asyncio.get_running_loop().time() - began < 0.5
     assert client.facts.pushes == 1
 
 
@@ -95,9 +102,7 @@ async def test_a_flood_of_messages_wakes_once_a_second(
 ) -> None:
     broker = make_mosquitto()
     offer(server, broker.port)
-    client = vtn(server, SystemClock())
-    async with waiting(client) as hint:
-        await until("listening", client)
+    async with listening(server) as (client, hint):
         for _ in range(30):
             await publish(broker.port, "v1/events/create")
             if hint.done():
@@ -114,9 +119,7 @@ async def test_a_broker_that_dies_disturbs_no_look_and_its_return_is_a_hint(
 ) -> None:
     broker = make_mosquitto()
     offer(server, broker.port)
-    client = vtn(server, SystemClock())
-    async with waiting(client) as hint:
-        await until("listening", client)
+    async with listening(server) as (client, hint):
         broker.stop()
         await until("not connected", client)
         assert [each.id for each in await client.events()] == ["e"] and not hint.done()
@@ -184,9 +187,7 @@ async def test_the_certificate_the_server_hands_us_opens_its_broker(
     texts = {name: (folder / file).read_text() for name, file in (
         ("caCert", "ca.crt"), ("clientCert", "client.crt"), ("clientKey", "client.key"))}  # fmt: skip
     offer(server, broker.port, "mqtts", method="CERTIFICATE", **texts)
-    client = vtn(server, SystemClock())
-    async with waiting(client) as hint:
-        await until("listening", client)
+    async with listening(server) as (_, hint):
         tls = aiomqtt.TLSParameters(f"{folder}/ca.crt", f"{folder}/client.crt", f"{folder}/client.key")
         await publish(broker.port, "v1/events/create", tls_params=tls)
         await asyncio.wait_for(hint, 5)
@@ -200,9 +201,7 @@ async def test_topics_by_program_where_there_are_none_by_ven(
     server.fail[f"{TOPICS}/vens/v1/events"] = (500, {})
     server.objects["/programs"] = [{"id": "p", "programName": "Day"}]
     server.raw[f"{TOPICS}/programs/p/events"] = b'{"topics": {"ALL": "programs/p/#", "CREATE": "x"}}'
-    client = vtn(server, SystemClock())
-    async with waiting(client) as hint:
-        await until("listening", client)
+    async with listening(server) as (_, hint):
         await publish(broker.port, "programs/p/events/new")
         await asyncio.wait_for(hint, 5)
 
