@@ -11,23 +11,21 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import subprocess
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
+from adapters.pki.asking import ask
 from adapters.pki.files import read_bytes, write_private
 from adapters.pki.names import HubNames, flat, hub_names
-from gateway.model.errors import StoreError, WishRefused
+from gateway.model.errors import StoreError
 from gateway.ports import Clock
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parents[2]
-LOOK_S, ASK_S = 3600.0, 60.0
+LOOK_S = 3600.0
 KNOWN = "server.json"
 FILES = ("ca.key", "ca.pem", "server.pem")
 
@@ -120,17 +118,5 @@ class Keeper:
         return [sha256(read_bytes(self._folder / name) or b"").hexdigest() for name in FILES]
 
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        asked = {"folder": str(self._folder), "now": self._clock.now().isoformat(), "names": list(self._extra_names)}
-        command = [sys.executable, "-m", "adapters.pki"]
-        try:
-            done = subprocess.run(
-                command, input=json.dumps(asked | question), capture_output=True, text=True, timeout=ASK_S, cwd=ROOT
-            )
-            answer: dict[str, Any] = json.loads(done.stdout)
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            raise StoreError(f"{self._folder}: certificates cannot be made ({error})") from error
-        if refused := answer.get("refused"):
-            raise WishRefused(refused)
-        if failed := answer.get("failed"):
-            raise StoreError(failed)
-        return answer
+        asked = {"now": self._clock.now().isoformat(), "names": list(self._extra_names)}
+        return ask(self._folder, asked | question, "certificates cannot be made")

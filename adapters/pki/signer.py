@@ -5,16 +5,12 @@ folder/record.key    the private key, PKCS #8 in PEM (0600)
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.model.errors import StoreError
+from adapters.pki.asking import ask
 
-ROOT = Path(__file__).resolve().parents[2]
-KEY, ASK_S = "record.key", 60.0
+KEY = "record.key"
 
 
 class RecordSigner:
@@ -25,15 +21,6 @@ class RecordSigner:
 
     def sign(self, messages: Sequence[bytes]) -> tuple[str, list[str]]:
         """The public key and a signature of each message, hex; takes a good part of a second. Raises StoreError."""
-        question = {"do": "sign", "folder": str(self._folder), "messages": [message.hex() for message in messages]}
-        command = [sys.executable, "-m", "adapters.pki"]
-        try:
-            done = subprocess.run(
-                command, input=json.dumps(question), capture_output=True, text=True, timeout=ASK_S, cwd=ROOT
-            )
-            answer = json.loads(done.stdout)
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            raise StoreError(f"{self._folder}: nothing can be signed ({error})") from error
-        if failed := answer.get("failed"):
-            raise StoreError(failed)
+        question = {"do": "sign", "messages": [message.hex() for message in messages]}
+        answer = ask(self._folder, question, "nothing can be signed")
         return str(answer["key"]), [str(signature) for signature in answer["signatures"]]
