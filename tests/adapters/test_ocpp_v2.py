@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -249,77 +248,6 @@ async def test_available_ends_a_session_whose_end_was_lost_but_not_one_that_wait
         assert not station.status().transaction
 
 
-@pytest.mark.slow
-@VERSIONS
-async def test_what_the_car_needs_is_on_the_status_and_a_schedule_follows(version: str) -> None:
-    place = home()
-    station = place.charger()
-    async with place.serving(), peer2(place, version=version) as charger:
-        await charger.boot()
-        await charger.is_set_up()
-        await charger.event("Started", register=0, state="EVConnected", evse=1)
-        await station.apply(current(10, place.clock.now() + timedelta(minutes=2)))
-        sent = len(charger.limits())
-        departure = place.clock.now() + timedelta(hours=9)
-        answer = await charger.send(
-            "NotifyEVChargingNeeds",
-            evseId=1,
-            maxScheduleTuples=12,
-            chargingNeeds={
-                "requestedEnergyTransfer": "AC_three_phase",
-                "departureTime": stamp(departure),
-                "acChargingParameters": {
-                    "energyAmount": 20000, "evMinCurrent": 6, "evMaxCurrent": 16, "evMaxVoltage": 400,
-                },
-            },
-        )  # fmt: skip
-        assert answer == {"status": "Accepted"}
-        needs = station.status().needs
-        assert needs is not None
-        assert (needs.departure, needs.energy_wh, needs.phases) == (departure, 20000.0, 3)
-        assert (needs.min_current_a, needs.max_current_a) == (6.0, 16.0)
-        assert ("cp1", "needs") in place.changes
-        await until(lambda: len(charger.limits()) > sent)
-        schedule = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}]}
-        answer = await charger.send(
-            "NotifyEVChargingSchedule", timeBase=stamp(place.clock.now()), evseId=1, chargingSchedule=schedule
-        )
-        assert answer == {"status": "Accepted"}
-        await charger.event("Ended", register=10)
-        assert station.status().needs is None
-
-
-@pytest.mark.slow
-@VERSIONS
-async def test_a_car_that_told_its_needs_is_shown_the_plan_and_never_more_than_is_safe_without_us(version: str) -> None:
-    place = home()
-    station = place.charger()
-    async with place.serving(), peer2(place, version=version) as charger:
-        await charger.boot()
-        await charger.is_set_up()
-        await charger.event("Started", register=0, state="EVConnected", evse=1)
-        now = place.clock.now()
-        station.show_outlook([(now, 6900.0), (now + timedelta(hours=9), 0.0)])  # no needs yet: nothing to show
-        await station.apply(current(10, now + timedelta(minutes=2)))
-        assert len(schedule_of(charger.limits()[-1])["chargingSchedulePeriod"]) == 1
-        needs = {"requestedEnergyTransfer": "AC_three_phase", "departureTime": stamp(now + timedelta(hours=8))}
-        sent = len(charger.limits())
-        await charger.send("NotifyEVChargingNeeds", evseId=1, chargingNeeds=needs)
-        await until(lambda: len(charger.limits()) > sent)
-        plan = [(now, 6900.0), (now + timedelta(hours=2), 0.0), (now + timedelta(hours=5), 11_040.0)]
-        station.show_outlook([*plan, (now + timedelta(hours=24), 0.0)])
-        await station.apply(current(10, now + timedelta(minutes=2)))
-        schedule = schedule_of(charger.limits()[-1])
-        shown = [(period["startPeriod"] - 60, period["limit"]) for period in schedule["chargingSchedulePeriod"]]
-        assert shown == [(-60, 10.0), (120, 6.0), (7200, 0.0), (18_000, 6.0)]
-        assert schedule["duration"] == 8 * 3600 + 60
-
-
-def schedule_of(profile: dict[str, Any]) -> dict[str, Any]:
-    schedule: dict[str, Any] = profile["chargingProfile"]["chargingSchedule"][0]
-    return schedule
-
-
 async def test_events_that_are_all_numbered_alike_are_told_apart_by_their_time() -> None:
     place = home()
     station = place.charger()
@@ -332,87 +260,6 @@ async def test_events_that_are_all_numbered_alike_are_told_apart_by_their_time()
         await charger.event("Ended", register=20, seq=0)
     (session,) = place.sessions.rows.values()
     assert (session.energy_wh, session.end) == (20.0, place.clock.now())
-
-
-async def test_needs_of_a_car_that_gives_back_name_its_bounds_and_charge() -> None:
-    place = home()
-    station = place.charger()
-    async with place.serving(), peer2(place, version="2.1") as charger:
-        await charger.event("Started", state="EVConnected", evse=1)
-        await charger.send(
-            "NotifyEVChargingNeeds",
-            evseId=1,
-            chargingNeeds={
-                "requestedEnergyTransfer": "DC_BPT",
-                "controlMode": "DynamicControl",
-                "dcChargingParameters": {
-                    "evMaxCurrent": 100, "evMaxVoltage": 500, "stateOfCharge": 40, "evEnergyCapacity": 60000,
-                },
-                "v2xChargingParameters": {"maxChargePower": 11000, "maxDischargePower": 10000},
-            },
-        )  # fmt: skip
-        needs = station.status().needs
-        assert needs is not None and (needs.energy_wh, needs.max_power_w) == (36000.0, 11000.0)
-        assert station.status().soc_percent == 40.0
-
-
-# ---- quirk 15: 1.6 shapes on a 2.x connection
-
-
-async def test_q15_a_charger_that_speaks_16_on_a_201_connection_is_understood() -> None:
-    place = home()
-    station = place.charger()
-    async with place.serving(), peer2(place) as charger:
-        old_boot = {"chargePointVendor": "Fox", "chargePointModel": "E", "firmwareVersion": "1"}
-        assert (await charger.send("BootNotification", **old_boot))["status"] == "Accepted"
-        now = stamp(place.clock.now())
-        await charger.send("StatusNotification", connectorId=1, errorCode="NoError", status="Preparing", timestamp=now)
-        assert (await charger.send("Authorize", idTag="T"))["idTagInfo"] == {"status": "Accepted"}
-        answer = await charger.send("StartTransaction", connectorId=1, idTag="T", meterStart=100, timestamp=now)
-        value = {"timestamp": now, "sampledValue": [{"value": "600"}]}
-        await charger.send("MeterValues", connectorId=1, transactionId=answer["transactionId"], meterValue=[value])
-        assert (station.status().session_wh, station.status().model) == (500.0, "Fox E")
-        await charger.send("StopTransaction", transactionId=answer["transactionId"], meterStop=700, timestamp=now)
-        assert not station.status().transaction
-
-
-async def test_q15_a_16_firmware_that_dials_as_201_is_served_as_16_on_that_very_line_and_the_next() -> None:
-    """Wrong before: it was hung up on, and one that does not dial again was neither stopped nor limited."""
-    place = home()
-    station = place.charger()
-    old_boot = {"chargePointVendor": "Fox", "chargePointModel": "E", "firmwareVersion": "1"}
-    async with place.serving():
-        for meter in (1000, 2000):
-            async with peer(place, subprotocols=("ocpp2.0.1",)) as charger:
-                charger.unknown = ("GetVariables", "SetVariables", "GetBaseReport")
-                assert (await charger.send("BootNotification", **old_boot))["status"] == "Accepted"
-                await charger.is_set_up()
-                transaction = await charger.start(meter=meter)
-                await station.apply(current(10, place.clock.now() + timedelta(minutes=2)))
-                assert charger.limits()[-1]["transactionId"] == transaction
-                assert station.status().version == "1.6" and not charger.reader.done()
-                await charger.stop(transaction, meter + 900)
-            await until(lambda: not station.status().connected)
-        assert "GetVariables" not in [action for action, _ in charger.calls], "known from then on"
-        async with peer2(place) as charger:  # its next firmware has learned it
-            charger.unknown = ("GetConfiguration", "ChangeConfiguration")
-            await until(lambda: station.status().connected)
-            await place.clock.advance(7)
-            await until(lambda: station.status().version == "2.0.1")
-            assert not charger.reader.done(), "on the same line"
-
-
-async def test_q15_an_evse_as_a_number_means_the_only_one() -> None:
-    place = home()
-    station = place.charger()
-    async with place.serving(), peer2(place) as charger:
-        await charger.event("Started", register=100, state="Charging", idToken={"idToken": "A", "type": "Local"})
-        await charger.frame("TransactionEvent", {
-            "eventType": "Updated", "timestamp": stamp(place.clock.now()), "triggerReason": "Trigger", "seqNo": "1",
-            "transactionInfo": {"transactionId": "T-1", "chargingState": "Charging"}, "evse": 1,
-            "meterValue": {"timestamp": stamp(place.clock.now()), "sampledValue": [{"value": "200"}]},
-        })  # fmt: skip
-        assert station.status().session_wh == 100.0
 
 
 @pytest.mark.slow

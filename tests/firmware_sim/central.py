@@ -192,3 +192,15 @@ async def until(condition: Callable[[], Any], wait_s: float = 10.0) -> None:
     async with asyncio.timeout(wait_s):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+def profile(limit=8.0, purpose="TxProfile", kind="Relative", unit="A", level=0, id=1, **schedule):  # noqa: A002
+    """A charging profile of OCPP 1.6; `limit` is a number or the periods."""
+    periods = [{"startPeriod": 0, "limit": limit}] if not isinstance(limit, list) else limit
+    return {
+        "chargingProfileId": id,
+        "stackLevel": level,
+        "chargingProfilePurpose": purpose,
+        "chargingProfileKind": kind,
+        "chargingSchedule": {"chargingRateUnit": unit, "chargingSchedulePeriod": periods, **schedule},
+    }
