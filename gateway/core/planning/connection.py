@@ -19,12 +19,12 @@ import numpy as np
 
 from gateway.core.planning.charges import PeakMonth, TierSpan
 from gateway.core.planning.home import Home
+from gateway.core.planning.limits import JOINED_EVENT
 from gateway.core.planning.lp import Index, LinearProgram
 from gateway.core.planning.slots import Array
 
 OVER_LIMIT = 100_000.0
 """The fuses are the guard's; a plan that cannot be carried out is only useless."""
-JOINED_EVENT = 2_000.0
 OVER_PEAK = 1_200.0
 """Above the home's usual peak: dearer than any price, cheaper than an event, a departure or a cold tank."""
 CURTAIL = 1_000.0

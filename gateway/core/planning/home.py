@@ -24,7 +24,7 @@ from gateway.core.planning.heat_demand import (
     water_w,
 )  # fmt: skip
 from gateway.core.planning.hygiene import hygiene_goal
-from gateway.core.planning.limits import caps, is_joined, limits_of, overridden
+from gateway.core.planning.limits import JOINED_EVENT, caps, is_joined, limits_of, overridden
 from gateway.core.planning.parts import Battery, Heat
 from gateway.core.planning.profiles import Profile, make_profile, under_way
 from gateway.core.planning.request import PlanRequest
@@ -53,6 +53,12 @@ LOAD_W = 300.0
 OUTDOOR_C = 8.0
 AROUND_C = 20.0
 """Air around the tank."""
+LOAD_UP = 1_000.0
+"""What a utility's load-up of a tank and the owner's override of it are worth, micro-units per Wh."""
+WARM_NOW = 300.0
+"""The same of a heat pump."""
+FIRM = JOINED_EVENT / 300.0
+"""A kelvin of the room takes some 3 kWh: it is held against an event's price when it would be missed for an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +278,12 @@ def _battery(home: Home, device: Device, spec: BatterySpec) -> Battery:
 
 
 def _heat_price(home: Home, device: str, kinds: tuple[LimitKind, ...], cap: Array, price: float) -> tuple[Array, Array]:
-    """Cap and extra price of heating under sheds and overrides: binding ones stop it, joined ones make it dear."""
-    extra = np.zeros(home.slots.count)
+    """Cap and extra price of heating under sheds and overrides: binding ones stop it, joined ones make it dear.
+
+    `price` is what a load-up and an override are worth.
+    """
     hard, soft = caps(home.request, home.slots, device, float(cap.max(initial=0.0)))
-    cap, extra = np.minimum(cap, hard), np.where(soft < 1, price, extra)
+    cap, extra = np.minimum(cap, hard), np.where(soft < 1, JOINED_EVENT, 0.0)
     for kind in kinds:
         for limit in limits_of(home.request, kind, device):
             held = home.slots.touched(limit.start, limit.end)
@@ -284,7 +292,7 @@ def _heat_price(home: Home, device: str, kinds: tuple[LimitKind, ...], cap: Arra
             elif kind is LimitKind.TANK_SHED and not is_joined(limit) and limit.value >= 1:
                 cap = np.where(held, 0.0, cap)
             elif (kind is LimitKind.TANK_SHED and limit.value >= 1) or limit.value < 0:
-                extra = np.where(held, price, extra)
+                extra = np.where(held, JOINED_EVENT, extra)
     return cap, np.where(overridden(home.request, home.slots, device, "run"), -price, extra)
 
 
@@ -305,7 +313,7 @@ def _tank(home: Home, device: Device, spec: WaterHeaterSpec) -> Heat:
     running = bool(_reading(home, device.id, Quantity.ON, 0.5, 1.5))
     kinds = (LimitKind.TANK_SHED, LimitKind.TANK_LOAD_UP)
     rated = real_power(spec.power_w, _reading(home, device.id, Quantity.POWER, 1.0, 1e6) if running else None)
-    cap, price = _heat_price(home, device.id, kinds, np.full(slots.count, rated), 1000.0)
+    cap, price = _heat_price(home, device.id, kinds, np.full(slots.count, rated), LOAD_UP)
     cap, drawn = np.minimum(cap, rated), water_w(request, slots, device, spec)
     keep, most = np.exp(-slots.hours * loss / capacity), np.full(slots.count, max(high, start))
     margin = water_margin_k(request, slots, device, spec)
@@ -324,7 +332,7 @@ def _pump(home: Home, device: Device, spec: HeatPumpSpec) -> Heat:
     room = _reading(home, device.id, Quantity.TEMPERATURE, -20.0, 60.0)
     start = (wishes.comfort_low_c + wishes.comfort_high_c) / 2 if room is None else room
     most = max(0.0, spec.max_power_w)
-    cap, price = _heat_price(home, device.id, (LimitKind.TEMPERATURE_OFFSET,), np.full(slots.count, most), 300.0)
+    cap, price = _heat_price(home, device.id, (LimitKind.TEMPERATURE_OFFSET,), np.full(slots.count, most), WARM_NOW)
     resistance, mass, ratio, gains = heat_of(request, slots, device, spec)
     keep, around = (
         np.exp(-slots.hours / (resistance * mass)),
@@ -347,7 +355,7 @@ def _pump(home: Home, device: Device, spec: HeatPumpSpec) -> Heat:
     return Heat(
         device, start, low, high, keep, around, gain, np.zeros(slots.count), cap, price,
         drawn_w(request, device, spec) > 0, most, worth, given_w=given_w(request, slots, device, spec, cap),
-        beyond_k=beyond,
+        beyond_k=beyond, firm=np.where(price >= JOINED_EVENT, FIRM, 1.0),
     )  # fmt: skip
 
 

@@ -15,6 +15,9 @@ from gateway.model.setpoint import Limit, LimitKind
 
 Mask = NDArray[np.bool_]
 
+JOINED_EVENT = 2_000.0
+"""Micro-units per Wh that a joined event makes dearer: dearer than a new peak, cheaper than what the owner's floors ask."""
+
 
 def is_joined(limit: Limit) -> bool:
     """Whether the owner's floors hold against this limit."""

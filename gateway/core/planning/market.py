@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gateway.core.planning.connection import JOINED_EVENT, OVER_PEAK
+from gateway.core.planning.connection import OVER_PEAK
 from gateway.core.planning.home import Home
+from gateway.core.planning.limits import JOINED_EVENT
 from gateway.core.planning.slots import Array
 
 

@@ -57,6 +57,8 @@ class Heat:
     """So much of the lower end is kept for a heavy hour of hot water, K: to fall into it misses no wish."""
     given_w: Array | float = 0.0
     """What it draws whatever is planned: it runs now."""
+    firm: Array | float = 1.0
+    """So many times more it costs to leave the band: the owner's floors hold against joined events."""
     beyond_k: Array | float = 0.0
     """So far the other end of the band was opened for a room that passes it by itself, K: no power mends that."""
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import numpy as np
 
-from gateway.core.planning.limits import Mask, caps, overridden
+from gateway.core.planning.limits import JOINED_EVENT, Mask, caps, overridden
 from gateway.core.planning.request import PlanRequest
-from gateway.core.planning.runs import EVENT_PRICE
+from gateway.core.planning.runs import ENOUGH
 from gateway.core.planning.slots import Array, Slots
 from gateway.model.loads import ApplianceRun, RunPhase, duration
 from gateway.model.quantity import Quantity
@@ -17,7 +17,7 @@ from gateway.model.site import ApplianceSpec, Device
 
 MOST_STARTS = 96
 """So many starts are looked at; between them a quarter of an hour is no loss."""
-LATE = 300.0
+LATE = 600.0
 """Micro-units per Wh and hour: what a run costs more that is done too late."""
 
 
@@ -78,23 +78,30 @@ def make_profile(request: PlanRequest, slots: Slots, device: Device, spec: Appli
     if run is None or run.phase is not RunPhase.WAITING or state is None or not state.online or not spec.profile_w:
         return None
     hard, soft = caps(request, slots, device.id, np.inf)
-    starts = _starts(request, slots, run, spec)
+    joined = soft < ENOUGH * max(spec.profile_w)
+    starts = _starts(request, slots, run, spec, joined)
     edges = slots.edges[list(starts)]
     shapes = profile_of(spec, slots, edges)
     late = np.maximum(0.0, edges + duration(spec).total_seconds() - run.done_by.timestamp() - 1) / 3600
     if overridden(request, slots, device.id, "run")[0]:
         late = np.where(np.array(starts) == 0, 0.0, late + 1e3)
-    price = np.where(np.isfinite(soft), EVENT_PRICE, 0.0)
+    price = np.where(joined, JOINED_EVENT, 0.0)
     held = hard < max(spec.profile_w)
     energy = sum(spec.profile_w) * spec.step_s / 3600
     return Profile(device, run, energy, starts, shapes, late, price, held, duration(spec))
 
 
-def _starts(request: PlanRequest, slots: Slots, run: ApplianceRun, spec: ApplianceSpec) -> tuple[int, ...]:
-    """The slots it may start at; those that end in time where there are any, else all that end within the plan."""
+def _starts(
+    request: PlanRequest, slots: Slots, run: ApplianceRun, spec: ApplianceSpec, joined: Mask
+) -> tuple[int, ...]:
+    """The slots it may start at; those that end in time where there are any, else all that end within the plan.
+
+    In a joined event the tick lets it start only once it could not be done in time any more.
+    """
     first = request.now if overridden(request, slots, run.device, "run")[0] else max(request.now, run.not_before)
     lasts = duration(spec)
-    free = np.flatnonzero(slots.edges[:-1] >= first.timestamp() - 1)
+    late_s = max(run.done_by - lasts, run.not_before).timestamp() - 1
+    free = np.flatnonzero((slots.edges[:-1] >= first.timestamp() - 1) & ~(joined & (slots.edges[:-1] < late_s)))
     whole = free[slots.edges[free] + lasts.total_seconds() <= slots.edges[-1]]
     timely = whole[slots.edges[whole] + lasts.total_seconds() <= run.done_by.timestamp() + 1]
     # Some late ones stay open: a limit may forbid all that are in time.

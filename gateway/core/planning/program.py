@@ -9,7 +9,7 @@ Wishes are soft; what it costs to break one is their order (all micro-units per 
                a car waits below the owner's minimum
      5 000     the pool pump lacks hours                                MISSED_HOURS (loads.py)
                the tank is too cold, per kelvin and hour; hygiene       TANK_K_H, MISSED_K (hot.py)
-     2 000     a joined event is broken                                 JOINED_EVENT (connection.py)
+     2 000     a joined event is broken                                 JOINED_EVENT (limits.py)
      1 500     the owner's limit of price or CO2 is passed              THRIFT
      1 200     the import rises above the home's usual peak             OVER_PEAK (connection.py)
      1 000     sun is cut that could have been used                     CURTAIL (connection.py)
@@ -26,11 +26,12 @@ import numpy as np
 
 from gateway.core.planning.cars import Car
 from gateway.core.planning.charge_curve import limit_by_state
-from gateway.core.planning.connection import JOINED_EVENT, Connection, connect
+from gateway.core.planning.connection import Connection, connect
 from gateway.core.planning.fallback import bargain
 from gateway.core.planning.hedge import reserves, rooms_for_sun
 from gateway.core.planning.home import Battery, Heat, Home
 from gateway.core.planning.hot import add_goal
+from gateway.core.planning.limits import JOINED_EVENT
 from gateway.core.planning.loads import LoadColumns, add_loads
 from gateway.core.planning.lp import Index, LinearProgram
 from gateway.core.planning.peak_hedge import Reserve
@@ -55,6 +56,8 @@ ROOM_K_H = 1e6
 """Micro-units per kelvin and hour outside the band."""
 STILL = 0.2
 """A peak is not moved for less than this share of its price."""
+NOT_WARMER_K = 0.01
+"""A tank's own thermostat opens at its maximum: it is hard, but for what rounding leaves."""
 LEAST_COMFORT = 0.02
 """However little warmth counts to the owner, a home is not left to freeze."""
 
@@ -133,8 +136,10 @@ def build(home: Home, fixed: dict[str, Array]) -> Model:
     for car in home.cars:
         _add_car(model, car, fixed.get(car.device.id))
     room = ROOM_K_H * min(1.0, max(LEAST_COMFORT, home.request.preferences.comfort_weight))
-    for heat, penalty in [*((t, TANK_K_H) for t in home.tanks), *((p, room) for p in home.pumps)]:
-        _add_heat(model, heat, penalty)
+    for tank in home.tanks:
+        _add_heat(model, tank, TANK_K_H, most_over_k=NOT_WARMER_K)
+    for pump in home.pumps:
+        _add_heat(model, pump, room)
     model.loads = add_loads(lp, home)
     model.power |= model.loads.power
     for battery in home.batteries:
@@ -198,15 +203,16 @@ def _add_rooms(model: Model) -> None:
         model.over_rooms[room.name] = over
 
 
-def _add_heat(model: Model, heat: Heat, penalty: float) -> None:
+def _add_heat(model: Model, heat: Heat, penalty: float, *, most_over_k: float = np.inf) -> None:
+    """What it draws and its temperature; `penalty` per kelvin and hour outside the band, above which it may be `most_over_k`."""
     home, lp, name = model.home, model.lp, heat.device.id
     count, hours = home.slots.count, home.slots.hours
     power = lp.columns(count, heat.given_w, heat.cap_w, _early(home, name) + heat.price * hours)
     worth = np.zeros(count)
     worth[-1] = -stored_value(home) * heat.wh_per_k
     state = lp.columns(count, -np.inf, np.inf, worth)
-    under = lp.columns(count, 0.0, np.inf, penalty * hours)
-    over = lp.columns(count, 0.0, np.inf, penalty * hours)
+    under = lp.columns(count, 0.0, np.inf, penalty * heat.firm * hours)
+    over = lp.columns(count, 0.0, most_over_k, penalty * hours)
     drive = (1 - heat.keep) * heat.gain_k_per_w
     target = (1 - heat.keep) * heat.around_c - drive * heat.draw_w
     target[0] += heat.keep[0] * heat.start_c

@@ -8,15 +8,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from gateway.core.planning.limits import Mask, caps, overridden
+from gateway.core.planning.limits import JOINED_EVENT, Mask, caps, overridden
 from gateway.core.planning.request import PlanRequest
 from gateway.core.planning.slots import Array, Slots
 from gateway.model.loads import next_window
 from gateway.model.quantity import Quantity
 from gateway.model.site import Device, PoolPumpSpec
 
-EVENT_PRICE = 1_000.0
-"""Micro-units per Wh that a joined event makes it dearer."""
+ENOUGH = 0.9
+"""A joined event that leaves less than this share of its power leaves it none: a relay knows no less."""
 LOCKED = 1e9
 STEPS = 20
 """Halvings in the search for the value of an hour."""
@@ -61,14 +61,29 @@ def make_runs(request: PlanRequest, slots: Slots, device: Device, spec: PoolPump
     running = bool(state and state.get(Quantity.ON)) or (power or 0.0) > 0.3 * spec.power_w
     rated = real_power(spec.power_w, power if running else None)
     hard, soft = caps(request, slots, device.id, rated)
+    joined = soft < ENOUGH * spec.power_w
     must = overridden(request, slots, device.id, "run")
     since = request.snapshot.loads.seen_s(device.id, 1.0, request.now)
     if running and since is not None:
-        must = must | (slots.ahead_h < spec.min_run_h - since / 3600)
-    price = np.where(soft < rated, EVENT_PRICE, 0.0)
-    return Runs(
-        device, rated, max(0.0, spec.min_run_h), _days(request, slots, device, spec), hard, price, must, running
-    )  # fmt: skip
+        must = must | ((slots.ahead_h < spec.min_run_h - since / 3600) & ~joined)
+    days = _days(request, slots, device, spec)
+    cap = np.where(joined & ~_last_moments(slots, days, joined), 0.0, hard)
+    price = np.where(joined, JOINED_EVENT, 0.0)
+    return Runs(device, rated, max(0.0, spec.min_run_h), days, cap, price, must, running)
+
+
+def _last_moments(slots: Slots, days: tuple[Day, ...], joined: Mask) -> Mask:
+    """The slots of joined events in which it runs all the same: from when only all that is left of a day meets its hours.
+
+    The tick keeps the relay open in an event until then, whatever is planned; the hours outside the event are used first.
+    """
+    found = np.zeros(slots.count, dtype=bool)
+    for day in days:
+        free_h = np.where(day.window & ~joined, slots.hours, 0.0)
+        before_h = np.cumsum(free_h) - free_h
+        after_h = (min(day.ends.timestamp(), slots.edges[-1]) - slots.edges[1:]) / 3600
+        found |= day.window & joined & (after_h < day.need_h - before_h - 1e-6)
+    return found
 
 
 def real_power(rated_w: float, measured_w: float | None) -> float:
