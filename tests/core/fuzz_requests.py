@@ -252,6 +252,7 @@ def violations(asked: PlanRequest, plan: Plan) -> list[str]:
             wrong.append(f"slot {i}: exports {-power['grid']:.0f} of {home.export_w[i]:.0f} W")
         if not home.pv_w[i] - 2 <= power["pv"] <= 2:
             wrong.append(f"slot {i}: more sun than there is")
+        wrong += [f"slot {i}: {words}" for words in astray(home, power, i)]
         for car in home.cars:
             watts = power[car.device.id]
             if watts != 0 and not car.min_w - 1 <= watts <= car.cap_w[i] + 1:
@@ -269,6 +270,7 @@ def violations(asked: PlanRequest, plan: Plan) -> list[str]:
             if not low - 20 <= energy[battery.device.id] <= high + 20:
                 wrong.append(f"slot {i}: {battery.device.id} holds {energy[battery.device.id]:.0f} Wh")
         wrong += [f"slot {i}: {words}" for words in overloads(home, power, i)]
+    wrong += [*unnamed_reserves(home, plan), *hot_tanks(home, plan)]
     for device in {block.device for block in plan.blocks}:
         blocks = [block for block in plan.blocks if block.device == device]
         if any(a.end != b.start for a, b in pairwise(blocks)):
@@ -277,6 +279,53 @@ def violations(asked: PlanRequest, plan: Plan) -> list[str]:
         if unmet(plan, asked, car.device.id) and not any(car.device.name in words for words in plan.relaxed):
             wrong.append(f"{car.device.id}: is not ready in time and nobody is told")
     return wrong
+
+
+def astray(home: Home, power: dict[str, float], index: int) -> Iterator[str]:
+    """Batteries that fill each other, that feed the grid without leave, or a car that they should not feed."""
+    flows = {battery.device.id: power[battery.device.id] for battery in home.batteries}
+    if flows and min(flows.values()) < -5 and max(flows.values()) > 5:
+        yield f"one battery fills the other: {flows}"
+    given = -sum(min(0.0, watts) for watts in flows.values())
+    to_car = home.request.preferences.battery_to_car
+    cars = {car.device.id for car in home.cars}
+    others = {"grid", "house", "pv", *flows, *(() if to_car else cars)}
+    # Sun that is cut could have been used.
+    lack = power["house"] + float(home.pv_w[index]) + sum(w for name, w in power.items() if name not in others)
+    driving = sum(power[name] for name in cars) > 5
+    for battery in home.batteries:
+        if flows[battery.device.id] > -5 or (battery.export[index] and (to_car or not driving)):
+            continue
+        if given > max(0.0, lack) + 5:
+            yield f"batteries give {given:.0f} W where the home lacks {lack:.0f} W"
+        if power["grid"] < -5:
+            yield f"{battery.device.id} gives {-flows[battery.device.id]:.0f} W while {-power['grid']:.0f} W are exported"
+
+
+def unnamed_reserves(home: Home, plan: Plan) -> Iterator[str]:
+    """Batteries that never come back to their reserve though nobody is told."""
+    for battery in home.batteries:
+        spec, held, most = battery.spec, battery.start_wh, battery.start_wh
+        for slot in plan.slots:
+            watts = slot.power_w[battery.device.id]
+            inside = watts * spec.charge_efficiency if watts > 0 else watts / spec.discharge_efficiency
+            held += inside * slot.duration_s / 3600
+            most = max(most, held)
+        told = any(battery.device.name in words and "reserve" in words for words in plan.relaxed)
+        if most < battery.floor_wh - 0.02 * spec.capacity_wh and not told:
+            yield f"{battery.device.id}: stays below its reserve and nobody is told"
+
+
+def hot_tanks(home: Home, plan: Plan) -> Iterator[str]:
+    """Tanks that are heated beyond their maximum."""
+    for tank in home.tanks:
+        now, most = tank.start_c, max(tank.start_c, float(tank.high_c.max()))
+        for i, slot in enumerate(plan.slots):
+            goal = tank.around_c[i] + tank.gains_k_per_w[i] * (slot.power_w[tank.device.id] - tank.draw_w[i])
+            now = float(tank.keep[i] * now + (1 - tank.keep[i]) * goal)
+            if now > most + 0.2:
+                yield f"slot {i}: {tank.device.id} at {now:.1f} of {most:.1f} degC"
+                break
 
 
 def overloads(home: Home, power: dict[str, float], index: int) -> Iterator[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gateway.core.planning.battery_ways import bind_batteries, free_batteries
 from gateway.core.planning.duties import Departures, Warmth
 from gateway.core.planning.home import Heat, Home
 from gateway.core.planning.limits import Mask
@@ -21,7 +22,7 @@ from gateway.core.planning.moves import Move, Switched, Where
 from gateway.core.planning.program import Model
 from gateway.core.planning.rounding import NEAR_H
 from gateway.core.planning.schedule import stored_value
-from gateway.core.planning.settle import bind_batteries, free_batteries, is_free
+from gateway.core.planning.settle import is_free
 from gateway.core.planning.slots import Array
 from gateway.core.planning.tank_relay import start_micro
 

@@ -33,8 +33,14 @@ def still_words(home: Home, battery: Battery, schedule: Schedule, a: int, b: int
     if limit is not None and limit.source == SOURCE:
         return f"The battery is held full for the storm until {local(home, limit.end)}."
     needed = float(home.base_w[a:b].mean()) > STILL_W
+    reserve = f"its reserve of {100 * battery.floor_wh / capacity:.0f} %"
+    if before < battery.floor_wh - near:
+        why = " and may charge from the sun only" if battery.only_sun[a:b].all() else ""
+        return (
+            f"The battery is at {100 * before / capacity:.0f} %, below {reserve}{why}; it rests until {clock(home, b)}."
+        )
     if needed and before <= battery.floor_wh + near:
-        return f"The battery rests at its reserve of {100 * battery.floor_wh / capacity:.0f} % until {clock(home, b)}."
+        return f"The battery rests at {reserve} until {clock(home, b)}."
     return ""
 
 

@@ -15,6 +15,7 @@ from gateway.core.planning.following import followed_w, stored_wh
 from gateway.core.planning.home import Battery, Heat, Home
 from gateway.core.planning.hot import held_hot, missed_heat
 from gateway.core.planning.loads import forced_w, loads_by_rule, missed_loads
+from gateway.core.planning.reserve import missed_reserve
 from gateway.core.planning.rooms import Spare
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.slots import Array
@@ -56,7 +57,7 @@ def rules(home: Home, *, plain: bool = False) -> Schedule:
         spare.rooms.take(battery.device.id, flow)
         power[battery.device.id], state[battery.device.id] = flow, energy
         others = others + flow
-    relaxed += [*missed_loads(home, power), *missed_heat(home, state)]
+    relaxed += [*missed_loads(home, power), *missed_heat(home, state), *missed_reserve(home, state)]
     power |= home.given
     return Schedule(power, state, curtailed(home, others + drawn), "fallback rules", tuple(relaxed))
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gateway.core.planning.battery_ways import feeding_home
 from gateway.core.planning.connection import above_usual, unused_sun
 from gateway.core.planning.exchange import FINE, exchanged
 from gateway.core.planning.fallback import missed, over_limit
@@ -20,6 +21,7 @@ from gateway.core.planning.home import Heat, Home, make_home
 from gateway.core.planning.hot import missed_heat
 from gateway.core.planning.loads import missed_loads, place_loads
 from gateway.core.planning.program import Model, build
+from gateway.core.planning.reserve import missed_reserve
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.settle import beside_cars, by_rule, market_beside, round_cars, round_rest
 from gateway.core.planning.slots import Array
@@ -57,6 +59,8 @@ def solved(home: Home, like: Model | None = None) -> tuple[Schedule, Model] | No
         second = model.best_peaks(second)
     if second is not None:
         second = exchanged(model, second, taken.driving)
+    if second is not None:
+        second = feeding_home(model, second)
     return None if second is None else (_schedule(model, second), model)
 
 
@@ -111,6 +115,7 @@ def _schedule(model: Model, x: Array) -> Schedule:
     relaxed = [words for car in home.cars for words in missed(home, car, power[car.device.id])]
     relaxed += [words for car in home.cars for words in over_limit(home, car, power[car.device.id])]
     relaxed += [*missed_loads(home, power), *missed_heat(home, state), *_uncomfortable(model, state)]
+    relaxed += missed_reserve(home, state)
     if x[model.connection.over].max(initial=0.0) > 1:
         relaxed.append("The house alone draws more than the limit of its connection.")
     else:

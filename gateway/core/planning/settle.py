@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gateway.core.planning.battery_ways import bind_batteries
 from gateway.core.planning.cars import Car
 from gateway.core.planning.compressor import compressor_bounds
 from gateway.core.planning.fallback import charging
-from gateway.core.planning.home import Battery, Heat, Home
+from gateway.core.planning.home import Heat, Home
 from gateway.core.planning.hot_relay import hot_enough
 from gateway.core.planning.limits import Mask
 from gateway.core.planning.loads import forced_w
@@ -111,21 +112,6 @@ def round_rest(model: Model, first: Array, taken: Taken) -> None:
     bind_batteries(model, first, taken.driving)
 
 
-def bind_batteries(model: Model, x: Array, driving: Mask) -> None:
-    """Each battery bound to the way it goes in each slot of a solution; no battery feeds the grid past a car."""
-    for battery in model.home.batteries:
-        _one_way(model, battery, x, driving)
-
-
-def free_batteries(model: Model) -> None:
-    """Each battery may go either way again."""
-    count = model.home.slots.count
-    for battery in model.home.batteries:
-        name = battery.device.id
-        model.lp.bound(model.charge[name], np.zeros(count), _most_w(model, battery))
-        model.lp.bound(model.discharge[name], np.zeros(count), battery.discharge_w)
-
-
 def _place_relay(model: Model, tank: Heat, first: Array, left: Array, quiet: Array) -> tuple[Array, Array]:
     """The relay bound to the best of a few ways: its power, W, and the solution with it.
 
@@ -197,20 +183,3 @@ def _contested(model: Model, first: Array, car: Car, room: Array) -> Mask:
             used = first[model.power[other.device.id]] > 1
             result |= used & (room < car.min_w + other.min_w)
     return result
-
-
-def _one_way(model: Model, battery: Battery, first: Array, driving: Mask) -> None:
-    name, home = battery.device.id, model.home
-    charge, discharge = model.charge[name], model.discharge[name]
-    inward = first[charge] > first[discharge]
-    zero = np.zeros(home.slots.count)
-    model.lp.bound(charge, zero, np.where(inward, _most_w(model, battery), 0.0))
-    model.lp.bound(discharge, zero, np.where(inward, 0.0, battery.discharge_w))
-    if battery.export.any() and driving.any() and not home.request.preferences.battery_to_car:
-        rows = model.out_rows[name][driving & battery.export]
-        model.lp.bound_rows(rows, np.full(len(rows), -np.inf), np.maximum(0.0, home.base_w[driving & battery.export]))
-
-
-def _most_w(model: Model, battery: Battery) -> Array:
-    sun = np.maximum(0.0, -model.home.base_w)
-    return np.where(battery.only_sun, np.minimum(battery.charge_w, sun), battery.charge_w)
