@@ -73,3 +73,9 @@ def test_a_room_at_its_minimum_is_kept_there_in_a_joined_event() -> None:
     plan = plan_of(asked)
     assert ran_h(plan, "pump", joined=True) > 0.0
     assert not any("Heat pump" in words or "pump will" in words for words in plan.relaxed)
+
+
+def test_a_peak_after_the_event_is_not_called_more_than_the_home_would_reach_by_itself() -> None:
+    words = " ".join(plan_of(evening(1.1, time(0))).relaxed)
+    assert "by itself" not in words
+    assert "from now on if its cars had charged as they came" in words

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gateway.core.planning.arrival import on_arrival
 from gateway.core.planning.charges import PeakMonth, TierSpan
 from gateway.core.planning.home import Home
 from gateway.core.planning.limits import JOINED_EVENT
@@ -114,9 +115,12 @@ def above_usual(home: Home, x: Array, connection: Connection) -> list[str]:
     if float((most - home.usual_peak_w).max()) <= 50:
         return []
     at = home.slots.start(int(most.argmax())).astimezone(home.request.site.timezone)
+    # The usual peak counts from now on: a car that waits is taken to have charged as it came (arrival.py).
+    waits = any(c.need_wh > after.need_wh + 1 for c, after in zip(home.cars, on_arrival(home).cars, strict=True))
+    itself = "from now on if its cars had charged as they came" if waits else "by itself"
     return [
         f"The home draws up to {most.max() / 1000:.1f} kW at {at:%H:%M}, more than the {home.usual_peak_w / 1000:.1f} kW "
-        "it would reach by itself, so that what you asked for is ready in time."
+        f"it would reach {itself}, so that what you asked for is ready in time."
     ]
 
 
