@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gateway.core.planning.battery_ways import free_batteries
 from gateway.core.planning.duties import Departures, Warmth
 from gateway.core.planning.exchange import exchanged, judged, priced, switched_cars, switched_tanks, worth_of
 from gateway.core.planning.home import Home
@@ -16,7 +17,7 @@ from gateway.core.planning.optimiser import solved
 from gateway.core.planning.program import Model, build
 from gateway.core.planning.request import PlanRequest
 from gateway.core.planning.scheduler import frozen, make_plan, work_out
-from gateway.core.planning.settle import by_rule, free_batteries
+from gateway.core.planning.settle import by_rule
 from gateway.core.planning.slots import Array
 from tests.core.fuzz_requests import random_request, violations
 from tests.core.test_planning_money import MONTHLY, asked, tariff
