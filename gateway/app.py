@@ -64,6 +64,7 @@ from gateway.runtime.running_month import RunningMonth
 from gateway.runtime.shown import DeviceNotes
 from gateway.runtime.sources import Sources
 from gateway.runtime.supervisor import Supervisor, TaskHealth
+from gateway.runtime.targeting import TargetingLoop
 from gateway.runtime.tick import Tick
 from gateway.runtime.watchdog import keep_watch
 from gateway.runtime.wiring import WiringLoop
@@ -220,6 +221,18 @@ class Gateway:
         self.home.chain, self.home.kept_back = self.chain, self.reporting.held_back
         self.offers = self.home.offers = Offers(clock, store, self.plans, site.co2_g_per_kwh)
         self.effects = Effects(clock, self.dr, self.plans, site.co2_g_per_kwh, self.changes.touch)
+        self.targeting = self.home.targeting = TargetingLoop(
+            site,
+            clock,
+            store,
+            self.learn,
+            self.dr,
+            lambda: self.wishes.preferences,
+            lambda: self.tick.last,
+            frozenset({*self.wired.chargers, *self.wired.actuators}),
+            lambda: self.offers.offers,
+            names=len(typical_shapes()) + 1,
+        )
         self.home.effects, self.news = self.effects, DrNews(clock, self.dr, self.notices)
 
     def _wiring_loop(self) -> WiringLoop | None:
@@ -262,6 +275,7 @@ class Gateway:
         start("event records", self.chain.run)
         start("flexibility", self.offers.run)
         start("effects", self.effects.run)
+        start("suitability", self.targeting.run)
         start("event news", self.news.run)
         start("appliances", self.appliances.run)
         start("loads", self.load_watch.run)

@@ -147,6 +147,8 @@ class Preferences:
     """While the grid is lost, devices that are only nice to have run as long as the battery holds more than this."""
     vehicles: tuple[Vehicle, ...] = ()
     """The household's cars, each with a name of its own."""
+    share_suitability: bool = False
+    """Whether utilities may be told for which programs this home suits: label and score, nothing they rest on."""
 
     def comfort_at(self, local: datetime) -> tuple[float, float]:
         """The comfort band at a local wall time, (low, high) degC."""

@@ -45,6 +45,7 @@ from gateway.runtime.savings import SavingsBook
 from gateway.runtime.shown import DeviceNotes, Health, NextChange
 from gateway.runtime.source_words import SourceState
 from gateway.runtime.sources import Sources
+from gateway.runtime.targeting import TargetingLoop
 from gateway.runtime.tick import Tick
 from gateway.runtime.whatif import Tariffs, WhatIf
 from gateway.runtime.wishes import OwnerWishes
@@ -97,6 +98,7 @@ class Home:
     chain: EventChain = field(init=False)
     offers: Offers = field(init=False)
     effects: Effects = field(init=False)
+    targeting: TargetingLoop = field(init=False)
 
     def __post_init__(self) -> None:
         self.energy = EnergyHistory(self.site, self.clock, self.store)

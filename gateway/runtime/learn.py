@@ -115,6 +115,10 @@ class Learn:
                 self._told[kind] = after
                 await self.store.put(_key(kind), after.to_document(), later=True)
 
+    def told_outdoor(self) -> Told:
+        """The outdoor temperature as sources told it."""
+        return self._kept(SeriesKind.TEMPERATURE)
+
     def _kept(self, kind: SeriesKind) -> Told:
         return self._told.get(kind, Told())
 

@@ -32,6 +32,7 @@ from gateway.web.sessions import session_routes
 from gateway.web.settings import WebSettings
 from gateway.web.sources import source_routes
 from gateway.web.stream import Streams
+from gateway.web.targeting import targeting_routes
 from gateway.web.whatif import whatif_routes
 
 
@@ -73,6 +74,7 @@ def create_app(home: DrHome, *, settings: WebSettings) -> FastAPI:
         page_routes(home, pages, streams),
         event_routes(home, pages),
         program_routes(home, pages),
+        targeting_routes(home, pages),
         form_routes(home, pages, login),
         charger_routes(home, pages),
         session_routes(home, pages),

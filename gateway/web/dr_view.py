@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
+from gateway.model.targeting import Targeting
 from gateway.runtime.dr_desk import DrDesk
 from gateway.web.view import HomeView
+
+
+class TargetingView(Protocol):
+    """What the home is good for in demand response; gateway/runtime/targeting.py is it."""
+
+    def current(self) -> Targeting | None:
+        """As of now; None before the first measurement."""
+        ...
+
+    def document(self) -> dict[str, Any] | None:
+        """What would be shared, consented or not."""
+        ...
+
+    def shared(self) -> dict[str, Any] | None:
+        """What may be handed out; None without consent."""
+        ...
 
 
 class DrHome(HomeView, Protocol):
@@ -14,4 +31,9 @@ class DrHome(HomeView, Protocol):
     @property
     def desk(self) -> DrDesk:
         """Programs, servers and effects, and the owner's word about them."""
+        ...
+
+    @property
+    def targeting(self) -> TargetingView:
+        """What the home is good for."""
         ...

@@ -143,6 +143,7 @@ def _shown(home: HomeView) -> dict[str, str]:
         "battery_to_car": "yes" if wish.battery_to_car else "",
         "accept_higher_peak": "yes" if wish.accept_higher_peak else "",
         "comfort_weight": f"{wish.comfort_weight:g}",
+        "share_suitability": "yes" if wish.share_suitability else "",
     }
 
 
@@ -163,6 +164,7 @@ def _preferences_from(home: HomeView, fields: dict[str, str]) -> PreferencesMode
     if "comfort_schedule" in fields:
         whole["comfort_schedule"] = schedule_from(fields["comfort_schedule"])
     whole["accept_higher_peak"] = fields.get("accept_higher_peak") == "yes"
+    whole["share_suitability"] = fields.get("share_suitability") == "yes"
     whole["battery_to_car"] = fields.get("battery_to_car") == "yes"
     day = fields.get("vacation_until", "")
     end = datetime.combine(datetime.fromisoformat(day).date(), time(16), home.site.timezone) if day else None

@@ -27,6 +27,7 @@ from gateway.web.program_words import (
     server_sentence,
     standing_of,
 )
+from gateway.web.targeting import rated
 from gateway.web.wire_dr import AgreementModel, ProgramOut, ServerOut
 
 
@@ -172,6 +173,7 @@ def _values(home: DrHome, typed: dict[str, str]) -> dict[str, Any]:
         "standings": STANDINGS,
         "kinds": [(kind.value, *words) for kind, words in SHARED_WORDS.items()],
         "warning": binding_warning(),
+        "rated": rated(home),
         "usual": POLICY_WORDS[home.preferences().dr_policy],
     }
 

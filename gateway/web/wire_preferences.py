@@ -159,6 +159,7 @@ class PreferencesModel(In):
     storm_from: Instant | None = None
     island_soc_percent: float = Field(50, ge=0, le=100)
     vehicles: list[VehicleModel] = Field(default_factory=list, max_length=20)
+    share_suitability: bool = False
 
     def to_model(self) -> Preferences:
         """The same as the home's noun."""

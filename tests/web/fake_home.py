@@ -44,6 +44,7 @@ from gateway.runtime.notices import Notices
 from gateway.runtime.savings import SavingsBook
 from gateway.runtime.shown import DeviceNotes, Health
 from tests.fakes import FakeClock, FakeStore
+from tests.web.rated_home import FakeTargeting
 from tests.web.scene import (
     DAY_RATE,
     NOW,
@@ -195,6 +196,7 @@ class FakeHome:
         self.savings = SavingsBook(self.site, self.clock, self.store, self.tariff(), self.preferences)
         self.plans = FakePlans()
         self.effects, self.kept_back = FakeEffects(), dict[str, list[str]]()
+        self.targeting = FakeTargeting(self, self.blank)
         self.dr = DemandResponse(
             self.site, self.clock, self.store, Notices(self.store, self.clock, Changes()), Strategies(), self.preferences,
             lambda what: None,
