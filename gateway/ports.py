@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.charging import ChargerAbout, Operation, TraceLine, WaitingCharger
-from gateway.model.dr import DrEvent, DrProgram, DrReport, DrResource, EventRecord, OptState, ServerFacts
+from gateway.model.dr import DrEvent, DrProgram, DrRating, DrReport, DrResource, EventRecord, OptState, ServerFacts
 from gateway.model.learned import DayShape
 from gateway.model.plan import Plan
 from gateway.model.quantity import Quantity
@@ -219,6 +219,15 @@ class DrEnrolling(Protocol):
 
     async def enrol_resources(self, resources: Sequence[DrResource]) -> None:
         """Make the server's list hold these, by name; what others made there stays. Raises ServerError."""
+        ...
+
+
+@runtime_checkable
+class DrRated(Protocol):
+    """A server that can be told for which programs the home suits."""
+
+    async def tell_suitability(self, ratings: Sequence[DrRating]) -> bool:
+        """Have the server hold these, with none forget them; False where it keeps no such thing. Raises ServerError."""
         ...
 
 

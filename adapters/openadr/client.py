@@ -16,11 +16,12 @@ from adapters.openadr.account import Account
 from adapters.openadr.enrolment import Enrolment
 from adapters.openadr.listing import Listings
 from adapters.openadr.push import Push
+from adapters.openadr.rating import Rating
 from adapters.openadr.reports import send
 from adapters.openadr.settings import OpenAdrSettings
 from adapters.openadr.versions import Versions
 from adapters.openadr.wire import Parsed, T, parse_events, parse_programs
-from gateway.model.dr import DrEvent, DrProgram, DrReport, DrResource, ServerFacts
+from gateway.model.dr import DrEvent, DrProgram, DrRating, DrReport, DrResource, ServerFacts
 from gateway.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Vtn:
         self._listings = Listings(self._account)
         self._versions = Versions(self._account)
         self._enrolment = Enrolment(self._account, self._listings, self._versions)
+        self._rating = Rating(self._account, self._listings, self._versions, self._enrolment)
         self._push = Push(self._account, self._listings, self._versions, self._enrolment)
         self._last_good: dict[str, DrEvent] = {}
         self._programs: dict[str, DrProgram] = {}
@@ -124,6 +126,10 @@ class Vtn:
         What could not be done is tried again every 5 minutes, at a look.
         """
         await self._enrolment.want(resources)
+
+    async def tell_suitability(self, ratings: Sequence[DrRating]) -> bool:
+        """Have the server hold for which programs the home suits, with none forget it; False where it cannot. Raises ServerError."""
+        return await self._rating.tell(ratings)
 
     async def wait(self) -> None:
         """Return when the server hinted at a change (webhook, MQTT); only ever a hint, and at most one per second."""

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 NOT_OFFERED = frozenset({403, 404, 405, 501})
 """Answers of a server that keeps no VEN objects for us: we go on without."""
+RATING = "hearth_suitability"
+"""The resource that tells for which programs the home suits (rating.py): it stands for the whole home."""
 ASK_AGAIN_S = 3600.0
 RESOURCES_EVERY_S = 300.0
 FAILURES_THAT_STOP = 3
@@ -91,6 +93,8 @@ class Enrolment:
     def devices_of(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """Our resources that a group among `wanted` was granted to, where none of them is the whole home's."""
         if not {self.ven_id, self._name, self._account.settings.ven_name, *self.granted}.isdisjoint(wanted):
+            return ()
+        if not set(self.resources.get(RATING, ())).isdisjoint(wanted):
             return ()
         return tuple(name for name, groups in self.resources.items() if not set(groups).isdisjoint(wanted))
 

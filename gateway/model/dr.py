@@ -98,6 +98,15 @@ class DrResource:
 
 
 @dataclass(frozen=True, slots=True)
+class DrRating:
+    """How far the home suits one kind of program, as a utility is told: a label and a score 0-100."""
+
+    program: str
+    label: str
+    score: int
+
+
+@dataclass(frozen=True, slots=True)
 class DrEvent:
     """One event as the server states it.
 

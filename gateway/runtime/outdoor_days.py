@@ -15,7 +15,8 @@ from gateway.model.site import Site
 from gateway.ports import ReadingStore
 
 Array = NDArray[np.float64]
-PART = 96
+PART = 4 * 96
+"""Minutes are many, and each question waits its turn at the store: four days at a time."""
 
 
 async def outdoor_quarters(site: Site, store: ReadingStore, days: LocalHours, told: Told) -> Array:

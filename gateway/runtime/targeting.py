@@ -27,23 +27,27 @@ from gateway.core.learning.local_hours import LocalHours, local_hours
 from gateway.core.learning.quarters import means, powers
 from gateway.core.learning.targeting import TargetingInput, target
 from gateway.core.learning.temperature_response import temperature_response
-from gateway.model.dr import EventRecord, OptState
+from gateway.model.audit import AuditRow
+from gateway.model.dr import DrRating, EventRecord, OptState
+from gateway.model.errors import ServerError
 from gateway.model.flex import Direction, FlexOffer
 from gateway.model.preferences import Preferences
 from gateway.model.quantity import Quantity
 from gateway.model.site import BatterySpec, Device, Role, Site
 from gateway.model.snapshot import Snapshot
 from gateway.model.targeting import Targeting, TemperatureResponse
-from gateway.ports import Clock, Store
+from gateway.ports import Clock, DrRated, Store
 from gateway.runtime.demand_response import DemandResponse
 from gateway.runtime.dr_servers import resources_of
 from gateway.runtime.learn import Learn
-from gateway.runtime.outdoor_days import outdoor_quarters
+from gateway.runtime.outdoor_days import PART, outdoor_quarters
 
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 DAYS = 28
+TOLD = "suitability told"
+AT_MOST_EVERY_S = 900.0
 LOOK_S, FIRST_S = 60.0, 90.0
 EARLIER = timedelta(days=90)
 """How far back a session tells that a charger was there before the days that are read."""
@@ -66,6 +70,10 @@ class TargetingLoop:
     _base: TargetingInput | None = None
     _made_for: tuple[str, int] = ("", 0)
     """The local day and the number of ended events it was measured after."""
+    _told: dict[str, list[list[Any]]] = field(default_factory=dict)
+    """Server -> what it holds, [["?"]] where that is in doubt."""
+    _resumed: bool = False
+    _next: dict[str, float] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
@@ -73,6 +81,7 @@ class TargetingLoop:
         await self.clock.sleep(FIRST_S, real_floor=5.0)
         while True:
             await self.refresh()
+            await self.tell()
             await self.clock.sleep(LOOK_S, real_floor=5.0)
 
     async def refresh(self) -> bool:
@@ -107,6 +116,51 @@ class TargetingLoop:
     def shared(self) -> dict[str, Any] | None:
         """What may be handed out: nothing without the owner's consent."""
         return self.document() if self.preferences().share_suitability else None
+
+    # ---- what utilities are told
+
+    @property
+    def told(self) -> list[str]:
+        """The servers that hold the home's rating, or may."""
+        return sorted(name for name, ratings in self._told.items() if ratings)
+
+    async def tell(self) -> None:
+        """Have each server hold what is shared now, and forget what is not any more; a server that fails is asked again."""
+        if not self._resumed:
+            kept = await self.store.get(TOLD) or {}
+            self._told, self._resumed = {str(name): list(said) for name, said in kept.get("servers", {}).items()}, True
+        shared = self.shared()
+        wanted = [DrRating(**each) for each in shared["ratings"]] if shared is not None else []
+        if not wanted and self._base is None and self.preferences().share_suitability:
+            return
+        for name, server in self.dr.servers.items():
+            if isinstance(server, DrRated):
+                await self._tell(name, server, wanted)
+
+    async def _tell(self, name: str, server: DrRated, ratings: list[DrRating]) -> None:
+        said, now = [[each.program, each.label, each.score] for each in ratings], self.clock.monotonic()
+        held = self._told.get(name, [])
+        if said == held or (said and held and now < self._next.get(name, 0.0)):
+            return
+        self._next[name] = now + AT_MOST_EVERY_S
+        try:
+            if said:
+                # Before it is told: what a kill leaves in doubt is taken back with the consent, too.
+                await self._keep_told(name, [["?"]])
+            if await server.tell_suitability(ratings):
+                await self._keep_told(name, said)
+                words = f"told {name} " + (
+                    "for which programs the home suits" if said else "to forget the home's suitability"
+                )
+                await self.store.append(AuditRow(self.clock.now(), "decided", name, words, 6, "suitability"))
+            elif not said:
+                await self._keep_told(name, [])
+        except ServerError as error:
+            log.info("%s is not told the home's suitability: %s", name, error)
+
+    async def _keep_told(self, name: str, said: list[list[Any]]) -> None:
+        self._told = {**self._told, name: said}
+        await self.store.put(TOLD, {"servers": self._told})
 
     # ---- what was
 
@@ -176,9 +230,9 @@ class TargetingLoop:
 
     async def _soc(self, device: Device, days: LocalHours) -> Array:
         parts = []
-        for first in range(0, days.count, 96):
+        for first in range(0, days.count, PART):
             begin = days.start + timedelta(seconds=900 * first)
-            size = min(96, days.count - first)
+            size = min(PART, days.count - first)
             end = begin + timedelta(seconds=900 * size)
             rows = await self.store.rollups(device.id, Quantity.SOC.value, begin, end)
             parts.append(means(rows, begin, size))

@@ -12,6 +12,11 @@ from gateway.web.view import HomeView
 class TargetingView(Protocol):
     """What the home is good for in demand response; gateway/runtime/targeting.py is it."""
 
+    @property
+    def told(self) -> list[str]:
+        """The servers that hold what is shared, or may."""
+        ...
+
     def current(self) -> Targeting | None:
         """As of now; None before the first measurement."""
         ...

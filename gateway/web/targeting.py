@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from gateway.model.targeting import Amount, ProgramKind, Targeting
-from gateway.runtime.words import local_time
 from gateway.web.dr_view import DrHome
 from gateway.web.form_fields import fields_of
 from gateway.web.pages import Pages
@@ -93,7 +92,8 @@ class ResponseOut(Out):
 
 
 class TargetingOut(Out):
-    """What the home is good for. `left_out`: device -> why it is not counted. `would_share` is all that a utility is told."""
+    """What the home is good for. `left_out`: device -> why it is not counted. `would_share` is all that a utility
+    is told; `told` names the servers that hold it, or may."""
 
     made_at: datetime
     hours: list[HourFlexOut]
@@ -105,6 +105,7 @@ class TargetingOut(Out):
     left_out: dict[str, str]
     consent: bool
     would_share: dict[str, object]
+    told: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class Rated:
     left_out: tuple[str, ...]
     document: str
     consent: bool
-    made: str
+    told: str
 
 
 def targeting_routes(home: DrHome, pages: Pages) -> APIRouter:
@@ -153,6 +154,7 @@ def targeting_routes(home: DrHome, pages: Pages) -> APIRouter:
             left_out=dict(found.left_out),
             consent=home.preferences().share_suitability,
             would_share=document,
+            told=home.targeting.told,
         )
 
     @router.get("/api/v1/targeting/shared")
@@ -172,7 +174,7 @@ def targeting_routes(home: DrHome, pages: Pages) -> APIRouter:
         await home.set_preferences(replace(home.preferences(), share_suitability=wish), request.state.who)
         pages.say(
             request,
-            "Shared: label and score." if wish else "Not shared any more.",
+            "Shared: label and score." if wish else "Not shared any more. Servers that hold it are asked to forget it.",
         )
         return RedirectResponse("/programs#suitability", 303)
 
@@ -202,7 +204,7 @@ def rated(home: DrHome) -> Rated | None:
         left_out=tuple(f"{names.get(name, name)}: {why}" for name, why in found.left_out.items()),
         document=json.dumps(document, indent=2),
         consent=home.preferences().share_suitability,
-        made=local_time(found.made_at, home.clock.now(), home.site.timezone),
+        told=", ".join(home.targeting.told),
     )
 
 

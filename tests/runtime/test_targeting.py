@@ -9,7 +9,8 @@ import pytest
 
 from gateway.core.demand_response.answers import answers
 from gateway.model.agreement import Agreement, DrPolicy
-from gateway.model.dr import DrProgram, EventRecord, OptState
+from gateway.model.dr import DrProgram, DrRating, EventRecord, OptState
+from gateway.model.errors import ServerUnreachable
 from gateway.model.flex import Direction, FlexOffer
 from gateway.model.preferences import ChargeMode, ChargingPreference, Preferences
 from gateway.model.reading import Interval, IntervalQuality
@@ -191,6 +192,75 @@ async def test_nothing_is_shared_without_consent_and_nothing_after_it_is_withdra
     assert shared is not None and set(shared["ratings"][0]) == {"program", "label", "score"}
     home.preferences = replace(home.preferences, share_suitability=False)
     assert home.loop.shared() is None
+
+
+class Told:
+    """A utility's server that keeps ratings, and may be away."""
+
+    def __init__(self) -> None:
+        self.name, self.held, self.calls, self.away = "utility", list[DrRating](), 0, False
+
+    async def tell_suitability(self, ratings) -> bool:
+        self.calls += 1
+        if self.away:
+            raise ServerUnreachable("utility", "no route")
+        self.held = list(ratings)
+        return True
+
+
+async def sharing() -> tuple[Home, Told]:
+    home, server = Home(Preferences(share_suitability=True)), Told()
+    home.dr.servers = {"utility": server}  # type: ignore[dict-item]
+    await home.loop.refresh()
+    await home.loop.tell()
+    return home, server
+
+
+async def test_a_server_is_told_once_and_at_most_every_quarter_of_an_hour() -> None:
+    home, server = await sharing()
+    assert [each.program for each in server.held] == [kind.value for kind in ProgramKind] and home.loop.told == [
+        "utility"
+    ]
+    await home.loop.tell()
+    home.offline.add("car")
+    await home.loop.tell()
+    assert server.calls == 1
+    await home.clock.advance(901)
+    await home.loop.tell()
+    assert server.calls == 2 and server.held[1].score == 0
+
+
+async def test_a_withdrawal_is_told_at_once_and_again_until_the_server_has_heard_also_after_a_restart() -> None:
+    home, server = await sharing()
+    home.preferences, server.away = replace(home.preferences, share_suitability=False), True
+    await home.loop.tell()
+    assert server.held and home.loop.told == ["utility"]
+    again = replace(home.loop, _told={}, _resumed=False, _base=None)
+    server.away = False
+    await again.tell()
+    assert server.held == [] and again.told == []
+    await again.tell()
+    assert server.calls == 3
+
+
+async def test_what_a_kill_left_in_doubt_is_taken_back_with_the_consent() -> None:
+    home, server = await sharing()
+    await home.clock.advance(901)
+    home.offline.add("car")
+    server.away = True  # it may have heard
+    await home.loop.tell()
+    assert home.loop.told == ["utility"]
+    home.preferences, server.away = Preferences(), False
+    await home.loop.tell()
+    assert server.held == [] and home.loop.told == []
+
+
+async def test_without_consent_no_server_is_asked_anything() -> None:
+    home, server = Home(), Told()
+    home.dr.servers = {"utility": server}  # type: ignore[dict-item]
+    await home.loop.refresh()
+    await home.loop.tell()
+    assert server.calls == 0
 
 
 # ---- answers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,6 +18,7 @@ class FakeTargeting:
 
     home: object
     blank: bool = False
+    told: list[str] = field(default_factory=list)
 
     def current(self):
         if self.blank:

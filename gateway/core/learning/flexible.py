@@ -8,7 +8,6 @@ All arrays are days x 24 local hours, W, NaN where not known. Less and more are 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -122,8 +121,8 @@ def _mean_over(parts: Sequence[tuple[Array, Array]], hours: range) -> Array:
 def amount(samples: Array, rated_w: float) -> Amount:
     """Mean and 80 % prediction interval for another day like these: order statistics, free of any distribution.
 
-    Of n days the interval leaves out as many at either end as keep (n + 1) * 80 % inside; with fewer than 9 days
-    nothing can be left out, so it is all that is possible.
+    Of n sorted days the ends stand at the places 0.1 (n + 1) and 0.9 (n + 1), between two days by a straight line; with
+    fewer than 9 days these lie outside all of them, so the interval is all that is possible.
     """
     known = np.sort(samples[np.isfinite(samples)])
     if known.size == 0:
@@ -131,5 +130,6 @@ def amount(samples: Array, rated_w: float) -> Amount:
     mean = float(known.mean())
     if known.size < LEAST_DAYS:
         return Amount(mean, 0.0, max(rated_w, float(known[-1])), known.size)
-    out = math.floor((known.size + 1) * (1 - COVERAGE) / 2 + 1e-9)
-    return Amount(mean, float(known[out - 1]), float(known[-out]), known.size)
+    place = (known.size + 1) * (1 - COVERAGE) / 2
+    low, high = np.interp([place, known.size + 1 - place], np.arange(1, known.size + 1), known)
+    return Amount(mean, float(low), float(high), known.size)
