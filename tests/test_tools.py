@@ -173,7 +173,12 @@ async def test_a_password_that_nobody_knows_is_told_unless_the_charger_was_adopt
 
 
 @pytest.mark.parametrize(
-    "more", ["security_profile: 2, password: long enough to be one", "security_profile: 3", "version: '1.6', security_profile: 0"]
+    "more",
+    [
+        "security_profile: 2, password: long enough to be one",
+        "security_profile: 3",
+        "version: '1.6', security_profile: 0",
+    ],
 )
 async def test_a_charger_that_can_come_in_is_good(tmp_path: Path, more: str) -> None:
     site = tmp_path / "home.yaml"

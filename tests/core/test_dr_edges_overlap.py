@@ -175,9 +175,9 @@ OVERLAP = {
         lasting(2, "10:00", "PT1H", id=B, targets=["ven_0999"]), lasting(3, "10:00", "PT1H", id=C),
         rows=["SIMPLE 1 10:00/11:00"], build=DEVICES,
     ),
-    "C12 two servers with one id": case(
+    "C12 two servers with one id: neither ends the other's level": case(
         known(lasting(1, "10:00", "PT2H", id=A), "one"), known(lasting(2, "11:00", "PT2H", id=A, priority=0), "two"),
-        rows=["SIMPLE 1 10:00/11:00", "SIMPLE 2 11:00/13:00"],
+        rows=["SIMPLE 1 10:00/12:00", "SIMPLE 2 11:00/13:00"],
     ),
 }  # fmt: skip
 

@@ -14,22 +14,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from gateway.core.demand_response.device_limits import most_w, named
 from gateway.core.demand_response.kinds import CAPACITY, watts_of
 from gateway.core.demand_response.overlap import Held
 from gateway.core.demand_response.words import limit_of
 from gateway.model.authority import Authority
 from gateway.model.dr import Signal
 from gateway.model.setpoint import Limit, LimitKind
-from gateway.model.site import Site
+from gateway.model.site import Device, Site
 
 
 def capacity_limits(signals: Sequence[Signal], site: Site, now: datetime) -> Iterator[Limit]:
-    """The limits of the whole site, W magnitudes."""
+    """The limits of the whole site, or of the devices that a target names, W magnitudes."""
     for signal in signals:
         watts = _watts(signal)
-        if signal.kind in CAPACITY and watts is not None:
+        if signal.kind not in CAPACITY or watts is None:
+            continue
+        held = Held(signal.start, signal.end, signal)
+        # What a device cannot be held to is held at the meter: a limit is never left out.
+        loads = [one for one in site.devices if one.id in named(signal, site) and _holds(signal, one, site)]
+        for load in loads:
+            words = f"The utility limits {load.name} to {watts / 1000:g} kW"
+            yield limit_of(LimitKind.DEVICE_POWER, watts, held, load.id, words, site, now)
+        if not loads:
             words = f"The utility limits what you {_verb(signal)} to {watts / 1000:g} kW"
-            yield limit_of(_kind(signal), watts, Held(signal.start, signal.end, signal), "", words, site, now)
+            yield limit_of(_kind(signal), watts, held, "", words, site, now)
     for way in ("IMPORT", "EXPORT"):
         granted = [s for s in signals if s.kind == f"{way}_CAPACITY_RESERVATION" and _watts(s) is not None]
         for base in (s for s in signals if s.kind == f"{way}_CAPACITY_SUBSCRIPTION"):
@@ -52,6 +61,10 @@ def _subscribed(base: Signal, granted: Sequence[Signal], site: Site, now: dateti
             words += f" ({base_w / 1000:g} kW subscribed, {more / 1000:g} kW granted on top)"
         limit = limit_of(_kind(base), base_w + more, Held(start, end, base), "", words, site, now)
         yield _binding(limit)
+
+
+def _holds(signal: Signal, device: Device, site: Site) -> bool:
+    return signal.kind.startswith("IMPORT") and most_w(device, site) is not None
 
 
 def _within(edge: datetime, base: Signal) -> bool:

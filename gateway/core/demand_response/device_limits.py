@@ -70,13 +70,13 @@ def device_limits(
 
 def addresses(signal: Signal, device: Device, site: Site) -> bool:
     """Whether a signal means this device: its targets name it, or name no device of the home at all."""
-    named = _named(signal, site)
-    return not named or device.id in named or device.name in named
+    meant = named(signal, site)
+    return not meant or device.id in meant
 
 
-def _named(signal: Signal, site: Site) -> list[str]:
-    names = {name for other in site.devices for name in (other.id, other.name)}
-    return [target for target in signal.targets if target in names]
+def named(signal: Signal, site: Site) -> set[str]:
+    """The ids of the home's devices that a signal's targets name, by id or by name."""
+    return {each.id for each in site.devices if {each.id, each.name} & set(signal.targets)}
 
 
 class _Row:
@@ -109,13 +109,29 @@ def _row(signal: Signal, strategies: Strategies) -> _Row | None:
 
 
 def _by_right(found: Sequence[tuple[Signal, _Row]]) -> list[Held[tuple[Signal, _Row]]]:
-    """The strongest right wins where signals overlap: authority, then priority, then who asks more."""
-    claims = []
+    """The strongest right wins where signals overlap: authority, then priority, then who asks more.
+
+    Priorities of two utilities cannot be compared: between them the one that asks more wins.
+    """
+    servers: dict[str, list[Claim[tuple[Signal, _Row]]]] = {}
     for signal, row in found:
-        priority = float("inf") if signal.priority is None else float(min(signal.priority, LOWEST))
-        rank = (float(signal.authority), priority, -row.rank)
-        claims.append(Claim(signal.start, signal.end, rank, (signal, row)))
-    return resolve(claims)
+        rank = (float(signal.authority), _priority(signal), -row.rank)
+        claim = Claim(signal.start, signal.end, rank, (signal, row))
+        servers.setdefault(signal.program.partition(":")[0], []).append(claim)
+    if len(servers) == 1:
+        return resolve(next(iter(servers.values())))
+    between = []
+    for claims in servers.values():
+        for held in resolve(claims):
+            signal, row = held.item
+            between.append(
+                Claim(held.start, held.end, (float(signal.authority), -row.rank, _priority(signal)), held.item)
+            )
+    return resolve(between)
+
+
+def _priority(signal: Signal) -> float:
+    return float("inf") if signal.priority is None else float(min(signal.priority, LOWEST))
 
 
 def _values(row: Strategy, device: Device, site: Site) -> Iterator[tuple[LimitKind, float]]:
@@ -154,7 +170,7 @@ def _setpoint(held: Held[Signal], device: Device, site: Site, now: datetime) -> 
         yield limit_of(LimitKind.BATTERY_SETPOINT, watts, held, device.id, words, site, now)
         return
     most = most_w(device, site)
-    if most is None or not _named(signal, site):
+    if most is None or not named(signal, site):
         return
     watts = max(0.0, most + watts) if relative else max(0.0, watts)
     words = f"The utility sets {device.name} to {watts / 1000:g} kW"

@@ -1,4 +1,4 @@
-"""Events of all servers become one timeline: per kind and target no two signals at once.
+"""Events of all servers become one timeline: per kind and target no two signals of one utility at once.
 
     event A (priority 5)   |---------- SIMPLE 1 ----------|
     event B (priority 1)            |-- SIMPLE 2 --|
@@ -9,6 +9,8 @@ Interpretations, where OpenADR 3.1 leaves it open (those within one event are in
 - Equal priorities (and two without): a higher authority, then the more restrictive, then the more recently modified.
 - A binding event is never displaced by a voluntary one, whatever the numbers say: priorities of two utilities, or of a
   contract and an invitation, cannot be compared.
+- Only signals of one utility compete in what limits the home (levels and capacities): one utility's word ends no other's.
+  Reservations add up, so they never compete; subscriptions compete within their program (a new one replaces the old).
 - Targets that name no device of the home are groups of the utility's: such events mean the whole home, and compete.
 - Report-only events (no intervals, or empty payloads) make no signals, so they displace nothing.
 """
@@ -23,6 +25,7 @@ from zlib import crc32
 
 from gateway.core.demand_response.claims import SPLIT, Claims, Said, claims_of
 from gateway.core.demand_response.durations import rough_s
+from gateway.core.demand_response.kinds import CAPACITY, CONTRACTED
 from gateway.core.demand_response.overlap import Held, repair
 from gateway.core.demand_response.schedule import CAPACITY_LIMITS, MAX_PIECES, beat_s, event_span
 from gateway.model.dr import DrEvent, DrProgram, Duration, EventPhase, EventRecord, OptState, Signal, Timeline
@@ -35,8 +38,10 @@ LEAST_BEAT_S = 1.0
 ANEW_S = 6 * 3600.0
 """How often a loop is laid out anew while nothing else of it changes, s; so it may reach so much beyond the horizon."""
 
-Place = tuple[str, tuple[str, ...]]
-"""Kind and devices: what competes."""
+Place = tuple[str, tuple[str, ...], str]
+"""Kind, devices, and among whom: what competes."""
+RESERVED = frozenset(kind for kind in CONTRACTED if kind.endswith("_RESERVATION"))
+LIMITING = CAPACITY | {"SIMPLE"}
 _EVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -213,7 +218,20 @@ def _laid_out(old: _Layout | None, basis: _Basis, now: datetime, since: datetime
     ends = [mine[-1].end for mine in found.values() if mine]
     last = None if None in ends else max((end for end in ends if end is not None), default=_EVER)
     targets = _targets(record.event, basis.devices)
-    return _Layout(basis, beat, window, {(kind, targets): mine for kind, mine in found.items() if mine}, last)
+    places = {(kind, targets, _among(record.event, kind)): mine for kind, mine in found.items() if mine}
+    return _Layout(basis, beat, window, places, last)
+
+
+def _among(event: DrEvent, kind: str) -> str:
+    """Whose signals of a kind compete: two reservations add up, two contracts and two utilities' limits all hold.
+
+    Of prices, setpoints and the like there can be but one in the home, whoever tells it.
+    """
+    if kind in RESERVED:
+        return event.key
+    if kind in CONTRACTED:
+        return event.program_key
+    return event.server if kind in LIMITING else ""
 
 
 def _window(
