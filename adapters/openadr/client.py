@@ -120,12 +120,12 @@ class Vtn:
         """Find or make our VEN object; a server that keeps none for us is fine. Raises ServerError."""
         await self._enrolment.refresh()
 
-    async def enrol_resources(self, resources: Sequence[DrResource]) -> None:
+    async def enrol_resources(self, resources: Sequence[DrResource], gone: Sequence[str] = ()) -> None:
         """Make the server's list hold these, by name; what others made there stays. Raises ServerError.
 
         What could not be done is tried again every 5 minutes, at a look.
         """
-        await self._enrolment.want(resources)
+        await self._enrolment.want(resources, gone)
 
     async def tell_suitability(self, ratings: Sequence[DrRating]) -> bool:
         """Have the server hold for which programs the home suits, with none forget it; False where it cannot. Raises ServerError."""

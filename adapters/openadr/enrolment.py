@@ -1,4 +1,7 @@
-"""Our VEN object and its resources at the VTN: found or made, never changed and never deleted (User Guide, VENs)."""
+"""Our VEN object and its resources at the VTN: found or made, never changed (User Guide, VENs).
+
+A resource of ours is deleted only when the owner does not share single devices any more.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from adapters.openadr.account import Account
 from adapters.openadr.listing import Listings
@@ -36,6 +40,7 @@ class Enrolment:
         self._one_at_a_time = asyncio.Lock()
         self._ask_again_at = 0.0
         self._wanted: tuple[DrResource, ...] = ()
+        self._gone: frozenset[str] = frozenset()
         self._resources_due_at = float("-inf")
         self._resources_read = False
         self._resources_failed = 0
@@ -65,9 +70,10 @@ class Enrolment:
                     raise
             await self._try_resources(stops=FAILURES_THAT_STOP)
 
-    async def want(self, resources: Sequence[DrResource]) -> None:
-        """Have these devices as resources of our VEN; trouble with one is told and tried again. Raises ServerError."""
+    async def want(self, resources: Sequence[DrResource], gone: Sequence[str] = ()) -> None:
+        """Have these devices as resources of our VEN, and none named in `gone`; trouble is tried again. Raises ServerError."""
         async with self._one_at_a_time:
+            self._gone = frozenset(name[:128] for name in gone)
             self._wanted = tuple({each.name[:128]: each for each in resources if each.name}.values())
             self._resources_due_at = float("-inf")
             await self._refresh_ven()
@@ -170,8 +176,17 @@ class Enrolment:
         self._resources_due_at = now + RESOURCES_EVERY_S
         if listed is None:
             return
-        self.resources = _by_name(listed)
         failed: ServerError | None = None
+        left = []
+        for each in listed:
+            if not isinstance(each, dict) or each.get("resourceName") not in self._gone:
+                left.append(each)
+                continue
+            try:
+                await self._delete(each)
+            except ServerError as error:
+                failed = error
+        self.resources = _by_name(left)
         for resource in self._wanted:
             if resource.name[:128] not in self.resources:
                 try:
@@ -190,6 +205,14 @@ class Enrolment:
             return None
         listed = await self._listings.complete(path, query)
         return [x for x in listed if isinstance(x, dict) and x.get("venID") in (None, self.ven_id)]
+
+    async def _delete(self, resource: dict[str, Any]) -> None:
+        """Have the server forget one; one that it keeps for itself (403) or has forgotten (404) is left to it."""
+        dialect = await self._versions.dialect()
+        path = f"{dialect.resources_path(self.ven_id)}/{quote(str(resource.get('id')), safe='')}"
+        answer = await self._account.request("DELETE", path)
+        if answer.status not in NOT_OFFERED:
+            self._account.check(answer, f"the withdrawal of {resource.get('resourceName')}")
 
     async def _new_resource(self, resource: DrResource) -> list[object]:
         dialect = await self._versions.dialect()

@@ -14,6 +14,7 @@ from gateway.core.demand_response.response import prices, to_limits
 from gateway.core.demand_response.safe import next_safe, safe_limits
 from gateway.core.demand_response.strategies import Strategies
 from gateway.core.demand_response.timeline import Laid, build_timeline, phase_of
+from gateway.model.agreement import Shared
 from gateway.model.audit import AuditRow
 from gateway.model.dr import DrEvent, DrProgram, EventPhase, EventRecord, OptState, PricePoint, ServerFacts, Timeline
 from gateway.model.errors import WishRefused
@@ -123,6 +124,13 @@ class DemandResponse:
     def facts(self, server: str) -> ServerFacts:
         """What a server tells of itself."""
         return facts_of(self.servers.get(server))
+
+    def shares(self, server: str, what: Shared) -> bool:
+        """Whether the owner lets any of a server's programs be told this now."""
+        wishes, now = self.preferences(), self.clock.now()
+        mine = [program for program in self.programs.values() if program.server == server]
+        words = [wishes.agreement(program.key, program.id, program.name).at(now) for program in mine]
+        return any(word.standing != "none" and what in word.share for word in words)
 
     def skew_s(self, server: str) -> float | None:
         """A server's clock minus ours, s; None where it is not known."""

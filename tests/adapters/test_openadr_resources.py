@@ -48,6 +48,16 @@ async def test_what_the_utility_or_another_made_stays_as_it_is(server):
     assert not any(line.startswith(("PUT", "DELETE")) for line in server.asked)
 
 
+async def test_devices_that_are_not_shared_any_more_are_taken_back_and_nothing_else(server):
+    server.objects["/resources"] = [{"id": "r2", "resourceName": "sauna", "venID": "o0"}]
+    client = vtn(server)
+    await client.enrol_resources([WALLBOX, BATTERY])
+    assert names(server) == ["sauna", "wallbox", "battery"]
+    await client.enrol_resources([], gone=["wallbox", "battery"])
+    assert names(server) == ["sauna"] and client.facts.resources == ("sauna",)
+    await client.close()
+
+
 async def test_a_server_that_keeps_no_resources_is_fine(server):
     for path in ("/resources", "/vens/o0/resources"):
         server.fail[path] = (404, {})

@@ -40,6 +40,7 @@ class Lively(FakeServer):
     unread: tuple[str, ...] = ()
     hint: asyncio.Event = field(default_factory=asyncio.Event)
     resources: list[DrResource] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     answers: list[tuple[str, OptState]] = field(default_factory=list)
     deaf: bool = False
 
@@ -47,8 +48,8 @@ class Lively(FakeServer):
         await self.hint.wait()
         self.hint.clear()
 
-    async def enrol_resources(self, resources: Sequence[DrResource]) -> None:
-        self.resources = list(resources)
+    async def enrol_resources(self, resources: Sequence[DrResource], gone: Sequence[str] = ()) -> None:
+        self.resources, self.gone = list(resources), list(gone)
 
     async def answer(self, event: DrEvent, opt: OptState) -> None:
         if self.deaf:
@@ -300,3 +301,56 @@ async def test_an_event_that_became_unreadable_is_not_withdrawn_by_that_even_aft
     server.unread = ()
     await made.look()
     assert made.dr.records["utility:e1"].cancelled_at is not None
+
+
+async def test_a_server_that_was_silent_before_a_restart_is_so_after_it_and_its_safe_value_goes_on() -> None:
+    made, server = home()
+    rules = {"programs": {"p1": {"safe": {"import_kw": 5, "after_s": 600}}}}
+    made.dr.strategies = parse_strategies(rules)
+    await follow(made, 10)
+    server.error = ServerUnreachable("utility", "away")
+    await follow(made, 1000)
+    assert (LimitKind.SITE_IMPORT, "") in made.kinds()
+    again = Utility(store=made.store)
+    again.clock = again.dr.clock = made.clock
+    again.dr.strategies, again.server = parse_strategies(rules), server
+    again.dr.servers = {"utility": server}
+    await again.dr.resume()
+    await follow(again, 5)
+    assert (LimitKind.SITE_IMPORT, "") in again.kinds()
+    server.error = None
+    await follow(again, 400)
+    assert (LimitKind.SITE_IMPORT, "") not in again.kinds()
+    assert not await made.store.get("dr-silent utility")
+
+
+@pytest.mark.parametrize(
+    "word", [Agreement(standing="none"), Agreement(share=())], ids=["no part", "no devices shared"]
+)
+async def test_a_server_none_of_whose_programs_may_know_devices_is_told_none_and_forgets_them(word: Agreement) -> None:
+    made, server = home()
+    await follow(made, 70)
+    assert server.resources and not server.gone
+    made.preferences = Preferences(agreements={"utility:p1": word})
+    await follow(made, 70)
+    assert server.resources == []
+    assert set(server.gone) == {"inverter", "car", "tank", "heat_pump"}
+    made.preferences = Preferences()
+    await follow(made, 70)
+    assert server.resources and not server.gone
+
+
+@pytest.mark.parametrize(("wished", "within"), [(None, 8), (3600.0, 65)], ids=["away", "asked to be left alone"])
+async def test_a_server_that_hints_is_back_and_is_looked_at_although_the_pause_after_a_failure_is_long(
+    wished: float | None, within: float
+) -> None:
+    made, server = home()
+    server.error = ServerUnreachable("utility", "away", retry_after_s=wished)
+    task = asyncio.create_task(made.dr.poll(server))
+    await made.clock.advance(900)
+    server.error, server.listed, looks = None, [event()], server.looks
+    server.hint.set()
+    await made.clock.advance(within)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert server.looks > looks and "utility:e1" in made.dr.records
