@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from adapters.ocpp.dispatch import CallFailed, NoAnswer
-from adapters.ocpp.pace import DEFAULT_PACE, Held, InForce, end_of, lasts, paced, written
+from adapters.ocpp.pace import DEFAULT_PACE, Held, InForce, end_of, is_stamped_wrong, lasts, paced, written
 from adapters.ocpp.rungs import SAFE_DEFAULT, Rung, profile_id
 from adapters.ocpp.target import Target
 from gateway.model.errors import CommandRefused
@@ -92,7 +92,8 @@ class Defaults:
         raised, lowered = (held.raised_at, held.lowered_at) if held else (-math.inf, -math.inf)
         mono, least_a = target.clock.monotonic(), target.spec.min_current_a
         step_a = paced(bounded_a, holds_a, raised, lowered, DEFAULT_PACE, least_a, mono)
-        if step_a is None and (held is None or holds_a == safe_a or lasts(held, until, now, safe_a)):
+        stands = not is_stamped_wrong(target, held)
+        if step_a is None and stands and (held is None or holds_a == safe_a or lasts(held, until, now, safe_a)):
             return holds_a
         return await self._write(rungs, holds_a if step_a is None else step_a, until, held)
 

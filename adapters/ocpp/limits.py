@@ -17,7 +17,7 @@ from adapters.ocpp.defaults import Defaults
 from adapters.ocpp.dispatch import NoAnswer
 from adapters.ocpp.facts import ChargerFacts
 from adapters.ocpp.live import LiveState
-from adapters.ocpp.pace import Held, InForce, end_of, lasts, pace_of, paced, written
+from adapters.ocpp.pace import Held, InForce, end_of, is_stamped_wrong, lasts, pace_of, paced, written
 from adapters.ocpp.pausing import START_AFTER_S, Pauser
 from adapters.ocpp.phase_change import PhaseChange
 from adapters.ocpp.proof import Proof
@@ -105,7 +105,7 @@ class Limiter:
         """Whether the wish must be told anew, though it did not change.
 
         The car draws on other phases than a limit in W assumed, a raise waited for its time or had no effect, the
-        charger has come to rest and may change its phases, or it waits to be started.
+        charger has come to rest and may change its phases, its clock is another than thought, or it waits to be started.
         """
         target, held = self._target, self._held
         now, session = target.clock.monotonic(), target.book.open_session()
@@ -114,7 +114,7 @@ class Limiter:
             return True
         if held is None:
             return False
-        if self._outlook_waits and session is not None:
+        if (self._outlook_waits and session is not None) or is_stamped_wrong(target, held):
             return True
         if self._raise_waits and now - held.raised_at >= pace_of(held.rung).raise_s:
             return True
@@ -145,7 +145,7 @@ class Limiter:
         """A new transaction: profiles of the last one are gone, and every way is worth a try again."""
         self._limit = self._held = None
         self._above.new_session()
-        self._target.phases_seen = None
+        self._target.phases_seen, self._target.begun = None, self._target.clock.now()
         self._target.outlook, self._outlook_waits = (), False
         self._climb.new_session()
         self._proof.ask_again()
@@ -188,11 +188,7 @@ class Limiter:
             self._proof.overruled = False
             await self._clear_others()
         if self._has_no_effect():
-            idle = self._climb.rung
-            # An offer between the safe default and the limit may be the charger's own: one other way is tried.
-            self._climb.without_effect(only_lower=not self._proof.stands_at_default(self._held, self._defaults.safe))
-            self._proof.begin_anew()
-            log.info("%s: %s has no effect, next: %s", target.device, idle.words, self._climb.rung.words)
+            self._leave_what_is_idle()
         if wish_a > 0 and self._wish_a == 0 and self._climb.takes_none:
             self._try_anew()
         if wish_a > 0 and self._climb.spared and self._climb.is_contained and self._cage.looks_again(now):
@@ -265,7 +261,7 @@ class Limiter:
         self._raise_waits = False
         if held is None or held.rung != self._climb.rung or held.phases != self._target.form(held.rung):
             return wish_a
-        if held.until is not None and held.until <= now:
+        if (held.until is not None and held.until <= now) or is_stamped_wrong(self._target, held):
             return wish_a
         pace, least_a = pace_of(held.rung), self._target.spec.min_current_a
         step_a = paced(wish_a, held.current_a, held.raised_at, held.lowered_at, pace, least_a, mono)
@@ -325,9 +321,20 @@ class Limiter:
     def _has_no_effect(self) -> bool:
         """Whether a limit was accepted and the car still gets its safe default, or less than that; once of each way."""
         proof, held = self._proof, self._held
-        return not self._climb.is_idle() and (
+        return not (self._climb.is_idle() or is_stamped_wrong(self._target, held)) and (
             proof.stands_at_default(held, self._defaults.safe) or proof.offers_less(held)
         )
+
+    def _leave_what_is_idle(self) -> None:
+        """The same by the other clock, where the charger's is another than ours; then the next way."""
+        idle = self._climb.rung
+        if self._target.its_clock.doubt():
+            log.info("%s: %s by its own clock has no effect, next: by ours", self._target.device, idle.words)
+            return
+        # An offer between the safe default and the limit may be the charger's own: one other way is tried.
+        self._climb.without_effect(only_lower=not self._proof.stands_at_default(self._held, self._defaults.safe))
+        self._proof.begin_anew()
+        log.info("%s: %s has no effect, next: %s", self._target.device, idle.words, self._climb.rung.words)
 
     async def next_rung(self, *, at_once: bool = False) -> Rung:
         """Accepted but not honoured: the next way, at last stopping; raises CommandRefused, CallFailed.

@@ -34,13 +34,14 @@ class Freshness:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._skew_s = 0.0
+        self.skew_s = 0.0
+        """How far the charger's clock is behind ours, s; negative: ahead; 0 where it is in time, or not known."""
         self._previous: tuple[datetime, float] | None = None
         self._was_away = False
 
     def reboot(self) -> None:
         """Its clock may have been set."""
-        self._skew_s, self._previous = 0.0, None
+        self.skew_s, self._previous = 0.0, None
 
     def line_changed(self) -> None:
         """The line was, or is, interrupted: what was measured meanwhile comes first."""
@@ -55,9 +56,9 @@ class Freshness:
         age_s, stamped_s, arrived_s = (self._clock.now() - time).total_seconds(), *self._steps(time)
         near_s = max(1.0, 0.2 * arrived_s)
         if arrived_s >= 1.0 and abs(stamped_s - arrived_s) <= near_s:
-            self._skew_s = age_s if abs(age_s) > prompt_s else 0.0
+            self.skew_s = age_s if abs(age_s) > prompt_s else 0.0
         self._previous = (time, self._clock.monotonic())
-        age_s -= self._skew_s
+        age_s -= self.skew_s
         is_prompt = abs(age_s) <= prompt_s
         self._was_away = self._was_away and not is_prompt
         is_single = not self._was_away and abs(age_s) <= late_s and stamped_s - arrived_s <= near_s
@@ -128,6 +129,11 @@ class LiveState:
         self._freshness.line_changed()
         if self.phase is ChargePhase.PLUGGED:
             self.assume(ChargePhase.PLUGGED)
+
+    @property
+    def skew_s(self) -> float:
+        """How far the charger's clock is behind ours by the stamps of its samples, s; negative: ahead."""
+        return self._freshness.skew_s
 
     # ---- values
 

@@ -65,6 +65,8 @@ class Held:
     raised_at: float = -math.inf
     lowered_at: float = -math.inf
     """When it was last raised and lowered, this or an earlier write."""
+    skew_s: float = 0.0
+    """How far behind ours its stamps are, s."""
 
 
 def pace_of(rung: Rung) -> Pace:
@@ -93,7 +95,8 @@ def written(target: Target, rung: Rung, current_a: float, until: datetime, befor
         raised = now
     elif current_a < before.current_a:
         lowered = now
-    return Held(rung, current_a, until, target.form(rung), now, target.drawn_a(), raised, lowered)
+    skew_s = target.its_clock.skew_s()
+    return Held(rung, current_a, until, target.form(rung), now, target.drawn_a(), raised, lowered, skew_s)
 
 
 def end_of(rung: Rung, current_a: float, until: datetime, now: datetime, safe_a: float) -> datetime:
@@ -101,6 +104,11 @@ def end_of(rung: Rung, current_a: float, until: datetime, now: datetime, safe_a:
     if rung.is_transactional:
         return until
     return max(until, now + timedelta(seconds=LOW_LIFE_S if current_a <= safe_a else DEFAULT_LIFE_S))
+
+
+def is_stamped_wrong(target: Target, held: Held | None) -> bool:
+    """Whether a profile that ends was written by another clock than what is known of the charger's now."""
+    return held is not None and held.until is not None and target.its_clock.differs(held.skew_s)
 
 
 def lasts(held: Held, until: datetime, now: datetime, safe_a: float) -> bool:

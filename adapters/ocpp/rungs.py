@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from adapters.ocpp.wire import to_number
@@ -15,7 +15,9 @@ NOMINAL_VOLTAGE_V = 230.0
 MINIMUM_A = 6.0
 """No car charges with less (IEC 61851-1)."""
 BACK_DATED = timedelta(seconds=60)
-"""Absolute schedules start this much in the past, so that a charger whose clock is slow obeys at once."""
+"""Absolute schedules start this much in the past, so that a charger whose clock is a little slow obeys at once."""
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""No charger's clock stands before this: what lasts begins here, and is in force by any clock."""
 COMPOSITE_S = 60
 """How far ahead the combined schedule is asked for, s."""
 LONGEST_COMPOSITE_S = 7 * 86400.0
@@ -61,6 +63,11 @@ class Rung:
         """Whether nothing of ours lies below a profile of this rung."""
         return self.is_for_station or (self.purpose == "TxDefaultProfile" and self.stack == 0)
 
+    @property
+    def begins_long_ago(self) -> bool:
+        """Whether its schedule must be in force by any clock of the charger, as nothing of ours lies below it."""
+        return self.is_lasting and self.kind == "Absolute"
+
     def to_document(self) -> dict[str, Any]:
         """The rung as kept in the fact store."""
         return asdict(self)
@@ -87,6 +94,7 @@ class Occasion:
     their_id: str
     """The charger's id of the transaction (2.x)."""
     started: datetime | None
+    """By our clock, like every time here."""
     phases: int
     """Phases that carry the current, for limits in W."""
     wired_phases: int
@@ -97,6 +105,12 @@ class Occasion:
     """On how many phases to charge, where the charger can switch; 0: as it stands."""
     outlook: tuple[tuple[datetime, float], ...] = ()
     """What the plan means to give a car that told its needs: from when, W in all; the last entry is its end."""
+    skew_s: float = 0.0
+    """How far the charger's own clock is behind ours, s; negative: ahead. It reads the stamps of a profile by that."""
+
+    def by_its_clock(self, instant: datetime) -> datetime:
+        """What the charger's clock shows at this instant of ours."""
+        return instant - timedelta(seconds=self.skew_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +207,17 @@ def profile(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields all versions share, of the profile and of its one schedule; times are still datetimes.
 
-    limit |#########            a profile above others ends: the safe TxDefaultProfile below it takes over
-    safe  |.........=========   a lasting profile (nothing below it) gets a second period instead
-          now     until
+    limit |        #########            a profile above others ends: the safe TxDefaultProfile below it takes over
+    safe  |========.........=========   a lasting profile (nothing below it) has periods before and behind instead
+          1970    now     until
+
+    The stamps are by the charger's own clock, as far as that is known. Where it is not, or is set later, the charger
+    finds itself outside of the time of an absolute profile, and so at the safe value; one without end is in force then.
 
     A car that told its needs is shown the plan behind `until` (ISO 15118; 2.0.1 K15), each period at most the safe
     value: without us it follows what was planned, and never more than is safe.
     """
-    begin = at.now - BACK_DATED
+    begin = _begin(rung, at)
     schedule: dict[str, Any] = {"chargingRateUnit": rung.unit}
     fields: dict[str, Any] = {
         "stackLevel": rung.stack,
@@ -208,11 +225,11 @@ def profile(
         "chargingProfileKind": rung.kind,
     }
     if rung.kind == "Absolute":
-        schedule["startSchedule"] = begin
-    else:
-        # Interpretation: a relative schedule counts from the start of charging, so its end does too.
-        begin = min(at.started, at.now) if at.started is not None else at.now
+        schedule["startSchedule"] = at.by_its_clock(begin)
     schedule["chargingSchedulePeriod"] = periods = [_period(rung, 0, current_a, at)]
+    if until is not None and rung.begins_long_ago and current_a > at.safe_a:
+        begins_s = math.floor((at.now - BACK_DATED - begin).total_seconds())
+        periods[:] = [_period(rung, 0, at.safe_a, at), _period(rung, begins_s, current_a, at)]
     if until is not None:
         seconds = max(1, math.ceil((until - begin).total_seconds()))
         if rung.is_lasting:
@@ -222,8 +239,18 @@ def profile(
             periods += [_period(rung, start_s, amps, at) for start_s, amps in shown]
             end = at.outlook[-1][0] if shown else until
             schedule["duration"] = max(1, math.ceil((end - begin).total_seconds()))
-            fields["validTo"] = end
+            fields["validTo"] = at.by_its_clock(end)
     return fields, schedule
+
+
+def _begin(rung: Rung, at: Occasion) -> datetime:
+    """When the schedule begins, by our clock."""
+    if rung.begins_long_ago:
+        return LONG_AGO + timedelta(seconds=at.skew_s)
+    if rung.kind == "Absolute":
+        return at.now - BACK_DATED
+    # Interpretation: a relative schedule counts from the start of charging, so its end does too.
+    return min(at.started, at.now) if at.started is not None else at.now
 
 
 def _shown(rung: Rung, seconds: int, begin: datetime, until: datetime, at: Occasion) -> list[tuple[int, float]]:

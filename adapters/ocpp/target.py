@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from adapters.ocpp.dispatch import AnswerWrong, CallRefused
 from adapters.ocpp.facts import ChargerFacts
+from adapters.ocpp.its_clock import ItsClock
 from adapters.ocpp.live import LiveState
 from adapters.ocpp.rungs import NOMINAL_VOLTAGE_V, Occasion, Profiles, Request, Rung, allowed_current
 from adapters.ocpp.sessions import SessionBook
@@ -43,8 +44,14 @@ class Target:
     """On how many phases the car of this session was last seen drawing."""
     outlook: tuple[tuple[datetime, float], ...] = ()
     """What the plan means to give the car, where it told its needs."""
+    begun: datetime | None = None
+    """When the start of the session under way came, by our clock; None where it began before us."""
+    its_clock: ItsClock = field(init=False)
     question: asyncio.Task[None] | None = None
     """What is asked in passing; it gives way to every command."""
+
+    def __post_init__(self) -> None:
+        self.its_clock = ItsClock(self.device, self.live)
 
     async def accepted(self, request: Request) -> bool:
         """Whether the charger says yes; "Scheduled" is yes too (1.6 section 5.2, 2.0.1 G03)."""
@@ -65,13 +72,14 @@ class Target:
             slot=self.connector,
             transaction=session.transaction if session else None,
             their_id=session.their_id if session else "",
-            started=session.start if session else None,
+            started=(self.begun or session.start) if session else None,
             phases=self.phases_used(),
             wired_phases=len(self.spec.phases),
             voltage_v=self.live.voltage_v(NOMINAL_VOLTAGE_V),
             safe_a=self.safe_a(),
             phases_told=self.phases_told,
             outlook=self.outlook if session else (),
+            skew_s=self.its_clock.skew_s(),
         )
 
     def form(self, rung: Rung) -> int:

@@ -56,7 +56,7 @@ class Stored:
     valid_to: datetime | None
 
     def holds(self, now: datetime, tx_start: datetime | None) -> tuple[float, int] | None:
-        """(limit, phases) at `now`; None outside its time."""
+        """(limit, phases) at `now`, by the charger's own clock; None outside its time."""
         begin = self.start if self.kind == "Absolute" else tx_start
         if begin is None or (self.valid_to is not None and now >= self.valid_to):
             return None
@@ -92,6 +92,8 @@ class Quirk:
     over_a: float = 0.0
     """It gives so much more than it is told."""
     foreign: Stored | None = None
+    stamps_local: timedelta | None = None
+    """It writes its stamps so much ahead of its clock, which is what it reads profiles by."""
 
 
 @dataclass
@@ -107,6 +109,8 @@ class Box:
     car_a: float = 16.0
     clock: FakeClock = field(default_factory=FakeClock)
     store: FakeStore = field(default_factory=FakeStore)
+    ahead: timedelta | None = None
+    """Its clock is so much ahead of ours; None: it is right, and its samples bear no stamp."""
     calls: list[tuple[datetime, str, dict[str, Any]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -124,6 +128,16 @@ class Box:
         encoding = Profiles16() if self.version == "1.6" else Profiles2()
         self.limiter = Limiter("car", self.spec, self.live, self.book, self.facts, self.clock, self.call, encoding, 1)
         self.limiter.learn_features(self.max_stack, self.units, self.switches)
+
+    def its_time(self, ours: datetime) -> datetime:
+        """What its clock shows at this instant of ours."""
+        return ours + (self.ahead or timedelta())
+
+    def its_stamp(self) -> datetime | None:
+        """What it writes on a sample now."""
+        if self.ahead is None and self.quirk.stamps_local is None:
+            return None
+        return self.its_time(self.clock.now()) + (self.quirk.stamps_local or timedelta())
 
     # ---- what it is told
 
@@ -232,12 +246,13 @@ class Box:
         """A transaction begins, and the gateway hears of it."""
         self.tx_start, now = self.clock.now(), self.clock.now()
         self.register_wh += 1000.0  # a start at the same register is the same one, told again
-        session = await self.book.start(1, "TAG", now.isoformat(), now, self.register_wh, their_id="")
+        told = self.its_stamp() or now
+        session = await self.book.start(1, "TAG", now.isoformat(), told, self.register_wh, their_id="")
         self.transaction = session.transaction
         if self.version != "1.6":
             await self.book.stop(session, now, self.register_wh, "replaced")
             number = session.transaction + 1
-            session = await self.book.start(1, "TAG", now.isoformat(), now, self.register_wh, their_id=f"tx-{number}")
+            session = await self.book.start(1, "TAG", now.isoformat(), told, self.register_wh, their_id=f"tx-{number}")
             self.transaction = number
         self.limiter.new_session()
         self.show()
@@ -259,7 +274,8 @@ class Box:
             return self.rating_a, 3
         found: dict[str, tuple[float, int]] = {}
         for profile in sorted(self.profiles, key=lambda p: p.stack):
-            if (held := profile.holds(self.clock.now(), self.tx_start)) is not None:
+            began = None if self.tx_start is None else self.its_time(self.tx_start)
+            if (held := profile.holds(self.its_time(self.clock.now()), began)) is not None:
                 limit, phases = held
                 carried = 1 if self.quirk.one_phase_car else phases
                 amps = limit if profile.unit == "A" else limit / VOLTAGE_V / carried
@@ -292,7 +308,7 @@ class Box:
         values = dict(zip(CURRENTS, amps, strict=True)) | {Quantity.POWER: sum(amps) * VOLTAGE_V}
         if self.quirk.offers and self.tx_start is not None:
             values[Quantity.CURRENT_OFFERED] = self.allowed()[0]
-        self.live.take_sample(Sample(None, values))
+        self.live.take_sample(Sample(self.its_stamp(), values))
 
     def status(self) -> ChargerStatus:
         session, value = self.book.open_session(), self.live.value

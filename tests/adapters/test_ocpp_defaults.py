@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ class Flash:
         self.held: dict[int, Profile] = {}
         self.seen: list[float | None] = []
         """What a car that plugs in is given, after each write."""
-        self._charger, self._refused = charger, refused
+        self._clock, self._refused = charger.clock, refused
         charger.rules["SetChargingProfile"] = self._set
         charger.rules["ClearChargingProfile"] = self._clear
 
@@ -47,8 +47,11 @@ class Flash:
             return None
         _, whole = max(found, key=lambda each: (each[1]["stackLevel"], each[0]))
         schedule = whole["chargingSchedule"]
-        periods = (schedule[0] if isinstance(schedule, list) else schedule)["chargingSchedulePeriod"]
-        limit: float = periods[0]["limit"]
+        schedule = schedule[0] if isinstance(schedule, list) else schedule
+        begun = datetime.fromisoformat(schedule["startSchedule"])
+        begun_s = (self._clock.now() - begun).total_seconds()
+        in_turn = [period for period in schedule["chargingSchedulePeriod"] if period["startPeriod"] <= begun_s]
+        limit: float = in_turn[-1]["limit"]
         return limit
 
 

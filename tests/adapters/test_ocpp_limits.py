@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,8 +29,14 @@ def _announce(charger: Peer, **values: str) -> None:
     charger.rules["GetConfiguration"] = lambda _: {"configurationKey": keys}
 
 
-def _limit(profile: Profile) -> float:
-    value: float = profile["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"]
+def _limit(profile: Profile, now: datetime | None = None) -> float:
+    """The first limit, or that of `now` in a schedule that began long ago."""
+    schedule = profile["chargingSchedule"]
+    periods = schedule["chargingSchedulePeriod"]
+    if now is not None and "startSchedule" in schedule:
+        begun_s = (now - datetime.fromisoformat(schedule["startSchedule"])).total_seconds()
+        periods = [each for each in periods if each["startPeriod"] <= begun_s][-1:]
+    value: float = periods[0]["limit"]
     return value
 
 
@@ -87,7 +93,10 @@ async def test_a_quirky_charger_ends_at_the_wanted_current(
         wish = 10.9 if name.startswith("whole") else 10.0
         await station.apply(current(wish, _end(place)))
         assert station.status().accepted_limit_a == 10.0
-        assert (charger.limits()[-1]["chargingProfilePurpose"], _limit(charger.limits()[-1])) == (purpose, sent)
+        assert (charger.limits()[-1]["chargingProfilePurpose"], _limit(charger.limits()[-1], place.clock.now())) == (
+            purpose,
+            sent,
+        )
         before = len(charger.limits())
         await station.apply(current(8, _end(place)))
         assert len(charger.limits()) == before + 1
