@@ -215,6 +215,7 @@ class Connector:
             needs=self.needs,
             phases_in_use=self.live.active_phases() or (self.phases_told if session else None),
             switches_phases=self._owner.switches_phases,
+            lacks=self.limiter.lacks(),
         )
 
     def _phase(self) -> ChargePhase:

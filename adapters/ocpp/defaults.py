@@ -27,6 +27,8 @@ class Defaults:
         self.safe: InForce | None = None
         self.held: Held | None = None
         self._taken_back_at = -math.inf
+        self.is_refused = False
+        """Whether the charger was asked for a safe default and takes none."""
 
     def forget(self) -> None:
         """Nothing is known of what the charger holds."""
@@ -39,7 +41,7 @@ class Defaults:
         Written again only after a reboot, to spare the charger's memory. A lower one in force is never overwritten: it
         goes above (by `rungs`), else it stays in its place, with the safe value behind its end.
         """
-        target, safe_a, silent = self._target, self._target.safe_a(), 0
+        target, safe_a, silent, self.is_refused = self._target, self._target.safe_a(), 0, False
         if self.safe is not None and self.safe.current_a == safe_a:
             return
         if not await self._make_room(rungs):
@@ -57,6 +59,7 @@ class Defaults:
                 silent += 1
                 if silent > 1:
                     raise
+        self.is_refused = True
         raise CommandRefused(target.device, "safe default", "no TxDefaultProfile is accepted")
 
     async def _make_room(self, rungs: Sequence[Rung]) -> bool:

@@ -40,6 +40,11 @@ class ItsClock:
         """Whether a profile told with `skew_s` is wrong by what is known now."""
         return abs(self.skew_s() - skew_s) >= ANOTHER_S
 
+    def remedy(self) -> str:
+        """What a person may do about the charger's clock; empty while it is right."""
+        told_s = self._live.skew_s
+        return "" if abs(told_s) < ANOTHER_S else f"Its clock is {words(told_s)}: set it."
+
     def doubt(self) -> bool:
         """A limit had no effect: from now on by our clock; False where that was so, and by its own again."""
         used_s = self.skew_s()

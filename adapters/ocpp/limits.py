@@ -42,6 +42,8 @@ from gateway.ports import Clock
 log = logging.getLogger(__name__)
 
 ANONYMOUS_TAG = "hearth"
+NO_DEFAULT = "It takes no safe current to fall back on: without the gateway it may charge at its own limit."
+NO_MORE = "It accepts higher limits, and offers the car no more than its safe current of {:g} A."
 MENU = "Is smart charging enabled in its own menu?"
 
 
@@ -100,6 +102,20 @@ class Limiter:
         if limit is None or limit.until is None or self._target.clock.now() < limit.until:
             return limit
         return self._defaults.safe
+
+    def lacks(self) -> str:
+        """What cannot be guaranteed of its limits, with the remedy, for a person; empty when nothing."""
+        safe, offered_a = self._defaults.safe, self._target.offered_a()
+        if self._defaults.is_refused:
+            # A way that lasts has the safe value behind its end; that no way is taken at all is told by the refusal.
+            ends = self._climb.took and not (self._climb.rung.is_lasting or self._climb.is_contained)
+            return f"{NO_DEFAULT} {MENU}" if ends else ""
+        if safe is None or offered_a is None or not self._climb.is_idle():
+            return ""
+        if not self._proof.stands_at_default(self._held, safe):
+            return ""
+        clock = self._target.its_clock.remedy()
+        return f"{NO_MORE.format(safe.current_a)} {clock or MENU}"
 
     def wants_repeat(self) -> bool:
         """Whether the wish must be told anew, though it did not change.

@@ -80,6 +80,8 @@ class ChargerStatus:
     """Whether it announced that it can go from three phases to one and back."""
     resting: bool = False
     """Whether power and currents are zeros concluded from what it says of itself, not measured: they prove nothing."""
+    lacks: str = ""
+    """What its limits cannot guarantee, with the remedy, for a person; empty when nothing."""
 
 
 @dataclass(frozen=True, slots=True)

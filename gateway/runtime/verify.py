@@ -56,6 +56,8 @@ class Verification:
         self._remember_meter(snapshot, now)
         for device, charger in self.chargers.items():
             sent, status = sent_to.get(device), snapshot.chargers.get(device)
+            if status is not None:
+                self._tell_lacks(status)
             if sent is None or status is None:
                 continue
             held, seen = snapshot.commanded.get(device), self._seen.setdefault(device, Seen())
@@ -153,6 +155,16 @@ class Verification:
         what = f"{amps:.1f} A measured" if amps is not None else f"{status.offered_a or 0.0:.1f} A offered"
         words = f"{what} under the limit of {held.value:.1f} A"
         self.row(AuditRow(self.clock.now(), "confirmed", held.device, words, held.authority, held.source))
+
+    def _tell_lacks(self, status: ChargerStatus) -> None:
+        """What its limits cannot guarantee is told once, and ended when it is no longer so."""
+        cause = f"limits {status.id}"
+        words = f"{self.name(status.id)}: {status.lacks}" if status.lacks else ""
+        known = self.notices.open.get(cause)
+        if known is not None and known.text != words:
+            self.notices.later_end(cause)
+        if words:
+            self.notices.later_raise(cause, "warning", words)
 
     def _accuse(
         self, device: str, charger: EvCharger, sent: Sent, status: ChargerStatus, in_danger: bool, now: float

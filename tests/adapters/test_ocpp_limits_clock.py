@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.ocpp.its_clock import words
+from gateway.model.errors import CommandRefused
 from gateway.model.site import ChargerSpec
 from tests.adapters.limit_boxes import Box, Drive, Quirk
 
@@ -108,6 +109,31 @@ async def test_one_that_only_writes_its_stamps_wrong_is_told_by_our_clock(local_
     await drive.run(16.0, 120)
     assert max(box.currents()) == 16.0 and box.limiter.rung.kind == "Absolute"
     assert await worst_without_us(box, 180) == SAFE_A
+
+
+@pytest.mark.parametrize(
+    ("ahead", "remedy"), [(RIGHT, "Is smart charging"), (timedelta(hours=2), "Its clock is 2 h fast: set it.")]
+)
+async def test_one_that_stays_at_its_safe_current_is_told_of_with_its_clock(ahead: timedelta, remedy: str) -> None:
+    """Wrong before: 6 A of 16 A for twenty minutes, and no word of it."""
+    box, drive = await begun("1.6", ahead, Quirk(ignores=lambda p: any(limit > SAFE_A for _, limit, _ in p.periods)))
+    await drive.run(16.0, 20)
+    assert box.limiter.lacks() == "", "other ways are left"
+    await drive.run(16.0, 900)
+    assert "no more than its safe current of 6 A" in box.limiter.lacks() and remedy in box.limiter.lacks()
+
+
+async def test_one_without_a_safe_current_of_its_own_is_told_of_once_it_charges() -> None:
+    box = Box("1.6", Quirk(refuses=lambda p: p.purpose != "TxProfile"), SPEC)
+    with pytest.raises(CommandRefused):
+        await box.limiter.set_safe_default()
+    await Drive(box).run(10.0, 30)
+    assert "no safe current to fall back on" in box.limiter.lacks()
+    box = Box("1.6", Quirk(refuses=lambda p: p.purpose != "ChargePointMaxProfile"), SPEC)
+    with pytest.raises(CommandRefused):
+        await box.limiter.set_safe_default()
+    await Drive(box).run(10.0, 30)
+    assert box.limiter.lacks() == "", "its ceiling has the safe value behind its end"
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ class FakeCharger(FakeActuator):
     climbed: int = 0
     at_once: list[bool] = field(default_factory=list)
     connected: bool = True
+    lacks: str = ""
 
     async def apply(self, setpoint: Setpoint) -> None:
         await super().apply(setpoint)
@@ -73,8 +74,9 @@ class FakeCharger(FakeActuator):
         phase = ChargePhase.CHARGING if self.amps else ChargePhase.PLUGGED
         amps = (self.amps, self.amps, self.amps)
         return ChargerStatus(
-            self.id, phase, self.connected, transaction="1", power_w=self.amps * 690, current_a=amps, meter_age_s=1.0
-        )
+            self.id, phase, self.connected, transaction="1", power_w=self.amps * 690, current_a=amps, meter_age_s=1.0,
+            lacks=self.lacks,
+        )  # fmt: skip
 
     async def next_rung(self, *, at_once: bool = False) -> str:
         self.climbed += 1

@@ -301,3 +301,16 @@ async def test_a_car_that_is_raised_while_another_is_lowered_takes_the_meters_pr
     assert not judge()
     taking.raised_at = 60.0
     assert judge()
+
+
+async def test_what_a_chargers_limits_lack_is_told_once_until_it_is_mended() -> None:
+    car = FakeCharger("car", lacks="It takes no safe current to fall back on.")
+    rig = Rig(chargers={"car": car})
+    await rig.run(5)
+    assert "no safe current" in rig.notices.open["limits car"].text
+    raised = rig.notices.open["limits car"].time
+    await rig.run(5)
+    assert rig.notices.open["limits car"].time == raised
+    car.lacks = ""
+    await rig.run(2)
+    assert "limits car" not in rig.notices.open
