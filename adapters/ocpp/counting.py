@@ -7,6 +7,7 @@ from datetime import datetime
 
 from adapters.ocpp import excursions, register, rise
 from adapters.ocpp.excursions import Doubts
+from adapters.ocpp.runs import still_since
 from adapters.ocpp.transactions import AHEAD, ORPHAN, Transactions
 from gateway.model.session import EvSession
 from gateway.ports import Clock
@@ -52,27 +53,29 @@ class Counting:
         return counted
 
     def at_the_stop(self, session: EvSession, meter_wh: float, end: datetime, time: datetime | None) -> EvSession:
-        """A stop register below what was already seen is a reset or garbage: what was seen holds.
+        """A stop register below what was already seen is a reset or garbage: what was seen holds (`register.stopped`).
 
         The session ended at `end`; `time` is what the charger told of that.
         """
         if not session.meter_told and session.meter_at is None:
             return register.first(session, meter_wh, end, self._known.left_at(session))
         at, dated = max(end, session.meter_at or end), self._is_dated(session, time)
-        return register.live(session, meter_wh, at, self._in_doubt(session), dated=dated, most_w=self._most_w)[0]
+        return register.stopped(session, meter_wh, at, self._in_doubt(session), dated=dated, most_w=self._most_w)
 
     def stop_by(self, session: EvSession, after: EvSession | None) -> float:
         """Where a forgotten session's register ended: at the next start when the register just went on, else as seen."""
         held_at, held_wh = session.meter_at or session.start, session.meter_last_wh
         if after is None or not after.meter_told or after.earlier:
             return held_wh
-        went_on = rise.follows(held_wh, held_at, after.meter_start_wh, after.start, most_w=self._most_w)
+        went_on = rise.follows(
+            held_wh, held_at, after.meter_start_wh, after.start, most_w=self._most_w
+        ) or rise.caught_up(held_wh, still_since(session), after.meter_start_wh, after.start, most_w=self._most_w)
         return max(held_wh, after.meter_start_wh) if went_on else held_wh
 
     def _in_doubt(self, session: EvSession) -> Doubts:
         """After a restart what the stored session tells of it."""
         held = self._doubts.get(session.transaction)
-        return excursions.remembered(session) if held is None else held
+        return excursions.remembered(session, self._most_w) if held is None else held
 
     def _is_dated(self, session: EvSession, time: datetime | None) -> bool:
         """Whether the time from the last value of the register to this one is known."""

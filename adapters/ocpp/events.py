@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from adapters.ocpp.connector import Connector
-from adapters.ocpp.samples import Sample
+from adapters.ocpp.samples import BEGIN, Sample
 from adapters.ocpp.sessions import ORPHAN
 from gateway.model.quantity import Quantity
 from gateway.model.session import EvSession
@@ -102,6 +102,8 @@ async def take_samples(connector: Connector, samples: Iterable[Sample], transact
     What the charger will not tell again is on the disk when this returns.
     """
     for sample in samples:
+        if BEGIN in sample.contexts and transaction is not None and connector.book.is_under_way(transaction):
+            continue  # its start is known, and what was then is told once more: it is not of now
         live = connector.live.take_sample(sample)
         if live:
             connector.measured(live)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from adapters.ocpp.rise import JITTER_WH, follows
-from adapters.ocpp.runs import Odd, pace_of, seconds
+from adapters.ocpp.runs import Odd, pace_of, pairwise_back, seconds
 from gateway.model.session import EvSession
 
 PACE_SPREAD = 2.0
@@ -40,8 +40,11 @@ class Doubts:
 NO_DOUBTS = Doubts()
 
 
-def remembered(session: EvSession) -> Doubts:
-    """What was in doubt, as far as the stored session tells: its present run may be an excursion of the register."""
+def remembered(session: EvSession, most_w: float) -> Doubts:
+    """What was in doubt, as far as the stored session tells: its present run, or a step of it, may be an excursion."""
+    step = _strange_step(session, most_w)
+    if step is not None:
+        return Doubts(taken=step)
     if not session.earlier:
         return NO_DOUBTS
     run, edge = session.earlier[-1], session.earlier[-1].until
@@ -53,6 +56,20 @@ def remembered(session: EvSession) -> Doubts:
         earlier=session.earlier[:-1], curve=curve,
     )  # fmt: skip
     return Doubts(taken=Taken(session.meter_start_wh, after, before))
+
+
+def _strange_step(session: EvSession, most_w: float) -> Taken | None:
+    """The last rise of the present run that was taken on only because the register had stood still before it."""
+    edge = session.earlier[-1].until.timestamp() if session.earlier else session.start.timestamp() - 1
+    base_wh = session.meter_start_wh - session.earlier_wh
+    for (since, from_wh), (until, to_wh) in pairwise_back(session.curve):
+        if since <= edge:
+            break
+        if not follows(from_wh, seconds(since), to_wh, seconds(until), most_w=most_w):
+            curve = tuple(point for point in session.curve if point[0] <= since)
+            before = replace(session, meter_last_wh=base_wh + from_wh, meter_at=seconds(since), curve=curve)
+            return Taken(base_wh + to_wh, seconds(until), before)
+    return None
 
 
 def counts_there(session: EvSession, taken: Taken) -> bool:

@@ -2,6 +2,7 @@
 
 run 1        run 2 (reset to 0)      energy = (last - first) of every run
 1000..5000 | 0..300 ...              an odd value is a doubt until the next one confirms it
+1000 1000 1000 | 5000 5000           one run: the register is seldom read, and caught up
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from adapters.ocpp.excursions import (
     is_another_register,
     returned,
 )
-from adapters.ocpp.rise import CAR_WH, JITTER_WH, MOST_W, SLACK_WH, follows
-from adapters.ocpp.runs import Odd, advanced, begun_lower, marked, new_run, of_former_run
+from adapters.ocpp.rise import CAR_WH, JITTER_WH, MOST_W, SLACK_WH, caught_up, follows
+from adapters.ocpp.runs import Odd, advanced, begun_lower, marked, new_run, of_former_run, still_since
 from gateway.model.session import EvSession
 
 IDLE_W = 30_000.0
@@ -75,11 +76,45 @@ def live(
     is_same = odd == Odd(register_wh, at)  # an end tells its register twice
     if odd is None or is_same or not follows(odd.register_wh, odd.at, register_wh, at, most_w=most_w):
         return session, Doubts(Odd(register_wh, at), taken)
-    run = advanced(new_run(session, odd, register_wh, at), register_wh, at)
+    if caught_up(session.meter_last_wh, still_since(session), odd.register_wh, odd.at, most_w=most_w):
+        run = advanced(session, odd.register_wh, odd.at)
+    else:
+        run = new_run(session, odd, register_wh, at)
     stood = (
         taken is not None and session.meter_last_wh <= taken.register_wh + JITTER_WH
     )  # from one odd place to another
-    return run, Doubts(taken=Taken(odd.register_wh, odd.at, taken.before if taken and stood else session))
+    before = taken.before if taken and stood else session
+    return advanced(run, register_wh, at), Doubts(taken=Taken(odd.register_wh, odd.at, before))
+
+
+def stopped(
+    session: EvSession,
+    stop_wh: float,
+    at: datetime,
+    doubts: Doubts = NO_DOUBTS,
+    *,
+    dated: bool = True,
+    most_w: float = MOST_W,
+) -> EvSession:
+    """The session after the register that its stop tells.
+
+    Samples may repeat a register that is seldom read, and the stop is the last word: what it tells beyond all that was
+    seen is believed where the charger can have given it since the register stood still, or since the session began.
+    """
+    counted, _ = live(session, stop_wh, at, doubts, dated=dated, most_w=most_w)
+    is_followed = counted is not session and counted.meter_last_wh >= stop_wh and counted.earlier == session.earlier
+    if is_followed or stop_wh <= session.meter_last_wh:
+        return counted
+    since, whole = still_since(session), session
+    if caught_up(session.meter_last_wh, since, stop_wh, at, most_w=most_w):
+        # It was drawn while the register stood: the curve rises from where it did.
+        rising = tuple(point for point in session.curve if point[0] <= since.timestamp())
+        whole = advanced(replace(session, curve=rising), stop_wh, at)
+    else:
+        first_wh = session.earlier[0].first_wh if session.earlier else session.meter_start_wh
+        if caught_up(first_wh, session.start, stop_wh, at, most_w=most_w):
+            whole = advanced(replace(session, meter_start_wh=first_wh, earlier=()), stop_wh, at)
+    return whole if whole.energy_wh > counted.energy_wh else counted
 
 
 def history(session: EvSession, register_wh: float, at: datetime, *, most_w: float = MOST_W) -> EvSession:

@@ -12,7 +12,7 @@ NOMINAL_V = 230.0
 SLACK_WH = 2_000.0
 """What a register may rise beyond that: clocks that differ."""
 CAR_WH = 200_000.0
-"""What it may rise at once (a car's battery) where no stamps tell how much time lies between."""
+"""What it may rise at once (a car's battery) where no stamps tell how much time lies between, or after it stood still."""
 JITTER_WH = 1.0
 """A register that rounds may seem to go back by so much."""
 NO_METER_WH = 1e12
@@ -36,6 +36,17 @@ def follows(
     """Whether a register in Wh can have come from `held_wh` at `held_at` to `register_wh` at `at`."""
     hours = max(0.0, (at - held_at).total_seconds()) / 3600
     return held_wh - JITTER_WH <= register_wh <= held_wh + slack_wh + most_w * hours
+
+
+def caught_up(
+    held_wh: float, still_since: datetime, register_wh: float, at: datetime, *, most_w: float = MOST_W
+) -> bool:
+    """Whether a register in Wh that showed `held_wh` ever since can have come to `register_wh` at `at`.
+
+    There are chargers whose samples repeat a register that is seldom read: it stands for long and then rises by all that
+    was drawn meanwhile, though by no more than fills a car.
+    """
+    return register_wh - held_wh <= CAR_WH and follows(held_wh, still_since, register_wh, at, most_w=most_w)
 
 
 def sane(register_wh: float | None) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -25,13 +26,14 @@ class Odd:
 
 
 def marked(curve: tuple[tuple[int, float], ...], at: datetime, energy_wh: float) -> tuple[tuple[int, float], ...]:
-    """The curve with one more point; of each quarter hour the first and the last stay."""
+    """The curve with one more point; of each quarter hour the first, the last and where its plateau began stay."""
     point = (int(at.timestamp()), energy_wh)
     quarter = point[0] // INTERVAL_S * INTERVAL_S
     low, high = bisect_left(curve, (quarter, -1.0)), bisect_left(curve, (quarter + INTERVAL_S, -1.0))
     inside = sorted({*curve[low:high], point})
     if len(inside) > 2:
-        inside = [inside[0], inside[-1]]
+        level = next(point for point in inside if point[1] == inside[-1][1])
+        inside = sorted({inside[0], level, inside[-1]})
     if len(curve) >= POINTS:  # weeks on the plug: the oldest half is kept at every second point
         half = POINTS // 2
         return (*curve[: min(half, low) : 2], *curve[min(half, low) : low], *inside, *curve[high:])
@@ -43,10 +45,27 @@ def seconds(value: int) -> datetime:
     return datetime.fromtimestamp(value, UTC)
 
 
+def still_since(session: EvSession) -> datetime:
+    """Since when the register of an open session shows what it showed last; its start where it never rose."""
+    if session.meter_at is None or not session.curve:
+        return session.meter_at or session.start
+    level = session.curve[-1][1]
+    since = next(
+        (after[0] for before, after in pairwise_back(session.curve) if before[1] != level), session.curve[0][0]
+    )
+    run = session.earlier[-1].until if session.earlier else session.start
+    return min(session.meter_at, max(run, seconds(since)))
+
+
+def pairwise_back(curve: tuple[tuple[int, float], ...]) -> Iterator[tuple[tuple[int, float], tuple[int, float]]]:
+    """Each point of a curve with the one after it, the latest first."""
+    return ((before, after) for after, before in pairwise(reversed(curve)))
+
+
 def pace_of(session: EvSession) -> float | None:
     """What the session drew lately, Wh a second; None where its curve does not tell, as over a reset."""
     resets = [run.until.timestamp() for run in session.earlier]
-    for (until, to_wh), (since, from_wh) in pairwise(reversed(session.curve)):
+    for (since, from_wh), (until, to_wh) in pairwise_back(session.curve):
         if until > since and not any(since <= reset < until for reset in resets):
             return (to_wh - from_wh) / (until - since)
     return None

@@ -42,17 +42,25 @@ class Item:
 
 
 Sampled = Sequence[Mapping[str, Any]]
+BEGIN = "Transaction.Begin"
+"""What is told so is of the begin, whenever it is told and however it is stamped: many tell it once more with the end."""
 
 
 def to_samples(
     meter_values: Sequence[Mapping[str, Any]], phases: tuple[int, ...], items: Callable[[Sampled], Iterable[Item]]
 ) -> list[Sample]:
-    """Samples in the message's order, `items` reading the version's sampled values; L1 is the first of `phases`."""
+    """Samples in the message's order, `items` reading the version's sampled values; L1 is the first of `phases`.
+
+    What is of the transaction's begin is a sample of its own, before what was told beside it.
+    """
     samples = []
     for value in meter_values:
-        sampled = value.get("sampledValue") or []
-        contexts = frozenset(clean(item.get("context")) for item in sampled) - {""}
-        samples.append(Sample(to_time(value.get("timestamp")), to_quantities(items(sampled), phases), contexts))
+        time, sampled = to_time(value.get("timestamp")), value.get("sampledValue") or []
+        begin = [item for item in sampled if clean(item.get("context")) == BEGIN]
+        rest = [item for item in sampled if clean(item.get("context")) != BEGIN]
+        for part in (begin, rest) if begin and rest else (sampled,):
+            contexts = frozenset(clean(item.get("context")) for item in part) - {""}
+            samples.append(Sample(time, to_quantities(items(part), phases), contexts))
     return samples
 
 

@@ -19,7 +19,7 @@ from adapters.ocpp.answers import Answers
 from adapters.ocpp.counting import Counting
 from adapters.ocpp.echoes import Echo, Echoes
 from adapters.ocpp.guesses import Guess, Guesses
-from adapters.ocpp.transactions import AHEAD, HEARD, ORPHAN, REMEMBERED, Fit, Transactions, with_number
+from adapters.ocpp.transactions import AHEAD, APART, HEARD, ORPHAN, REMEMBERED, Fit, Transactions, with_number
 from gateway.model.session import EvSession
 from gateway.ports import Clock, SessionStore
 
@@ -139,6 +139,12 @@ class SessionBook:
         """How many sequence numbers between the first and the last that were heard are missing."""
         ranges = self._known.newest(session).seen
         return sum(after[0] - before[1] - 1 for before, after in pairwise(ranges))
+
+    def is_under_way(self, transaction: int) -> bool:
+        """Whether a session began a minute ago or more, and its start and the register there are known."""
+        session = self._known.get(transaction)
+        known = session is not None and session.start_told and session.meter_told
+        return known and session is not None and self._clock.now() - session.start > APART
 
     # ---- changes
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from adapters.ocpp import rise
+from adapters.ocpp.runs import still_since
 from gateway.model.session import EvSession
 from gateway.ports import Clock
 
@@ -120,7 +121,9 @@ class Transactions:
         if register_wh < session.meter_last_wh - rise.JITTER_WH:
             return Fit.FELL
         slack_wh = rise.SLACK_WH if self.told(time) is not None else rise.CAR_WH
-        followed = rise.follows(session.meter_last_wh, held_at, register_wh, at, slack_wh, most_w=self._most_w)
+        followed = rise.follows(
+            session.meter_last_wh, held_at, register_wh, at, slack_wh, most_w=self._most_w
+        ) or rise.caught_up(session.meter_last_wh, still_since(session), register_wh, at, most_w=self._most_w)
         return Fit.FOLLOWS if followed else Fit.BEYOND
 
     def freed(self) -> None:

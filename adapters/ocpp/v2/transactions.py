@@ -14,7 +14,7 @@ from adapters.ocpp import events
 from adapters.ocpp.connector import Connector
 from adapters.ocpp.dialect import Host, located, note_stranger
 from adapters.ocpp.dispatch import Payload
-from adapters.ocpp.samples import Sample
+from adapters.ocpp.samples import BEGIN, Sample
 from adapters.ocpp.v2.samples import decode
 from adapters.ocpp.wire import clean, to_number, to_time
 from gateway.model.quantity import Quantity
@@ -117,15 +117,16 @@ class Transactions:
         if kind == "Ended":
             info = payload["transactionInfo"]
             reason = clean(info.get("stoppedReason")) or clean(payload.get("triggerReason")) or "Local"
-            await events.end(connector, session, time, _register(samples, "Transaction.End", last=True), reason)
+            told = [sample for sample in samples if BEGIN not in sample.contexts]
+            await events.end(connector, session, time, _register(told, "Transaction.End", last=True), reason)
 
     async def _session(self, connector: Connector, their_id: str, payload: Payload, samples: list[Sample]) -> EvSession:
         """The session of this transaction, opened by whichever of its events comes first."""
         book, began, time = connector.book, payload.get("eventType") == "Started", to_time(payload.get("timestamp"))
         known, number = book.meant_by(their_id, connector.evse, time), _seq_no(payload)
-        register_wh = _register(samples, "Transaction.Begin") if began else None
+        register_wh = _register(samples, BEGIN) if began else None
         if known is not None and not began:
-            first_wh = _register(samples, "Transaction.Begin")
+            first_wh = _register(samples, BEGIN)
             if not (_is_sound(payload, strict=True) and book.is_begun_anew(known, time, first_wh, number)):
                 return known
             if number == 1:  # of its events the start alone is missing

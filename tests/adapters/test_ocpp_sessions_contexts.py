@@ -1,0 +1,66 @@
+"""What a stop tells of the begin beside the end, in any order and however stamped: the end counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.adapters.ocpp2_fakes import peer2
+from tests.adapters.ocpp_fakes import home, peer, stamp
+
+HOUR = 3600.0
+BEGIN = {"value": "1000", "context": "Transaction.Begin"}
+END = {"value": "5000", "context": "Transaction.End"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [("stop", [BEGIN, END])],
+        [("stop", [END, BEGIN])],
+        [("stop", [BEGIN]), ("stop", [END])],
+        [("stop", [END]), ("stop", [BEGIN])],
+        [("stop", [BEGIN])],
+        [("start", [BEGIN]), ("stop", [END])],
+        [("", [END]), ("", [BEGIN])],
+    ],
+    ids=["in one", "in one, end first", "both stamped with the stop", "both so, end first", "begin alone so stamped",
+         "rightly stamped", "without stamps"],
+)  # fmt: skip
+@pytest.mark.parametrize("seen", [False, True], ids=["no sample before", "sampled before"])
+async def test_a_16_stop_that_tells_the_begin_once_more(
+    data: list[tuple[str, list[dict[str, Any]]]], seen: bool
+) -> None:
+    where = home()
+    where.charger()
+    async with where.serving(), peer(where) as charger:
+        await charger.boot()
+        number, began = await charger.start(meter=1000), where.clock.now()
+        await where.clock.advance(HOUR / 2)
+        if seen:
+            await charger.meter({"value": "1900"}, transaction=number)
+        await where.clock.advance(HOUR / 2)
+        stamps = {"start": stamp(began), "stop": stamp(charger.now()), "": ""}
+        told = [{"timestamp": stamps[when], "sampledValue": values} for when, values in data]
+        await charger.send(
+            "StopTransaction", transactionId=number, meterStop=5000, timestamp=stamps["stop"], transactionData=told
+        )
+    assert [row.energy_wh for row in where.sessions.rows.values()] == [4000]
+
+
+@pytest.mark.parametrize("values", [[BEGIN, END], [END, BEGIN]], ids=["begin first", "end first"])
+@pytest.mark.parametrize("seen", [False, True], ids=["no sample before", "sampled before"])
+async def test_a_2x_ended_event_that_tells_the_begin_once_more(values: list[dict[str, Any]], seen: bool) -> None:
+    where = home()
+    where.charger()
+    async with where.serving(), peer2(where) as charger:
+        await charger.boot()
+        await charger.event("Started", register=1000, evse=1)
+        await where.clock.advance(HOUR / 2)
+        if seen:
+            await charger.event("Updated", register=1900)
+        await where.clock.advance(HOUR / 2)
+        sampled = [{**item, "value": float(item["value"])} for item in values]
+        await charger.event("Ended", meterValue=[{"timestamp": stamp(charger.now()), "sampledValue": sampled}])
+    assert [row.energy_wh for row in where.sessions.rows.values()] == [4000]
