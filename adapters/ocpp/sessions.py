@@ -366,7 +366,8 @@ class SessionBook:
 
     async def _keep_stop(self, time: datetime | None, meter_wh: float | None, reason: str) -> EvSession:
         at, stop_wh = self._known.plausible(time), meter_wh or 0.0
-        key = f"{self._charger}|stop|{at.isoformat()}|{stop_wh:.3f}"
+        stamp = at if time is None or self._known.told(time) is None else time
+        key = f"{self._charger}|stop|{stamp.isoformat()}|{stop_wh:.3f}"
         known = self._known.by_key(key) or self._known.ended_with(at, stop_wh)
         if known is not None:
             return known

@@ -201,9 +201,11 @@ class Transactions:
         return None
 
     def told(self, time: datetime | None) -> datetime | None:
-        """The charger's time where it can be believed."""
+        """The charger's time where it can be believed; now for one yet to come, by a clock that is fast."""
         now = self._clock.now()
-        return time if time is not None and now - REMEMBERED < time < now + AHEAD else None
+        if time is None or not now - REMEMBERED < time < now + AHEAD:
+            return None
+        return time if time <= now + APART else now
 
     def plausible(self, time: datetime | None) -> datetime:
         """The charger's time where it can be believed, else now."""

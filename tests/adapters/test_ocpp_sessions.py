@@ -99,6 +99,7 @@ async def test_a_restart_in_mid_session_goes_on_without_a_lost_or_doubled_watt_h
     assert book.open_session(1) is not None
     await place.sample(session, 20, 5000)
     await place.sample(session, 21, 5000)
+    await place.to(30)
     await place.book.stop(session, place.at(30), 7000, "Local")
     await place.book.stop(session, place.at(31), 9000, "Local")
     assert place.energy(session) == 6000 and place.row(session).end == place.at(30)
@@ -248,6 +249,7 @@ async def test_a_fall_that_is_passed_by_the_stop_counts_too(place: Place) -> Non
     session = await place.start(0, 50_000)
     for minute, register in ((5, 50_300), (10, 50_600), (15, 50_480)):
         await place.sample(session, minute, register)
+    await place.to(20)
     await place.book.stop(session, place.at(20), 50_780, "Local")
     assert place.energy(session) == 900
 
