@@ -217,8 +217,8 @@ class Closing(Protocol):
 class DrEnrolling(Protocol):
     """A server that keeps a list of our devices as resources."""
 
-    async def enrol_resources(self, resources: Sequence[DrResource], gone: Sequence[str] = ()) -> None:
-        """Make the server's list hold these, by name, and none named in `gone`; what else is there stays. Raises ServerError."""
+    async def enrol_resources(self, resources: Sequence[DrResource], gone: Sequence[DrResource] = ()) -> None:
+        """Make the server's list hold these, by name, and none of `gone` as we made it; what else is there stays. Raises ServerError."""
         ...
 
 

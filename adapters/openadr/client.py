@@ -120,7 +120,7 @@ class Vtn:
         """Find or make our VEN object; a server that keeps none for us is fine. Raises ServerError."""
         await self._enrolment.refresh()
 
-    async def enrol_resources(self, resources: Sequence[DrResource], gone: Sequence[str] = ()) -> None:
+    async def enrol_resources(self, resources: Sequence[DrResource], gone: Sequence[DrResource] = ()) -> None:
         """Make the server's list hold these, by name; what others made there stays. Raises ServerError.
 
         What could not be done is tried again every 5 minutes, at a look.

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from adapters.openadr.account import Account
+from adapters.openadr.bodies import attributes
 from adapters.openadr.listing import Listings
 from adapters.openadr.v301 import targets
 from adapters.openadr.versions import Versions
@@ -40,7 +41,7 @@ class Enrolment:
         self._one_at_a_time = asyncio.Lock()
         self._ask_again_at = 0.0
         self._wanted: tuple[DrResource, ...] = ()
-        self._gone: frozenset[str] = frozenset()
+        self._gone: dict[str, DrResource] = {}
         self._resources_due_at = float("-inf")
         self._resources_read = False
         self._resources_failed = 0
@@ -70,10 +71,10 @@ class Enrolment:
                     raise
             await self._try_resources(stops=FAILURES_THAT_STOP)
 
-    async def want(self, resources: Sequence[DrResource], gone: Sequence[str] = ()) -> None:
+    async def want(self, resources: Sequence[DrResource], gone: Sequence[DrResource] = ()) -> None:
         """Have these devices as resources of our VEN, and none named in `gone`; trouble is tried again. Raises ServerError."""
         async with self._one_at_a_time:
-            self._gone = frozenset(name[:128] for name in gone)
+            self._gone = {each.name[:128]: each for each in gone}
             self._wanted = tuple({each.name[:128]: each for each in resources if each.name}.values())
             self._resources_due_at = float("-inf")
             await self._refresh_ven()
@@ -179,7 +180,7 @@ class Enrolment:
         failed: ServerError | None = None
         left = []
         for each in listed:
-            if not isinstance(each, dict) or each.get("resourceName") not in self._gone:
+            if not self._is_gone(each):
                 left.append(each)
                 continue
             try:
@@ -205,6 +206,12 @@ class Enrolment:
             return None
         listed = await self._listings.complete(path, query)
         return [x for x in listed if isinstance(x, dict) and x.get("venID") in (None, self.ven_id)]
+
+    def _is_gone(self, resource: object) -> TypeGuard[dict[str, Any]]:
+        """Whether a resource is to be taken back: only one that is as we made it, for others are not ours to delete."""
+        name = resource.get("resourceName") if isinstance(resource, dict) else None
+        ours = self._gone.get(name) if isinstance(name, str) else None
+        return ours is not None and isinstance(resource, dict) and resource.get("attributes") == attributes(ours)
 
     async def _delete(self, resource: dict[str, Any]) -> None:
         """Have the server forget one; one that it keeps for itself (403) or has forgotten (404) is left to it."""

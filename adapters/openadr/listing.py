@@ -5,25 +5,30 @@ Absence from a listing means "cancelled", so a listing is complete or an error:
     page 1 [a b c]   -> c's neighbour a is deleted here ->   page 2 [e f]        d was never shown
 
 A server may give fewer objects than asked for, so that only a page that is empty, or brings nothing new, is the end.
-A listing is believed when it is one page that lacks nothing of what was known, or when it names the same objects as the
-reading before it; else it is read again until two readings in a row agree.
+A listing is believed when it lacks nothing that the reading before it named (of several pages there must be one); else it
+is read again. So objects that only come in hold nobody up, and one that is gone is gone in two readings.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.openadr.account import Account
 from adapters.openadr.wire import identity, keys, merged
-from gateway.model.errors import ServerAnswerWrong, ServerUnreachable
+from gateway.model.errors import ServerAnswerWrong, ServerError, ServerUnreachable
+
+log = logging.getLogger(__name__)
 
 PAGE = 50
 """The greatest `limit` the specification allows."""
 MOST_OBJECTS = 20_000
 MOST_BYTES = 40_000_000
 MAX_READINGS = 4
-PAST_THE_END = frozenset({204, 400, 404, 416})
+FAILURES_THAT_STOP = 3
+"""A group's listing that never worked is gone on without, after so many failures: some servers answer them with 500."""
+PAST_THE_END = frozenset({400, 404, 416})
 """What some servers answer to a `skip` behind the last object."""
 
 
@@ -34,6 +39,9 @@ class Listings:
         self._account = account
         self._agreed: dict[tuple[str, str], frozenset[str]] = {}
         """What the last complete reading of each listing of several pages named."""
+        self._failures: dict[tuple[str, str], int] = {}
+        """How often a group's listing has failed that never worked."""
+        self._worked: set[tuple[str, str]] = set()
 
     async def complete(self, path: str, query: Mapping[str, str] | None = None) -> list[object]:
         """Every object of a listing, once; raises ServerError for any page that fails, or when it keeps changing."""
@@ -43,7 +51,7 @@ class Listings:
             objects, pages = await self._read(path, query or {})
             named = frozenset(identity(each) for each in objects)
             self._agreed[key] = named
-            if not objects or named == before or (pages == 1 and named >= (before or frozenset())):
+            if not objects or (named >= before if before is not None else pages == 1):
                 return objects
             before = named
         raise ServerUnreachable(self._account.name, f"GET {path} changed at each of {MAX_READINGS} readings")
@@ -57,9 +65,27 @@ class Listings:
         """
         found: list[object] = []
         for query in queries:
-            for more in ({}, *({"targets": group} for group in groups)):
-                found += await self.complete(path, {**query, **more})
+            found += await self.complete(path, query)
+            for group in groups:
+                found += await self._of_group(group, path, query)
         return merged(found)
+
+    async def _of_group(self, group: str, path: str, query: Mapping[str, str]) -> list[object]:
+        """What is listed to who names a group; nothing where the server never answered that. Raises ServerError."""
+        key = (path, group)
+        try:
+            found = await self.complete(path, {**query, "targets": group})
+        except ServerError as error:
+            if key in self._worked:
+                raise
+            self._failures[key] = self._failures.get(key, 0) + 1
+            if self._failures[key] < FAILURES_THAT_STOP:
+                raise
+            if self._failures[key] == FAILURES_THAT_STOP:
+                log.warning("%s; going on without what is listed for the group %r alone", error, group)
+            return []
+        self._worked.add(key)
+        return found
 
     async def _read(self, path: str, query: Mapping[str, str]) -> tuple[list[object], int]:
         """One reading, and how many pages brought something."""
@@ -81,6 +107,8 @@ class Listings:
         if answer.status in PAST_THE_END and params["skip"] != "0":
             return [], 0
         found = self._account.check(answer, f"GET {path}")
+        if answer.status == 204 or (found is None and answer.size):  # no objects as some servers write it: null
+            return [], answer.size
         if not isinstance(found, list):
             raise ServerAnswerWrong(self._account.name, f"GET {path} did not give a list")
         return found, answer.size

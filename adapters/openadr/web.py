@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 import ssl
@@ -18,9 +19,13 @@ from gateway.ports import Clock
 if TYPE_CHECKING:
     import httpx
 
+log = logging.getLogger(__name__)
+
 MAX_ANSWER_BYTES = 4_000_000
 REQUEST_TIMEOUT_S = 10.0
 MOST_DIGITS = 400
+SAME_METHOD = frozenset({307, 308})
+MOVED = SAME_METHOD | {301, 302}
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 HEADERS = {"User-Agent": "hearth", "Accept": "application/json", "Accept-Encoding": "identity"}
 """Nothing of this home or machine."""
@@ -38,7 +43,7 @@ class Answer:
 
 
 class Web:
-    """An HTTP client for one VTN: verified TLS, no redirects, every answer bounded in size and time."""
+    """An HTTP client for one VTN: verified TLS, every answer bounded in size and time; redirects within its own server only."""
 
     def __init__(self, name: str, settings: OpenAdrSettings, clock: Clock) -> None:
         self._name = name
@@ -53,6 +58,10 @@ class Web:
     async def exchange(self, method: str, url: str, **request: Any) -> Answer:
         """One request; raises ServerUnreachable, ServerRefused (TLS) or ServerAnswerWrong (size, not JSON)."""
         response, raw = await self._http.exchange(method, url, REQUEST_TIMEOUT_S, MAX_ANSWER_BYTES, **request)
+        moved = moved_to(response) if response.status_code in SAME_METHOD or method == "GET" else None
+        if moved is not None:
+            more = {name: value for name, value in request.items() if name != "params"}  # the new address has them
+            response, raw = await self._http.exchange(method, moved, REQUEST_TIMEOUT_S, MAX_ANSWER_BYTES, **more)
         return self._answer(response, raw)
 
     def check(self, answer: Answer, what: str) -> Any:
@@ -100,6 +109,19 @@ def tls_of(name: str, settings: OpenAdrSettings) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     show_certificate(context, name, settings.cert_file, settings.key_file)
     return context
+
+
+def moved_to(response: httpx.Response) -> str | None:
+    """Where an answer says its object is, on the very same server: the token and the request go to no other."""
+    if response.status_code not in MOVED or "Location" not in response.headers:
+        return None
+    try:
+        there = response.url.join(response.headers["Location"])
+    except Exception as error:
+        log.info("an address that an answer names cannot be read: %s", error)
+        return None
+    here = response.url
+    return str(there) if (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port) else None
 
 
 def wants_certificate(error: BaseException) -> bool:

@@ -202,7 +202,7 @@ def _period(found: object) -> IntervalPeriod | None:
 
 
 def _duration(found: object, *, absolute: bool = False) -> Duration | None:
-    return None if found is None else parse_duration(_text(found), absolute=absolute)
+    return None if found is None or found == "" else parse_duration(_text(found), absolute=absolute)
 
 
 def _priority(found: object) -> int | None:

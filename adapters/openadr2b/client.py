@@ -119,7 +119,7 @@ class Vtn2b:
                 raise ServerUnreachable(self.name, "not registered yet; the answer follows")
             await self._told_through(self._answer_events())
 
-    async def enrol_resources(self, resources: Sequence[DrResource], gone: Sequence[str] = ()) -> None:
+    async def enrol_resources(self, resources: Sequence[DrResource], gone: Sequence[DrResource] = ()) -> None:
         """The devices the VTN may target and be told of, by name: offered with the next turn, and no others."""
         self._reports.resources = tuple(resource.name for resource in resources)
 

@@ -118,7 +118,7 @@ class ServerLoop:
             ours = resources_of(self._dr.site)
             wanted = ours if self._dr.shares(self._server.name, Shared.DEVICES) else []
             if now >= self._enrol_at or wanted != self._enrolled:
-                await self._server.enrol_resources(wanted, () if wanted else [each.name for each in ours])
+                await self._server.enrol_resources(wanted, () if wanted else ours)
                 self._enrol_at, self._enrolled = now + ENROL_AGAIN_S, wanted
         if isinstance(self._server, DrAnswering):
             self._dr.answering(self._server.name)

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.openadr.listing import FAILURES_THAT_STOP
 from adapters.openadr.notifiers import bindings, topics
 from adapters.openadr.v301 import looks_old, targets
 from adapters.openadr.wire import merged, parse_events, parse_programs
-from gateway.model.errors import ServerAnswerWrong, ServerRefused, ServerUnreachable
-from tests.adapters.openadr_lab import Server, event, listed, running, vtn
+from gateway.model.errors import ServerAnswerWrong, ServerError, ServerRefused, ServerUnreachable
+from tests.adapters.openadr_lab import Handler, Server, event, listed, running, vtn
 from tests.fakes import FakeClock
 
 
@@ -52,7 +53,7 @@ async def test_ours_is_found_when_the_filter_for_the_ven_name_is_ignored(server)
 
 
 @pytest.mark.parametrize("path", ["/events", "/programs"])
-@pytest.mark.parametrize("body", [b'"do some magic!"', b"null", b"", b"7", b'{"status": "500"}'])
+@pytest.mark.parametrize("body", [b'"do some magic!"', b"", b"7", b'{"status": "500"}'])
 async def test_a_listing_that_is_no_list_is_an_error_not_an_empty_list(server, path, body):
     server.raw[path] = body
     client = vtn(server)
@@ -157,7 +158,12 @@ async def test_an_event_created_between_two_pages_does_not_make_another_look_can
 async def test_a_listing_that_never_comes_to_rest_is_an_error(server):
     server.objects["/events"] = [event(f"e{i}") for i in range(60)]
     counter = iter(range(1000))
-    server.between_pages = lambda kept: kept.insert(0, event(f"n{next(counter)}"))
+
+    def churn(kept: list) -> None:
+        kept.pop(0)
+        kept.insert(0, event(f"n{next(counter)}"))
+
+    server.between_pages = churn
     with pytest.raises(ServerUnreachable, match="changed at each"):
         await listed(vtn(server))
 
@@ -343,3 +349,73 @@ async def test_a_server_where_we_may_not_read_the_notifiers_is_not_asked_for_the
         await client.events()
     await client.close()
     assert server.asked.count("GET /notifiers") == 2  # once, and once with a fresh token
+
+
+async def test_a_listing_to_which_objects_only_come_is_believed(server):
+    server.objects["/events"] = [event(f"e{i}") for i in range(60)]
+    counter = iter(range(1000))
+    server.between_pages = lambda kept: kept.insert(0, event(f"n{next(counter)}"))
+    assert {f"e{i}" for i in range(60)} <= set(await listed(vtn(server)))
+
+
+@pytest.mark.parametrize("raw", [b"null", b" null\n"])
+async def test_null_is_an_empty_listing(server, raw):
+    server.raw["/events"] = raw
+    assert await listed(vtn(server)) == []
+
+
+async def test_an_answer_without_any_body_is_no_empty_listing(server):
+    server.raw["/events"] = b""
+    with pytest.raises(ServerAnswerWrong):
+        await listed(vtn(server))
+
+
+async def test_no_content_is_an_empty_listing(server):
+    server.fail["/events"] = (204, {})
+    assert await listed(vtn(server)) == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+async def test_a_group_that_the_server_cannot_list_hides_nothing_else(server, status, monkeypatch):
+    """The reference server answers 500 to a listing by some targets: a limit for everybody was never read."""
+    server.objects["/vens"] = [{"id": "v1", "venName": "ven-1", "targets": ["street"]}]
+    server.objects["/events"] = [event("all")]
+    whole = Handler.listing
+
+    def listing(self, kept, query):
+        return self.reply(status, {"title": "no"}) if query.get("targets") == ["street"] else whole(self, kept, query)
+
+    monkeypatch.setattr(Handler, "listing", listing)
+    client = vtn(server)
+    for _ in range(FAILURES_THAT_STOP - 1):
+        with pytest.raises(ServerError):
+            await client.events()
+    assert await listed(client) == ["all"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_an_address_that_moved_within_its_server_is_followed(server, status, monkeypatch):
+    server.objects["/events"] = [event("a")]
+    straight = Handler.answer
+
+    def answer(self, method):
+        path, _, query = self.path.partition("?")
+        if path == "/events":
+            return self.reply(status, {}, {"Location": f"/events/?{query}"})
+        self.path = self.path.replace("/events/", "/events")
+        return straight(self, method)
+
+    monkeypatch.setattr(Handler, "answer", answer)
+    assert await listed(vtn(server)) == ["a"]
+
+
+async def test_an_address_at_another_server_is_never_followed(server):
+    server.fail["/events"] = (307, {"Location": "http://127.0.0.2:9/events"})
+    with pytest.raises(ServerRefused, match="307"):
+        await listed(vtn(server))
+
+
+async def test_an_empty_duration_is_none_said(server):
+    period = {"start": "2026-11-21T18:00:00Z", "duration": "PT1H", "randomizeStart": ""}
+    server.objects["/events"] = [event("a", intervalPeriod=period, duration="")]
+    assert await listed(vtn(server)) == ["a"]

@@ -49,12 +49,13 @@ async def test_what_the_utility_or_another_made_stays_as_it_is(server):
 
 
 async def test_devices_that_are_not_shared_any_more_are_taken_back_and_nothing_else(server):
-    server.objects["/resources"] = [{"id": "r2", "resourceName": "sauna", "venID": "o0"}]
-    client = vtn(server)
-    await client.enrol_resources([WALLBOX, BATTERY])
-    assert names(server) == ["sauna", "wallbox", "battery"]
-    await client.enrol_resources([], gone=["wallbox", "battery"])
-    assert names(server) == ["sauna"] and client.facts.resources == ("sauna",)
+    theirs = [{"id": "r2", "resourceName": "sauna", "venID": "o0"}, {"id": "r3", "resourceName": "tank", "venID": "o0"}]
+    server.objects["/resources"] = [dict(each) for each in theirs]
+    client, tank = vtn(server), DrResource("tank", "water_heater", 2_000.0)
+    await client.enrol_resources([WALLBOX, BATTERY, tank])
+    assert names(server) == ["sauna", "tank", "wallbox", "battery"]
+    await client.enrol_resources([], gone=[WALLBOX, BATTERY, tank])
+    assert server.objects["/resources"] == theirs and client.facts.resources == ("sauna", "tank")
     await client.close()
 
 

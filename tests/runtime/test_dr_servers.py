@@ -40,7 +40,7 @@ class Lively(FakeServer):
     unread: tuple[str, ...] = ()
     hint: asyncio.Event = field(default_factory=asyncio.Event)
     resources: list[DrResource] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
+    gone: list[DrResource] = field(default_factory=list)
     answers: list[tuple[str, OptState]] = field(default_factory=list)
     deaf: bool = False
 
@@ -48,7 +48,7 @@ class Lively(FakeServer):
         await self.hint.wait()
         self.hint.clear()
 
-    async def enrol_resources(self, resources: Sequence[DrResource], gone: Sequence[str] = ()) -> None:
+    async def enrol_resources(self, resources: Sequence[DrResource], gone: Sequence[DrResource] = ()) -> None:
         self.resources, self.gone = list(resources), list(gone)
 
     async def answer(self, event: DrEvent, opt: OptState) -> None:
@@ -334,7 +334,7 @@ async def test_a_server_none_of_whose_programs_may_know_devices_is_told_none_and
     made.preferences = Preferences(agreements={"utility:p1": word})
     await follow(made, 70)
     assert server.resources == []
-    assert set(server.gone) == {"inverter", "car", "tank", "heat_pump"}
+    assert {each.name for each in server.gone} == {"inverter", "car", "tank", "heat_pump"}
     made.preferences = Preferences()
     await follow(made, 70)
     assert server.resources and not server.gone
