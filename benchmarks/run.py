@@ -26,7 +26,6 @@ from benchmarks import (
     hostile,
     kill,
     living,
-    loadshape,
     meters20,
     modbus,
     mqtt,
@@ -36,6 +35,7 @@ from benchmarks import (
     storage,
     timeline,
 )
+from benchmarks.shapes import classes
 from benchmarks.table import Row, p95
 
 NOT_YET = (
@@ -96,7 +96,7 @@ PARTS: dict[str, Callable[[bool], list[Row]]] = {
     "footprint": whole, "storage": stored, "modbus": modbus.rows, "mqtt": mqtt.rows, "csms": csms.rows, "control": control.rows,
     "sessions": lambda quick: sessions.run(quick)[0],
     "hostile": hostile.rows, "meters20": meters20.rows,
-    "living": living.rows, "planner": plans, "loadshape": loadshape.rows, "kill": kill.rows,
+    "living": living.rows, "planner": plans, "loadshape": classes.rows, "kill": kill.rows,
     "powercut": powercut.rows, "timeline": timeline.rows,
     "demand_response": lambda quick: list(demand_response.rows(quick)),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The command line: `hearth demo`, `run`, `check`, `probe`, `sim`, `import`, `export`, `whatif`, `backup`, `restore`."""
+"""The command line: `hearth demo`, `run`, `check`, `probe`, `sim`, `import`, `export`, `train-shapes`, `whatif`, `backup`, `restore`."""
 
 from __future__ import annotations
 
@@ -331,6 +331,44 @@ def export(
             return
         for line in asyncio.run(export_intervals(device, data, first, last, length, site)):
             print(line)
+
+
+@app.command("train-shapes")
+def train(
+    folder: Annotated[Path, typer.Argument(help="Folder of interval CSVs (also .csv.gz) as hearth import takes them")],
+    out: Annotated[Path, typer.Option("--out", help="The dictionary to write; name it as shapes_file in a site file")],
+    timezone: Annotated[str, typer.Option(help="IANA time zone of the homes, for their local days")] = "UTC",
+    config: ConfigOption = CONFIG,
+) -> None:
+    """Fit the dictionary of load shapes to many homes. Exit code 0: written, 1: written, some rows refused, 2: not."""
+    from zoneinfo import ZoneInfo
+
+    from rich.console import Console
+    from rich.progress import track
+
+    from gateway.assembly import shipped_shapes
+    from gateway.runtime.system_clock import SystemClock
+    from gateway.training import train_shapes
+
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError) as error:
+        raise typer.BadParameter(f"'{timezone}' is no IANA time zone; write e.g. Europe/Brussels") from error
+    if not folder.is_dir():
+        say(f"[red]{folder}: no such folder[/]")
+        raise typer.Exit(2)
+    screen = Console(stderr=True)
+    with told():
+        made = train_shapes(
+            folder, out, shipped_shapes(config), zone, SystemClock().now(),
+            lambda files: track(files, "reading homes", console=screen),
+        )  # fmt: skip
+    for finding in made.findings[:20]:
+        print(finding)
+    if len(made.findings) > 20:
+        print(f"... and {len(made.findings) - 20} more files")
+    say(f"{out}: {', '.join(made.shapes)}, from {made.days} days of {made.homes} homes")
+    raise typer.Exit(1 if made.findings else 0)
 
 
 app.command()(whatif)

@@ -16,14 +16,13 @@ from adapters.mqtt.settings import MqttSettings
 from adapters.p1.settings import P1DeviceSettings
 from adapters.pki.signer import RecordSigner
 from adapters.sqlite.store import SqliteStore
-from gateway.assembly import CONFIG, read_yaml, wire
+from gateway.assembly import CONFIG, load_shapes, read_yaml, wire
 from gateway.charger_house import PKI, ChargerHouse
 from gateway.config import SiteFile
 from gateway.core.control.timing import ControlTiming
 from gateway.core.demand_response.proof_rules import parse_proof
 from gateway.core.demand_response.report_offers import offers_ahead
 from gateway.core.demand_response.strategies import parse_strategies
-from gateway.core.learning.shapes import typical_shapes
 from gateway.core.metering.freeze import Wishes
 from gateway.core.planning.car_schedule import schedule_for
 from gateway.core.tariff.holidays import is_holiday
@@ -123,6 +122,7 @@ class Gateway:
         self.wishes = OwnerWishes(site, clock, store, self._wish_changed)
         self.appliances = ApplianceWishes(site, clock, store, self._wish_changed)
         self.load_watch = LoadWatch(site, clock, store)
+        shapes = load_shapes(site_file, config)
         self.learn = Learn(
             site,
             clock,
@@ -130,6 +130,8 @@ class Gateway:
             lambda: self.plans.cause("forecast"),
             weather=self.sources.temperature,
             irradiance=self.sources.irradiance,
+            dictionary=shapes,
+            notices=self.notices,
         )
         self.chain = EventChain(clock, store, RecordSigner(store.folder / PKI))
         table = read_yaml(config / "dr" / f"{site_file.strategies}.yaml")
@@ -205,7 +207,7 @@ class Gateway:
             self.intake,
             tariff,
             lambda tariff, when: price_at(tariff, when, self.sources.spot()),
-            typical_shapes,
+            shapes.typical,
             self._task_errors,
             self._installer(),
             simulated,
@@ -231,7 +233,7 @@ class Gateway:
             lambda: self.tick.last,
             frozenset({*self.wired.chargers, *self.wired.actuators}),
             lambda: self.offers.offers,
-            names=len(typical_shapes()) + 1,
+            names=len(shapes.names),
         )
         self.home.effects, self.news = self.effects, DrNews(clock, self.dr, self.notices)
 

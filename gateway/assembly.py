@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from gateway.charger_house import ChargerHouse
 from gateway.config import DeviceEntry, Kind, SiteFile
 from gateway.core.demand_response.proof_rules import parse_proof
 from gateway.core.demand_response.strategies import Strategies, parse_strategies
+from gateway.core.learning.shape_dictionary import ShapeDictionary
 from gateway.core.tariff.rates import parse_tariff
 from gateway.model.envelope import EnvelopeSpec
 from gateway.model.errors import Finding, SiteFileError
@@ -27,6 +29,7 @@ from gateway.model.site import Device, Role
 from gateway.model.tariff import Tariff
 from gateway.ports import Actuator, Clock, Connection, DrServer, EvCharger, Meter, Pushable
 
+MAX_SHAPES_BYTES = 256 * 1024
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 KINDS = {
     "modbus_tcp": Kind(ModbusTcpSettings, ModbusDeviceSettings),
@@ -269,6 +272,30 @@ def load_strategies(path: Path) -> Strategies:
         raise SiteFileError(
             [Finding(str(path), str(error), "Correct it: config/dr/default.yaml is a sound one.")]
         ) from error
+
+
+def load_shapes(site_file: SiteFile, config: Path = CONFIG) -> ShapeDictionary:
+    """The dictionary of load shapes that the site file names; raises SiteFileError."""
+    return _shapes_of(site_file.shapes_path(config))
+
+
+def shipped_shapes(config: Path = CONFIG) -> ShapeDictionary:
+    """The dictionary of load shapes that comes with Hearth; raises SiteFileError."""
+    return _shapes_of(config / "shapes" / "homes.json")
+
+
+def _shapes_of(path: Path) -> ShapeDictionary:
+    try:
+        if path.stat().st_size > MAX_SHAPES_BYTES:
+            raise Finding(str(path), f"is larger than {MAX_SHAPES_BYTES // 1024} KiB", "Is it a dictionary of shapes?")
+        return ShapeDictionary.from_document(json.loads(path.read_text("utf-8")), str(path))
+    except Finding as finding:
+        raise SiteFileError([finding]) from finding
+    except OSError as error:
+        remedy = "Name a file that hearth train-shapes wrote, or leave shapes_file out."
+        raise SiteFileError([Finding(str(path), f"cannot be read ({error.strerror})", remedy)]) from error
+    except ValueError as error:
+        raise SiteFileError([Finding(str(path), f"is not JSON ({error})", "Copy it again.")]) from error
 
 
 def load_tariff(path: Path, currency: str) -> Tariff:

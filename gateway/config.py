@@ -57,10 +57,16 @@ class SiteFile:
     findings: tuple[Finding, ...] = field(default=())
     earlier_tariffs: tuple[str, ...] = ()
     """Those that held before it, in order."""
+    shapes_file: str = ""
+    """The dictionary of load shapes, beside the site file or by its whole path; the shipped one when empty."""
 
     def tariff_paths(self, config: Path) -> list[Path]:
         """The files of the tariffs below the folder of configuration data, in the order in which they hold."""
         return [config / "tariffs" / f"{name}.yaml" for name in (*self.earlier_tariffs, self.tariff)]
+
+    def shapes_path(self, config: Path) -> Path:
+        """The file of the dictionary of load shapes; the shipped one lies below the folder of configuration data."""
+        return self.path.parent / self.shapes_file if self.shapes_file else config / "shapes" / "homes.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> Si
         tariff=tariffs[-1],
         earlier_tariffs=tuple(tariffs[:-1]),
         strategies=section.dr_strategies,
+        shapes_file=section.shapes_file,
         connections=named,
         devices=tuple(entries),
         web=web_settings or web(),
@@ -119,7 +126,7 @@ def load_site(path: Path, kinds: Mapping[str, Kind], web: type[BaseModel]) -> Si
 
 
 def _site(section: SiteSection, zone: ZoneInfo, devices: tuple[Device, ...], circuits: tuple[Circuit, ...]) -> Site:
-    values = section.model_dump(exclude={"timezone", "tariff", "dr_strategies", "sharing"})
+    values = section.model_dump(exclude={"timezone", "tariff", "dr_strategies", "shapes_file", "sharing"})
     return Site(**values, timezone=zone, devices=devices, circuits=circuits, sharing=Sharing(section.sharing))
 
 

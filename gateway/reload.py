@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.ocpp.settings import OcppDeviceSettings
-from gateway.assembly import CONFIG, KINDS, load_strategies
+from gateway.assembly import CONFIG, KINDS, load_shapes, load_strategies
 from gateway.config import SiteFile, load_site
 from gateway.model.errors import Finding, SiteFileError, WishRefused
 from gateway.model.tariff import Tariff
@@ -34,6 +34,7 @@ def read_basis(path: Path, config: Path = CONFIG) -> Basis:
     """The site file and its tariff, its strategies read too; raises SiteFileError."""
     site_file = read_site(path)
     load_strategies(config / "dr" / f"{site_file.strategies}.yaml")
+    load_shapes(site_file, config)
     return Basis(site_file, load_site_tariff(site_file, config))
 
 

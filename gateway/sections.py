@@ -67,6 +67,10 @@ class SiteSection(Strict):
         "each but the first with its valid_from"
     )  # fmt: skip
     dr_strategies: str = Field(default="default", description="Name of a file in config/dr, without .yaml")
+    shapes_file: str = Field(
+        default="", description="Dictionary of load shapes made by hearth train-shapes, beside the site file or by its "
+        "whole path; the shipped one by default"
+    )  # fmt: skip
 
 
 Fuse = Annotated[float, Field(gt=0, le=400)]

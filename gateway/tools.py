@@ -17,7 +17,7 @@ from adapters.mqtt.settings import MqttSettings
 from adapters.ocpp.credentials import Credentials
 from adapters.ocpp.settings import OcppDeviceSettings
 from adapters.sqlite.store import SqliteStore
-from gateway.assembly import CONFIG, KINDS, Wired, load_strategies, wire
+from gateway.assembly import CONFIG, KINDS, Wired, load_shapes, load_strategies, wire
 from gateway.charger_house import PKI
 from gateway.config import DeviceEntry, SiteFile, load_site
 from gateway.core.metering.csv_rows import COLUMNS, LENGTH_COLUMN
@@ -47,6 +47,7 @@ async def check_site(path: Path, *, devices: bool, config: Path = CONFIG, data: 
     site_file = load_site(path, KINDS, WebSettings)
     tariff = load_site_tariff(site_file, config)
     load_strategies(config / "dr" / f"{site_file.strategies}.yaml")
+    load_shapes(site_file, config)
     store = SqliteStore.open(Path(":memory:"))
     try:
         wired = wire(site_file, store, clock, lambda device, what: None, config)

@@ -12,7 +12,8 @@ class DayShape:
     """The load shape of one local day.
 
     `shape` is a name a person recognises ("evening peak"), `confidence` 0-1, `profile` 24 hourly shares of the day's
-    energy that sum to 1 (empty when the day could not be classed), `energy_wh` the day's consumption, `why` one sentence.
+    energy from the grid that sum to 1 (an hour of export is 0; empty when the day could not be classed), `energy_wh` the
+    day's net energy, `why` one sentence.
     """
 
     day: date

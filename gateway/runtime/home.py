@@ -18,6 +18,7 @@ from gateway.model.reading import Interval, Rollup, RuleCount
 from gateway.model.series import Series, SeriesKind
 from gateway.model.session import EvSession
 from gateway.model.setpoint import Setpoint
+from gateway.model.shapes import HomeShape, ShapeChances
 from gateway.model.site import Role, Site
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Rate, Tariff
@@ -206,6 +207,14 @@ class Home:
     def day_shapes(self) -> list[DayShape]:
         """The classes of past days, oldest first."""
         return self.learn.shapes
+
+    def home_shape(self) -> HomeShape | None:
+        """What the home's days amount to, and what has changed; None before the first classed day."""
+        return self.learn.days.home()
+
+    def shape_chances(self, day: date) -> ShapeChances | None:
+        """The chance of each shape for a local day to come."""
+        return self.learn.days.chances(day)
 
     def typical_shapes(self) -> dict[str, tuple[float, ...]]:
         """The dictionary of named shapes: 24 hourly shares each."""

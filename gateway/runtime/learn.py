@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.core.learning.forecast import forecast_load, forecast_solar
-from gateway.core.learning.shapes import classify_day, hourly
+from gateway.core.learning.shape_dictionary import ShapeDictionary
 from gateway.core.learning.told import SUN_LEAD_H, Told
 from gateway.model.learned import DayShape, DrawPattern, Learned, ThermalModel
 from gateway.model.plan import Forecast
@@ -19,6 +19,8 @@ from gateway.model.series import Series, SeriesKind
 from gateway.model.site import Site
 from gateway.ports import Clock, Store
 from gateway.runtime.learn_heat import HeatLearning
+from gateway.runtime.learn_shapes import ShapeLearning
+from gateway.runtime.notices import Notices
 from gateway.runtime.outdoor import told_outdoor
 
 HISTORY_DAYS = 63
@@ -44,13 +46,22 @@ class Learn:
     load: Forecast | None = None
     solar: Forecast | None = None
     outdoor: Forecast | None = None
-    shapes: list[DayShape] = field(default_factory=list)
+    dictionary: ShapeDictionary | None = None
+    """The named shapes; without them no day is classed."""
+    notices: Notices | None = None
+    days: ShapeLearning = field(init=False)
     heat: HeatLearning = field(init=False)
     _told: dict[SeriesKind, Told] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.heat = HeatLearning(self.site, self.store)
+        self.days = ShapeLearning(self.site, self.store, self.dictionary, self.notices)
+
+    @property
+    def shapes(self) -> list[DayShape]:
+        """The classes of past days, oldest first."""
+        return self.days.days
 
     @property
     def thermal(self) -> dict[str, ThermalModel]:
@@ -68,7 +79,7 @@ class Learn:
 
     async def resume(self) -> None:
         """Take up what was learned before."""
-        self.shapes = await self.store.day_shapes()
+        await self.days.resume()
         await self.heat.resume()
         self._told = {kind: Told.from_document(await self.store.get(_key(kind))) for kind in LEAD_H}
 
@@ -93,7 +104,7 @@ class Learn:
         await self._note(now)
         self.load, self.solar = await asyncio.to_thread(self._forecasts, house, sun, now)
         self.outdoor = told_outdoor(self.weather(), await self._outdoor(now), now)
-        await self._class_days(house, now)
+        await self.days.refresh(now)
         self.on_forecast()
         await self.heat.refresh(now, self._kept(SeriesKind.TEMPERATURE), self._kept(SeriesKind.IRRADIANCE))
 
@@ -132,22 +143,6 @@ class Learn:
         known = sum(series.values()) / len(series) if series else OUTDOOR_DEFAULT_C
         mean = tuple(series.get(hour % 24, known) for hour in range(FORECAST_HOURS))
         return Forecast("outdoor", now, 3600, mean, unit="°C", method="the last day again")
-
-    async def _class_days(self, house: list[Interval], now: datetime) -> None:
-        today = now.astimezone(self.site.timezone).date()
-        known = {shape.day for shape in self.shapes}
-        first = house[0].start.astimezone(self.site.timezone).date() if house else today
-        days = [first + timedelta(days=i) for i in range((today - first).days)]
-        new = [self._class_day(house, day) for day in days if day not in known]
-        if new:
-            await self.store.save_day_shapes(new)
-            self.shapes = sorted([*self.shapes, *new], key=lambda shape: shape.day)
-
-    def _class_day(self, house: list[Interval], day: date) -> DayShape:
-        zone = self.site.timezone
-        start = datetime.combine(day, time(), zone)
-        end = datetime.combine(day + timedelta(days=1), time(), zone)
-        return classify_day(day, hourly([i for i in house if start <= i.start < end], day, zone))
 
 
 async def first_of_two(one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any]) -> None:

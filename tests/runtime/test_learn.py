@@ -9,6 +9,7 @@ from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval, IntervalQuality, Rollup
 from gateway.runtime.learn import Learn
 from tests.core.homes import SITE
+from tests.core.shape_days import shipped
 from tests.fakes import START, FakeClock, FakeStore
 
 
@@ -27,7 +28,7 @@ def evening_home(days: int, until: datetime) -> list[Interval]:
 async def learned(days: int = 20) -> tuple[Learn, FakeStore]:
     clock, store = FakeClock(), FakeStore()
     await store.save_intervals(evening_home(days, START))
-    learn = Learn(SITE, clock, store)
+    learn = Learn(SITE, clock, store, dictionary=shipped())
     await learn.once()
     return learn, store
 

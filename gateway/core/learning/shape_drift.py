@@ -1,0 +1,216 @@
+"""Has the home's way of using energy changed, and what is it likely to be: a car, panels, a heat pump, a vacation.
+
+Each sign is a number of the day held against the home's own usual one, which lags a week behind so that a change does
+not at once become the usual:
+
+    usual (slow means of all days that left the week) | the last seven days | today: signs
+
+A kind is told when its sign stood on so many of the last days, once, and then not again for QUIET_DAYS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gateway.core.learning.shape_day import Array
+from gateway.model.shapes import DriftKind, ShapeDrift
+
+LEARN_DAYS = 14
+"""Days that must have gone into the usual before anything is told."""
+LAG_DAYS = 7
+KEEP = 0.5 ** (1 / 20)
+"""The usual forgets half in 20 days."""
+KEEP_TOP = 0.5 ** (1 / 365)
+LASTS = {
+    DriftKind.NEW_EV: (2, 10),
+    DriftKind.NEW_PV: (2, 5),
+    DriftKind.NEW_HEAT_PUMP: (5, 7),
+    DriftKind.VACATION: (3, 3),
+    DriftKind.CHANGED: (5, 7),
+}
+"""A sign must stand on so many of so many days (a car does not charge every day); the surest kind first."""
+QUIET_DAYS = 45
+TOLD_DAYS = 14
+"""A change is shown for so long; a vacation until the people are back."""
+SUN_HOURS = slice(9, 17)
+DESERTED = 0.45
+"""A day without people uses less than this part of the usual outside the hours of sun."""
+RISE_WH = 1400.0
+"""A charger adds at least this to the highest hour the home has shown."""
+EXPORT_WH = 300.0
+HEAT_W = 150.0
+HEAT_RATIO = 1.6
+APART = 0.6
+"""Distance (0-1) of the last days' shapes from the usual ones that is another way of life."""
+
+
+class _Day(NamedTuple):
+    """What the signs look at."""
+
+    dark_wh: float
+    """Used outside 9 to 17 h."""
+    top_wh: float
+    """The highest hour."""
+    low_wh: float
+    """The lowest hour; export is negative."""
+    level_w: float
+    """The second lowest of the hours from 22 to 6 h."""
+    night_wh: float
+    """The highest of the hours from 22 to 6 h."""
+
+
+@dataclass(slots=True)
+class Drift:
+    """The usual of one home, its last days, and the days on which each sign stood."""
+
+    days: int = 0
+    """Days that went into the usual."""
+    usual: _Day = field(default_factory=lambda: _Day(0.0, 0.0, 0.0, 0.0, 0.0))
+    """Slow means; of the highest and lowest hour the extremes, slowly forgotten."""
+    shapes: Array = field(default_factory=lambda: np.zeros(0))
+    """Slow mean of the chances of the shapes."""
+    lately: Array = field(default_factory=lambda: np.zeros(0))
+    """The same of about the last five days."""
+    week: list[tuple[_Day, Array]] = field(default_factory=list)
+    """The days that have not gone into the usual, oldest first."""
+    signs: dict[DriftKind, list[date]] = field(default_factory=dict)
+    told: ShapeDrift | None = None
+    last: dict[DriftKind, date] = field(default_factory=dict)
+    """When each kind was told, or still stood, last."""
+
+    def step(self, day: date, hours_wh: Array, chances: Array) -> ShapeDrift | None:
+        """Take a measured day, 24 net Wh and the chances of its shapes: what has changed, as far as is known by now."""
+        seen = _numbers(hours_wh)
+        self.lately = chances if not self.lately.size else 0.8 * self.lately + 0.2 * chances
+        found = self._signs(seen) if self.days >= LEARN_DAYS else {}
+        # A day without people tells nothing of how they live.
+        if DriftKind.VACATION not in found:
+            self.week.append((seen, chances))
+        if len(self.week) > LAG_DAYS:
+            self._take(*self.week.pop(0))
+        return self._tell(day, found)
+
+    def _signs(self, seen: _Day) -> dict[DriftKind, str]:
+        found = {}
+        usual = self.usual
+        for top, most, when in ((seen.top_wh, usual.top_wh, ""), (seen.night_wh, usual.night_wh, " of the night")):
+            if top > most + RISE_WH:
+                words = f"an hour{when} takes {top / 1000:.1f} kWh; until now {most / 1000:.1f} kWh was the most"
+                found[DriftKind.NEW_EV] = words
+        if seen.low_wh < -EXPORT_WH and usual.low_wh > -EXPORT_WH:
+            found[DriftKind.NEW_PV] = f"up to {-seen.low_wh / 1000:.1f} kWh in an hour flow into the grid, which is new"
+        if seen.level_w > HEAT_RATIO * usual.level_w and seen.level_w > usual.level_w + HEAT_W:
+            words = f"the night's level is {seen.level_w:.0f} W where {usual.level_w:.0f} W were usual"
+            found[DriftKind.NEW_HEAT_PUMP] = words
+        if seen.dark_wh < DESERTED * usual.dark_wh and seen.top_wh < 0.6 * usual.top_wh:
+            part = 100 * seen.dark_wh / usual.dark_wh
+            found[DriftKind.VACATION] = f"outside the hours of sun the home uses {part:.0f} % of its usual"
+        apart = float(np.abs(self.lately - self.shapes).sum()) / 2
+        if apart > APART:
+            found[DriftKind.CHANGED] = f"{100 * apart:.0f} % of the last days have another shape than usual"
+        return found
+
+    def _take(self, seen: _Day, chances: Array) -> None:
+        """Let a day that is a week old become part of the usual."""
+        self.days += 1
+        part = max(1 - KEEP, 1 / self.days)
+        self.shapes = chances if self.days == 1 else self.shapes + part * (chances - self.shapes)
+        was = self.usual
+        self.usual = _Day(
+            was.dark_wh + part * (seen.dark_wh - was.dark_wh),
+            max(seen.top_wh, was.top_wh * KEEP_TOP),
+            min(seen.low_wh, was.low_wh * KEEP_TOP) if self.days > 1 else seen.low_wh,
+            was.level_w + part * (seen.level_w - was.level_w),
+            max(seen.night_wh, was.night_wh * KEEP_TOP),
+        )
+
+    def _tell(self, day: date, found: dict[DriftKind, str]) -> ShapeDrift | None:
+        fresh = None
+        if not found and self.told is None:
+            return None
+        for kind, (count, among) in LASTS.items():
+            stood = [seen for seen in self.signs.get(kind, ()) if seen > day - timedelta(days=among)]
+            self.signs[kind] = stood = [*stood, day] if kind in found else stood
+            if kind in found and len(stood) >= count:
+                if fresh is None and self._news(kind, day):
+                    fresh = ShapeDrift(kind, stood[0], day, _sentence(kind, found[kind]))
+                self.last[kind] = day
+        if fresh is not None:
+            self.told = fresh
+        elif self.told is not None and self._over(self.told, day, found):
+            self.told = None
+        return self.told
+
+    def _news(self, kind: DriftKind, day: date) -> bool:
+        if kind is DriftKind.VACATION:
+            return self.told is None or self.told.kind is not kind
+        # One change is one piece of news: a car also makes the days another shape.
+        kinds = list(LASTS) if kind is DriftKind.CHANGED else [kind, DriftKind.NEW_EV, DriftKind.NEW_PV]
+        return all(other not in self.last or self.last[other] < day - timedelta(days=QUIET_DAYS) for other in kinds)
+
+    def _over(self, told: ShapeDrift, day: date, found: Mapping[DriftKind, str]) -> bool:
+        if told.kind is DriftKind.VACATION:
+            return DriftKind.VACATION not in found
+        return day > told.seen + timedelta(days=TOLD_DAYS)
+
+    def to_document(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        told = self.told
+        return {
+            "days": self.days,
+            "usual": list(self.usual),
+            "shapes": self.shapes.tolist(),
+            "lately": self.lately.tolist(),
+            "week": [[*numbers, chances.tolist()] for numbers, chances in self.week],
+            "signs": {kind.value: [d.isoformat() for d in days] for kind, days in self.signs.items() if days},
+            "told": told and [told.kind.value, told.since.isoformat(), told.seen.isoformat(), told.why],
+            "last": {kind.value: day.isoformat() for kind, day in self.last.items()},
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], shapes: int) -> Drift:
+        """What `to_document` wrote for so many shapes; raises ValueError, KeyError or TypeError when it does not fit."""
+
+        def chances(row: Any) -> Array:
+            found = np.array(row, dtype=float)
+            if found.shape not in ((shapes,), (0,)):
+                raise ValueError("chances of another dictionary")
+            return found
+
+        told = document["told"]
+        return cls(
+            int(document["days"]),
+            _Day(*map(float, document["usual"])),
+            chances(document["shapes"]),
+            chances(document["lately"]),
+            [(_Day(*map(float, row[:-1])), chances(row[-1])) for row in document["week"]],
+            {DriftKind(kind): [date.fromisoformat(d) for d in days] for kind, days in document["signs"].items()},
+            told
+            and ShapeDrift(DriftKind(told[0]), date.fromisoformat(told[1]), date.fromisoformat(told[2]), str(told[3])),
+            {DriftKind(kind): date.fromisoformat(day) for kind, day in document["last"].items()},
+        )
+
+
+def _numbers(hours_wh: Array) -> _Day:
+    hours = hours_wh.tolist()
+    dark = sum(wh for wh in (*hours[:9], *hours[17:]) if wh > 0)
+    night = sorted((*hours[:6], *hours[22:]))
+    return _Day(dark, max(hours), min(hours), night[1], night[-1])
+
+
+def _sentence(kind: DriftKind, why: str) -> str:
+    return f"{_OPENING[kind]}: {why}."
+
+
+_OPENING = {
+    DriftKind.VACATION: "Nobody seems to be at home",
+    DriftKind.NEW_EV: "A car or another strong device seems to be new",
+    DriftKind.NEW_PV: "Solar panels seem to be new",
+    DriftKind.NEW_HEAT_PUMP: "A heat pump or another device that runs all night seems to be new",
+    DriftKind.CHANGED: "The days are not as they were",
+}

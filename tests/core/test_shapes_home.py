@@ -1,0 +1,151 @@
+"""A home's days in a row: what it is like, what tomorrow will be, what has changed, and a restart in between."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.core.learning.home_shapes import OWN_REACH, HomeShapes
+from gateway.model.shapes import DriftKind
+from tests.core.shape_days import AWAY, BOTH, BY_NAME, CAR, DAYTIME, EVENING, MONDAY, SUNNY, live, shipped
+
+WEEK = [EVENING] * 5 + [DAYTIME] * 2
+
+
+def lived(*days, **options) -> HomeShapes:
+    state = HomeShapes(shipped())
+    live(state, MONDAY, *days, **options)
+    return state
+
+
+def test_a_home_of_one_kind_of_day_is_that_after_a_week_and_hardly_varied():
+    home = lived(*[EVENING] * 7).home()
+    assert (home.shape, home.days) == ("evening peak", 7)
+    assert home.counts == (("evening peak", 7),) and home.entropy_bits < 0.7
+    assert lived().home() is None
+
+
+def test_a_varied_home_has_more_entropy_up_to_the_number_of_shapes():
+    varied = lived(*[list(BY_NAME.values())[i % 9] for i in range(45)]).home()
+    assert varied.entropy_bits > lived(*WEEK * 6).home().entropy_bits > lived(*[EVENING] * 42).home().entropy_bits
+    assert varied.entropy_bits <= np.log2(9)
+
+
+def test_tomorrow_follows_the_week():
+    state = lived(*WEEK * 8)
+    monday, saturday = MONDAY + timedelta(days=56), MONDAY + timedelta(days=61)
+    assert state.chances(monday).chances[0][0] == "evening peak"
+    assert state.chances(saturday).chances[0][0] == "daytime"
+    assert sum(p for _, p in state.chances(monday).chances) == pytest.approx(1.0)
+
+
+def test_tomorrow_follows_what_came_after_such_a_day():
+    state = lived(*[EVENING, EVENING, EVENING, CAR] * 20)
+    chance = dict(state.chances(MONDAY + timedelta(days=80)).chances)
+    state.step(MONDAY + timedelta(days=80), CAR)
+    assert dict(state.chances(MONDAY + timedelta(days=81)).chances)["EV night"] < chance["EV night"] + 0.1
+    found = {(a, b): p for a, b, p in state.home().transitions}
+    assert found["EV night", "evening peak"] > 0.8 > 0.5 > found["evening peak", "EV night"]
+
+
+def test_a_new_home_is_told_to_be_like_others():
+    told = lived().chances(MONDAY)
+    assert told.why == "Nothing is known of this home yet; so do homes in general."
+    assert max(p for _, p in told.chances) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "then", "within"),
+    [
+        (DriftKind.VACATION, [AWAY] * 7, 3),
+        (DriftKind.NEW_EV, [CAR, BOTH, CAR, BOTH, BOTH, CAR, BOTH], 4),
+        (DriftKind.NEW_PV, [SUNNY] * 7, 3),
+        (DriftKind.NEW_HEAT_PUMP, [[wh + 700 for wh in BOTH]] * 7, 6),
+        (DriftKind.CHANGED, [BY_NAME["double"]] * 14, 12),
+    ],
+)
+def test_a_change_is_told_with_its_kind_within_days(kind, then, within):
+    state = lived(*[BOTH] * 40)
+    assert state.drift.told is None
+    first = MONDAY + timedelta(days=40)
+    seen = []
+    for number, hours in enumerate(then):
+        live(state, first + timedelta(days=number), hours)
+        seen.append(state.drift.told and state.drift.told.kind)
+    told = [number + 1 for number, found in enumerate(seen) if found is kind]
+    assert told and told[0] <= within, seen
+    assert set(seen) == {None, kind}
+
+
+def test_a_vacation_ends_when_the_people_are_back():
+    state = lived(*[EVENING] * 30, *[AWAY] * 10)
+    assert state.home().drift.kind is DriftKind.VACATION
+    assert state.home().drift.since == MONDAY + timedelta(days=30)
+    live(state, MONDAY + timedelta(days=40), EVENING)
+    assert state.home().drift is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weekends_chance_and_a_cold_spell_are_no_change(seed):
+    colder = [[wh * (1 + 0.3 * np.sin(day / 14)) for wh in WEEK[day % 7]] for day in range(98)]
+    state = HomeShapes(shipped())
+    for number, hours in enumerate(colder):
+        live(state, MONDAY + timedelta(days=number), hours, seed=seed)
+        assert state.drift.told is None, (number, state.drift.told)
+
+
+def test_the_home_s_own_days_move_a_shape_only_so_far_and_make_them_surer():
+    later = [(a + b * 0.35) for a, b in zip(EVENING, [*EVENING[-2:], *EVENING[:-2]], strict=True)]
+    state = HomeShapes(shipped())
+    told = live(state, MONDAY, *[later] * 60)
+    assert told[-1].shape == told[0].shape
+    assert told[-1].confidence > told[0].confidence
+    moved = state._centres - state.dictionary.prototypes
+    assert 0 < np.sqrt((moved**2).sum(axis=1)).max() <= OWN_REACH + 1e-9
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 59), st.lists(st.sampled_from(sorted(BY_NAME)), min_size=60, max_size=60))
+def test_a_restart_from_the_document_tells_the_same_as_no_restart(cut, names):
+    days = [BY_NAME[name] for name in names]
+    one = lived(*days)
+    other = HomeShapes(shipped())
+    for number, hours in enumerate(days):
+        if number == cut:
+            other = HomeShapes.from_document(json.loads(json.dumps(other.to_document())), shipped())
+        live(other, MONDAY + timedelta(days=number), hours)
+    one = HomeShapes(shipped())
+    for number, hours in enumerate(days):
+        live(one, MONDAY + timedelta(days=number), hours)
+    assert other.home().shape == one.home().shape and other.home().drift == one.home().drift
+    assert other.home().entropy_bits == pytest.approx(one.home().entropy_bits)
+    day = MONDAY + timedelta(days=60)
+    assert dict(other.chances(day).chances) == pytest.approx(dict(one.chances(day).chances))
+
+
+def test_a_year_s_state_is_a_few_kib():
+    state = lived(*[list(BY_NAME.values())[i % 9] for i in range(365)])
+    assert len(json.dumps(state.to_document(), separators=(",", ":"))) <= 16 * 1024
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"kind": "something"},
+        {"names": ["a", "b"]},
+        {"own": [[1.0]]},
+        {"counts": None},
+        {"before": [float("nan")] * 9},
+        {"last": "yesterday"},
+    ],
+)
+def test_a_document_that_does_not_fit_is_refused(broken):
+    whole = lived(*[EVENING] * 3).to_document()
+    with pytest.raises(ValueError):
+        HomeShapes.from_document({**whole, **broken} if broken else {}, shipped())
