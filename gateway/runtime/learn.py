@@ -19,6 +19,7 @@ from gateway.model.series import Series, SeriesKind
 from gateway.model.site import Site
 from gateway.ports import Clock, Store
 from gateway.runtime.learn_heat import HeatLearning
+from gateway.runtime.learn_load import LoadLearning
 from gateway.runtime.learn_shapes import ShapeLearning
 from gateway.runtime.notices import Notices
 from gateway.runtime.outdoor import told_outdoor
@@ -51,11 +52,13 @@ class Learn:
     notices: Notices | None = None
     days: ShapeLearning = field(init=False)
     heat: HeatLearning = field(init=False)
+    load_model: LoadLearning = field(init=False)
     _told: dict[SeriesKind, Told] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.heat = HeatLearning(self.site, self.store)
+        self.load_model = LoadLearning(self.site, self.store)
         self.days = ShapeLearning(self.site, self.store, self.dictionary, self.notices)
 
     @property
@@ -81,6 +84,7 @@ class Learn:
         """Take up what was learned before."""
         await self.days.resume()
         await self.heat.resume()
+        await self.load_model.resume()
         self._told = {kind: Told.from_document(await self.store.get(_key(kind))) for kind in LEAD_H}
 
     async def run(self) -> None:
@@ -102,6 +106,7 @@ class Learn:
         house = await self.store.intervals("house", since, now)
         sun = await self.store.intervals("solar", since, now)
         await self._note(now)
+        await self.load_model.refresh(house, now)
         self.load, self.solar = await asyncio.to_thread(self._forecasts, house, sun, now)
         self.outdoor = told_outdoor(self.weather(), await self._outdoor(now), now)
         await self.days.refresh(now)
@@ -110,7 +115,7 @@ class Learn:
 
     def _forecasts(self, house: list[Interval], sun: list[Interval], now: datetime) -> tuple[Forecast, Forecast]:
         site = self.site
-        load = forecast_load(house, now, site.timezone, hours=FORECAST_HOURS)
+        load = forecast_load(house, now, site.timezone, hours=FORECAST_HOURS, model=self.load_model.model)
         solar = forecast_solar(
             sun, now, site.timezone, site.latitude, site.longitude, hours=FORECAST_HOURS,
             told=self.irradiance(), kept=self._kept(SeriesKind.IRRADIANCE),

@@ -74,3 +74,26 @@ async def test_a_new_home_has_forecasts_on_its_first_day() -> None:
     assert learn.load is not None and len(learn.load.mean) >= 190
     assert learn.solar is not None and max(learn.solar.mean) <= 0.0
     assert learn.shapes == []
+
+
+async def test_what_the_load_forecast_learned_is_kept_over_a_restart_and_grows_by_a_day() -> None:
+    learn, store = await learned(30)
+    yesterday = START.astimezone(SITE.timezone).date() - timedelta(days=1)
+    assert learn.load_model.model.day == yesterday.toordinal()
+    again = Learn(SITE, FakeClock(), store)
+    await again.resume()
+    assert again.load_model.model.to_document() == learn.load_model.model.to_document()
+    house = evening_home(30, START)
+    assert not await again.load_model.refresh(house, START), "the same day is learned once"
+    before = again.load_model.model
+    assert await again.load_model.refresh(evening_home(31, START + timedelta(days=1)), START + timedelta(days=1))
+    assert again.load_model.model.day == before.day + 1
+    assert len(again.load_model.model.memory_w) == len(before.memory_w) + 1
+
+
+async def test_after_a_long_silence_or_a_clock_set_back_the_load_is_learned_anew() -> None:
+    learn, _ = await learned(30)
+    for days in (60, -5):
+        now = START + timedelta(days=days)
+        assert await learn.load_model.refresh(evening_home(30, START), now)
+        assert learn.load_model.model.day == now.astimezone(SITE.timezone).date().toordinal() - 1

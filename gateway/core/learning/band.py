@@ -1,32 +1,35 @@
-"""How far a day may be from the usual one: quantiles of the home's own past errors, corrected by how well they held.
+"""How far a day may be from what is expected: quantiles of the home's own past errors, corrected by how well they held.
 
-Past days are forecast as their usual day and what was left is kept (split conformal prediction). A share of a fixed 10 %
-on each side held on too few days where a season turns, so the shares follow what was missed (adaptive conformal
-inference, Gibbs and Candes 2021): after a day with more misses above, the upper end reaches higher.
+What was left of past days over their forecast is kept (split conformal prediction). A share of a fixed 10 % on each
+side held on too few days where a season turns, so the shares follow what was missed (adaptive conformal inference,
+Gibbs and Candes 2021): after a day with more misses above, the upper end reaches higher.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.core.learning.blocks import SLOTS, Array
-from gateway.core.learning.day_type import day_type
+from gateway.core.learning.blocks import Array
+from gateway.core.learning.day_type import OTHER_TYPE
 
 TAIL = 0.10
 """Share of the outcomes on each side of the band."""
 TAILS = (0.005, 0.25)
 PACE = 0.1
 """How far one day without any hit moves a share."""
-DEPTH = 42
 ROUNDS = 10
 """The last days on which the shares are corrected."""
 LEAST = 7
 """Days left over before which nothing is corrected."""
 HALF_LIFE = 14.0
 AROUND = (-4, -2, 0, 2, 4)
+CLOSE = (-2, 0, 2)
+DUE, KEPT = 0.01, 0.98
+"""How far a day owed moves a share, and what is left of a debt after a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class _Sorted:
     left: Array
     day: NDArray[np.intp]
     weight: Array
+    order: NDArray[np.intp]
 
     def quantile(self, before: int, share: float, otherwise: float) -> Array:
         """The weighted quantile of each slot over the days before `before`."""
@@ -46,26 +50,54 @@ class _Sorted:
         return result
 
 
-def band(power: Array, weekend: NDArray[np.bool_], targets: int) -> tuple[Array, Array]:
-    """The 10 and 90 % quantile of each slot of the next `targets` blocks, W; around their usual day, not the forecast."""
-    usual = np.concatenate([day_type(power, weekend, len(power) + ahead) for ahead in range(targets)])
-    # Errors of their own for the second day held no better (0.79 against 0.80 of the slots) and took half as long again.
-    below, above = _errors(power, weekend)
-    return usual + np.tile(below, targets), usual + np.tile(above, targets)
+class Tails(NamedTuple):
+    """The shares left out below and above the band, and what they owe: days of too few misses less those of too many."""
+
+    low: float = TAIL
+    high: float = TAIL
+    owed_low: float = 0.0
+    owed_high: float = 0.0
+
+    def after(self, missed_low: float, missed_high: float) -> Tails:
+        """The same after a day of which these shares lay below and above the band."""
+        missed = np.array([missed_low, missed_high])
+        shares = np.clip(np.array([self.low, self.high]) + PACE * (TAIL - missed), *TAILS)
+        owed = KEPT * np.array([self.owed_low, self.owed_high]) + (TAIL - missed)
+        return Tails(*shares.tolist(), *owed.tolist())
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """What to leave out tomorrow: the long run is set right too, not only the last days."""
+        low, high = np.clip([self.low + DUE * self.owed_low, self.high + DUE * self.owed_high], *TAILS).tolist()
+        return low, high
 
 
-def _errors(power: Array, weekend: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Quantiles of what was left of past days over their usual day, by slot."""
-    blocks = len(power)
-    spread = 0.6 * float(np.nanmean(np.abs(power)))
-    unknown = np.full(SLOTS, -spread), np.full(SLOTS, 2 * spread)
-    if blocks < 4:
-        return unknown
-    first = max(2, blocks - DEPTH)
-    left = np.stack([power[i] - day_type(power[:i], weekend, i) for i in range(first, blocks)])
-    if np.isnan(left).all():  # a day of imported history, and nothing since
-        return unknown
-    return held_quantiles(left, AROUND)
+class DayBand:
+    """The band around what is expected of a day, from the last days.
+
+    Halfway between two: the quantiles of what was `left` of the last days over their forecast, around the mean; and
+    those of the days' `power` itself (W, NaN where not known). The first follows the level, the second the steps of a
+    load that is either on or off.
+    """
+
+    def __init__(self, left: Array, power: Array, tails: Tails) -> None:
+        low, high = tails.shares
+        self._shares = (low, 1 - high)
+        over = _sorted(left, AROUND)
+        self._aside = [over.quantile(len(left), s, float(np.nanquantile(left, s))) for s in self._shares]
+        self._otherwise = [float(np.nanquantile(power, s)) for s in self._shares]
+        self._own = _sorted(power, CLOSE)
+
+    def around(self, mean: Array, alike: NDArray[np.bool_]) -> tuple[Array, Array]:
+        """The lower and the upper end by slot, W; days not `alike` (block x slot) count less."""
+        own = self._own
+        like = _pooled(np.where(alike, 1.0, OTHER_TYPE), CLOSE)
+        own = _Sorted(own.left, own.day, own.weight * np.take_along_axis(like, own.order, axis=0), own.order)
+        low, high = (
+            (mean + aside + own.quantile(len(alike), share, otherwise)) / 2
+            for share, aside, otherwise in zip(self._shares, self._aside, self._otherwise, strict=True)
+        )
+        return low, high
 
 
 def held_quantiles(left: Array, around: tuple[int, ...]) -> tuple[Array, Array]:
@@ -82,12 +114,16 @@ def held_quantiles(left: Array, around: tuple[int, ...]) -> tuple[Array, Array]:
 
 def _sorted(left: Array, around: tuple[int, ...]) -> _Sorted:
     """The weights' common scale does not matter, so that one order serves for every day."""
-    pooled = np.concatenate([np.roll(left, shift, axis=1) for shift in around])
+    pooled = _pooled(left, around)
     day = np.tile(np.arange(len(left)), len(around))
     order = np.argsort(pooled, axis=0)
     ordered, days = np.take_along_axis(pooled, order, axis=0), day[order]
     weight = 0.5 ** ((len(left) - 1 - days) / HALF_LIFE) * ~np.isnan(ordered)
-    return _Sorted(ordered, days, weight)
+    return _Sorted(ordered, days, weight, order)
+
+
+def _pooled(rows: Array, around: tuple[int, ...]) -> Array:
+    return np.concatenate([np.roll(rows, shift, axis=1) for shift in around])
 
 
 def _tails(left: Array, ordered: _Sorted, everywhere: Array) -> tuple[float, float]:

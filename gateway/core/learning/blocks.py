@@ -41,27 +41,46 @@ def slot_start(now: datetime) -> datetime:
     return datetime.fromtimestamp(now.timestamp() // STEP_S * STEP_S, UTC)
 
 
-def to_blocks(intervals: Sequence[Interval], now: datetime, tz: ZoneInfo, targets: int) -> Blocks:
-    """The last 63 days as blocks, with room for `targets` blocks to come in `weekend`."""
+def to_blocks(
+    intervals: Sequence[Interval], now: datetime, tz: ZoneInfo, targets: int, *, days: int = MAX_BLOCKS
+) -> Blocks:
+    """The last `days` days as blocks, with room for `targets` blocks to come in `weekend`."""
     start = slot_start(now)
     origin = int(start.timestamp())
     base = origin + _offset(origin, tz, {})
     known_rows = [(i.start.timestamp(), i.duration_s, net) for i in intervals if (net := i.net_wh) is not None]
     at, duration, wh = np.array(known_rows, dtype=float).reshape(-1, 3).T
     past = at + duration <= origin
-    index = MAX_BLOCKS * SLOTS + ((at + _offsets(at, tz) - base) // STEP_S).astype(np.intp)
+    index = days * SLOTS + ((at + _offsets(at, tz) - base) // STEP_S).astype(np.intp)
     slots = np.maximum(1, duration // STEP_S)
-    total, seconds = np.zeros(MAX_BLOCKS * SLOTS), np.zeros(MAX_BLOCKS * SLOTS)
+    total, seconds = np.zeros(days * SLOTS), np.zeros(days * SLOTS)
     for later in range(int(slots.max(initial=0))):
         here = past & (slots > later) & (index + later >= 0) & (index + later < total.size)
         total += np.bincount(index[here] + later, (wh * 3600 / duration)[here], total.size)
         seconds += np.bincount(index[here] + later, minlength=total.size)
     with np.errstate(invalid="ignore"):
-        power = (total / np.where(seconds > 0, seconds, np.nan)).reshape(MAX_BLOCKS, SLOTS)
+        power = (total / np.where(seconds > 0, seconds, np.nan)).reshape(days, SLOTS)
     known = ~np.isnan(power).all(axis=1)
-    first = int(np.argmax(known)) if known.any() else MAX_BLOCKS
-    weekend = _weekend(base, MAX_BLOCKS - first, targets)
+    first = int(np.argmax(known)) if known.any() else days
+    weekend = _weekend(base, days - first, targets)
     return Blocks(start, power[first:], weekend)
+
+
+def local_quarter(start: datetime, tz: ZoneInfo) -> int:
+    """How many quarter hours of its local day have begun before `start`, by the clock on the wall."""
+    local = start.astimezone(tz)
+    return local.hour * 4 + local.minute // 15
+
+
+def at_midnight(blocks: Blocks, quarter: int) -> Blocks:
+    """The same cut at local midnight: what lies after it, `quarter` slots, and an unfinished first day are left out."""
+    if not quarter:
+        return Blocks(blocks.start, blocks.power_w, blocks.weekend[: len(blocks.power_w) + 1])
+    begin = SLOTS - quarter
+    count = max(0, len(blocks.power_w) - 1)
+    power = blocks.power_w.ravel()[begin : begin + count * SLOTS].reshape(count, SLOTS)
+    weekend = blocks.weekend.ravel()[begin : begin + (count + 1) * SLOTS].reshape(count + 1, SLOTS)
+    return Blocks(blocks.start - timedelta(seconds=quarter * STEP_S), power, weekend)
 
 
 def local_slot_offset(start: datetime, tz: ZoneInfo, count: int) -> NDArray[np.intp]:
