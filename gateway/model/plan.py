@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -27,6 +27,20 @@ class Forecast:
         """The mean for the slot that holds `when`; None outside the forecast."""
         index = int((when - self.start).total_seconds() // self.step_s)
         return self.mean[index] if 0 <= index < len(self.mean) else None
+
+    def by(self, step_s: int) -> Forecast:
+        """The same in longer slots from its start, a multiple of its own: means of means and quantiles; a rest is left out.
+
+        The quantiles of a longer slot are narrower than the mean of its parts' quantiles: the band is on the safe side.
+        """
+        if step_s < self.step_s or step_s % self.step_s:
+            raise ValueError(f"step: {step_s} s is no multiple of the forecast's {self.step_s} s")
+        width = step_s // self.step_s
+
+        def longer(values: tuple[float, ...]) -> tuple[float, ...]:
+            return tuple(sum(values[i : i + width]) / width for i in range(0, len(values) - width + 1, width))
+
+        return replace(self, step_s=step_s, mean=longer(self.mean), low=longer(self.low), high=longer(self.high))
 
     @property
     def end(self) -> datetime:

@@ -11,6 +11,7 @@ from gateway.model.audit import AuditRow, Notification
 from gateway.model.authority import Authority
 from gateway.model.dr import EventRecord, OptState, Timeline
 from gateway.model.errors import WishRefused
+from gateway.model.foretold import DayAccuracy
 from gateway.model.learned import DayShape, Learned
 from gateway.model.plan import Block, Forecast, IntentKind, Plan
 from gateway.model.preferences import Preferences
@@ -231,6 +232,10 @@ class Home:
     def solar_forecast(self) -> Forecast | None:
         """Solar power, negative."""
         return self.learn.solar
+
+    async def forecast_accuracy(self, first: date, last: date, name: str) -> list[DayAccuracy]:
+        """How well each day's "load" or "solar" was foretold at its midnight, oldest first."""
+        return await self.learn.foretold.accuracy(first, last, name)
 
     async def intervals(self, device: str, start: datetime, end: datetime) -> list[Interval]:
         """Interval data of one device (or "house", "solar")."""

@@ -18,6 +18,7 @@ from gateway.model.reading import Interval
 from gateway.model.series import Series, SeriesKind
 from gateway.model.site import Site
 from gateway.ports import Clock, Store
+from gateway.runtime.forecast_archive import ForecastArchive
 from gateway.runtime.learn_heat import HeatLearning
 from gateway.runtime.learn_load import LoadLearning
 from gateway.runtime.learn_shapes import ShapeLearning
@@ -53,12 +54,14 @@ class Learn:
     days: ShapeLearning = field(init=False)
     heat: HeatLearning = field(init=False)
     load_model: LoadLearning = field(init=False)
+    foretold: ForecastArchive = field(init=False)
     _told: dict[SeriesKind, Told] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.heat = HeatLearning(self.site, self.store)
         self.load_model = LoadLearning(self.site, self.store)
+        self.foretold = ForecastArchive(self.site, self.store)
         self.days = ShapeLearning(self.site, self.store, self.dictionary, self.notices)
 
     @property
@@ -107,7 +110,9 @@ class Learn:
         sun = await self.store.intervals("solar", since, now)
         await self._note(now)
         await self.load_model.refresh(house, now)
-        self.load, self.solar = await asyncio.to_thread(self._forecasts, house, sun, now)
+        self.load, self.solar = found = await asyncio.to_thread(self._forecasts, house, sun, now)
+        for forecast in found:
+            await self.foretold.keep(forecast, now)
         self.outdoor = told_outdoor(self.weather(), await self._outdoor(now), now)
         await self.days.refresh(now)
         self.on_forecast()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
@@ -23,6 +23,7 @@ from gateway.web.wire import (
     ChargerOut,
     DayShapeOut,
     DeviceOut,
+    ForecastAccuracyOut,
     ForecastOut,
     ForecastsOut,
     Instant,
@@ -115,14 +116,30 @@ def _add_learned(router: APIRouter, home: HomeView) -> None:
         typical = {name: list(profile) for name, profile in home.typical_shapes().items()}
         return LoadShapeOut(days=days, typical=typical)
 
+    _add_forecast(router, home)
+
+
+def _add_forecast(router: APIRouter, home: HomeView) -> None:
     @router.get("/forecast")
-    async def forecast() -> ForecastsOut:
-        """The forecasts of the uncontrolled load and of the sun (negative)."""
-        load, solar = home.load_forecast(), home.solar_forecast()
+    async def forecast(
+        step: Annotated[Literal["15", "30", "60"], Query(description="Minutes of a slot.")] = "15",
+    ) -> ForecastsOut:
+        """The forecasts of the uncontrolled load and of the sun (negative), with 10 and 90 % quantiles."""
+        load, solar = (f and f.by(60 * int(step)) for f in (home.load_forecast(), home.solar_forecast()))
         return ForecastsOut(
             load=ForecastOut.model_validate(load) if load else None,
             solar=ForecastOut.model_validate(solar) if solar else None,
         )
+
+    @router.get("/forecast/accuracy")
+    async def accuracy(
+        days: Annotated[int, Query(ge=1, le=366, description="So many local days before today.")] = 30,
+        name: Annotated[Literal["load", "solar"], Query(description="Which forecast.")] = "load",
+    ) -> list[ForecastAccuracyOut]:
+        """How well each past day was foretold at its midnight, oldest first; days not kept or not measured are left out."""
+        yesterday = home.clock.now().astimezone(home.site.timezone).date() - timedelta(days=1)
+        found = await home.forecast_accuracy(yesterday - timedelta(days=days - 1), yesterday, name)
+        return [ForecastAccuracyOut.model_validate(day) for day in found]
 
 
 def _add_events(router: APIRouter, home: DrHome) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.dr import EventRecord, Timeline
+from gateway.model.foretold import DayAccuracy
 from gateway.model.learned import DayShape, Learned
 from gateway.model.loads import ApplianceRun
 from gateway.model.plan import Forecast, Plan
@@ -178,6 +179,10 @@ class HomeView(Protocol):
 
     def load_forecast(self) -> Forecast | None: ...
     def solar_forecast(self) -> Forecast | None: ...
+    async def forecast_accuracy(self, first: date, last: date, name: str) -> list[DayAccuracy]:
+        """How well each day's "load" or "solar" was foretold at its midnight, oldest first."""
+        ...
+
     async def intervals(self, device: str, start: datetime, end: datetime) -> list[Interval]:
         """Interval data of one device, or of "house" or "solar"."""
         ...

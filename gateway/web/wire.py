@@ -252,6 +252,22 @@ class ForecastOut(Out):
     high: list[float]
 
 
+class ForecastAccuracyOut(Out):
+    """How well one local day was foretold at its midnight; `bias_w` is positive where too much was forecast.
+
+    `coverage` is the share of the quarter hours inside the 80 % band, `skill` is 1 - RMSE / RMSE of "as a week before".
+    """
+
+    day: date
+    name: str
+    quarters: int
+    mae_w: float
+    rmse_w: float
+    bias_w: float
+    coverage: float
+    skill: float | None
+
+
 class ForecastsOut(Out):
     load: ForecastOut | None
     solar: ForecastOut | None
