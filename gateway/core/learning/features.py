@@ -89,8 +89,11 @@ def features(power: Array, weekend: NDArray[np.bool_], first: int, end: int) -> 
         left[:, -16:].mean(axis=1)[:, None] * fades[0], left[:, -4:].mean(axis=1)[:, None] * fades[1],
     )  # fmt: skip
     skip = first - begin
-    values = np.stack(rows, axis=-1)[skip:] / scale[skip:, None, None]
-    return Features(usual[skip:], np.clip(values, -CLIP, CLIP), scale[skip:])
+    values = np.empty((end - first, SLOTS, len(NAMES)))
+    for number, row in enumerate(rows):
+        np.divide(row[skip:], scale[skip:, None], out=values[:, :, number])
+    np.clip(values, -CLIP, CLIP, out=values)
+    return Features(usual[skip:], values, scale[skip:])
 
 
 def _means(power: Array, weekend: NDArray[np.bool_], begin: int, end: int) -> tuple[Array, Array, Array, Array]:

@@ -19,6 +19,7 @@ CLIP = 8.0
 ERROR_HALF_LIFE_DAYS = 20.0
 MOST_W = 6e4
 EPS = 1e-9
+CHUNK = 63
 DEPTH = 42
 """The last days that make the band."""
 LEAST_DAYS = 4
@@ -32,7 +33,10 @@ def fit(blocks: Blocks, day: int) -> LoadModel:
         return LoadModel()
     whole = filled(power, blocks.weekend)
     model = LoadModel(day, memory_w=_hourly(whole)[-MEMORY_DAYS:])
-    return _with(model, power[1:], features(whole, blocks.weekend, 1, len(power))) if len(power) > 1 else model
+    for first in range(1, len(power), CHUNK):  # memory stays flat
+        end = min(len(power), first + CHUNK)
+        model = _with(model, power[first:end], features(whole, blocks.weekend, first, end))
+    return model
 
 
 def learn(model: LoadModel, blocks: Blocks, day: int) -> LoadModel:
@@ -94,15 +98,14 @@ def _with(model: LoadModel, power: Array, found: Features) -> LoadModel:
     days, width = len(power), SLOTS // GROUPS
     decay = 0.5 ** (np.arange(days)[::-1] / HALF_LIFE_DAYS)
     weight = ~np.isnan(surprise) * decay[:, None] / width
-
-    def grouped(values: Array) -> Array:
-        return values.reshape(days, GROUPS, width, -1).swapaxes(0, 1).reshape(GROUPS, days * width, -1)
-
-    x, weighed = grouped(found.values), grouped(found.values * weight[:, :, None])
-    turned = weighed.swapaxes(1, 2)
     fade = 0.5 ** (days / HALF_LIFE_DAYS)
-    gram = fade * model.gram + turned @ x
-    right = fade * model.right + (turned @ grouped(np.nan_to_num(surprise)))[:, :, 0]
+    gram, right = fade * model.gram, fade * model.right
+    for number in range(GROUPS):
+        hours = slice(number * width, (number + 1) * width)
+        x = found.values[:, hours].reshape(days * width, -1)
+        turned = (x * weight[:, hours].reshape(-1, 1)).T
+        gram[number] += turned @ x
+        right[number] += turned @ np.nan_to_num(surprise[:, hours]).ravel()
     return replace(model, gram=gram, right=right)
 
 
