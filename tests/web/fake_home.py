@@ -19,6 +19,7 @@ from gateway.model.dr import (
 from gateway.model.effect import EventEffect
 from gateway.model.errors import WishRefused
 from gateway.model.flex import FlexOffer
+from gateway.model.foretold import DayAccuracy
 from gateway.model.learned import Learned
 from gateway.model.plan import Forecast
 from gateway.model.preferences import Preferences
@@ -284,6 +285,10 @@ class FakeHome:
 
     def solar_forecast(self):
         return None
+
+    async def forecast_accuracy(self, first: date, last: date, name: str):
+        days = (last - first).days + 1
+        return [] if self.blank else [DayAccuracy(last, name, 96, 120.0, 180.0, -15.0, 0.81, None)][:days]
 
     async def intervals(self, device: str, start: datetime, end: datetime):
         return await self.store.intervals(device, start, end)

@@ -10,7 +10,7 @@ from gateway.web.settings import WebSettings
 from tests.web.conftest import browser, only_read
 
 READS = [
-    "state", "devices", "chargers", "plan", "dr/events", "preferences", "loadshape", "forecast", "sessions", "sessions.csv",
+    "state", "devices", "chargers", "plan", "dr/events", "preferences", "loadshape", "forecast", "forecast?step=60", "forecast/accuracy", "sessions", "sessions.csv",
     "notifications", "audit", "intervals?device=house", "intervals.csv?device=meter",
     "intervals.xml?device=inverter/pv", "attribution", "intervals/history?device=meter&start=2026-11-21T11:00:00Z", "readings?device=inverter&quantity=soc_percent", "openapi.json",
 ]  # fmt: skip
@@ -144,3 +144,13 @@ async def test_metrics_are_prometheus_text(demo):
         "# HELP hearth_device_online 1 when heard\n# TYPE hearth_device_online gauge\n"
         'hearth_device_online{device="a\\"b"} 1\nhearth_device_online{device="meter"} 0\n'
     )
+
+
+async def test_forecasts_come_in_longer_slots_and_with_how_well_they_held(reader):
+    quarters, hours = [(await reader.get(f"/api/v1/forecast?step={step}")).json()["load"] for step in (15, 60)]
+    assert (hours["step_s"], len(hours["mean"])) == (3600, len(quarters["mean"]) // 4)
+    assert hours["mean"][0] == pytest.approx(sum(quarters["mean"][:4]) / 4)
+    assert (await reader.get("/api/v1/forecast?step=20")).status_code == 422
+    [day] = (await reader.get("/api/v1/forecast/accuracy?days=7")).json()
+    assert (day["coverage"], day["bias_w"], day["skill"]) == (0.81, -15.0, None)
+    assert (await reader.get("/api/v1/forecast/accuracy?days=0")).status_code == 422
