@@ -16,13 +16,17 @@ SLOT_MIN = 15
 Row = tuple[str, str, str, str]
 
 
-def rows(replay: Replay, start: datetime, end: datetime) -> Iterator[Row]:
+def rows(
+    replay: Replay, start: datetime, end: datetime, left_on_w: float = 0.0, left_on_since: datetime | None = None
+) -> Iterator[Row]:
     """(start, device, import_wh, export_wh) per slot: `house` (load nobody controls), `solar` (AC production), and the
-    main meter `grid_meter` of a home that had neither car nor battery yet."""
+    main meter `grid_meter` of a home that had neither car nor battery yet. Somebody forgot `left_on_w` at `left_on_since`.
+    """
     at = start
     while at < end:
         minutes = [at + timedelta(minutes=minute) for minute in range(SLOT_MIN)]
         used = sum(sum(replay.load_w(minute)) for minute in minutes) / 60
+        used += left_on_w * SLOT_MIN / 60 if left_on_since is not None and at >= left_on_since else 0.0
         made = sum(_solar_w(replay, minute) for minute in minutes) / 60
         label = at.isoformat()
         yield label, "house", f"{used:.1f}", "0.0"
@@ -41,6 +45,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--until", type=datetime.fromisoformat, required=True, help="ISO 8601; cut to the quarter hour")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--left-on", type=float, default=0.0, metavar="W", help="a load forgotten in the last hours")
+    parser.add_argument("--left-on-hours", type=float, default=24.0, metavar="H", help="so long before the end")
     args = parser.parse_args(argv)
     until = args.until if args.until.tzinfo else args.until.replace(tzinfo=UTC)
     end = until.astimezone(UTC).replace(second=0, microsecond=0)
@@ -48,4 +54,6 @@ def main(argv: list[str]) -> None:
     with args.out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("start", "device", "import_wh", "export_wh"))
-        writer.writerows(rows(Replay(args.seed, load_data()), end - timedelta(days=args.days), end))
+        since = end - timedelta(hours=args.left_on_hours)
+        replay = Replay(args.seed, load_data())
+        writer.writerows(rows(replay, end - timedelta(days=args.days), end, args.left_on, since))

@@ -62,6 +62,12 @@ def demo(
     speed: Annotated[float, typer.Option(help="Home seconds per real second", min=1, max=1000)] = 10.0,
     port: Annotated[int, typer.Option(help="Port of the pages on 127.0.0.1", min=1, max=65535)] = 8080,
     duration: Annotated[float | None, typer.Option(help="Stop by itself after so many real seconds")] = None,
+    left_on: Annotated[
+        float,
+        typer.Option(
+            help="A heater of so many W that was forgotten the evening before: it raises an alert", min=0, max=5000
+        ),
+    ] = 0.0,
 ) -> None:
     """A simulated home with the gateway and its pages; nothing to configure. Opens at 17:30 home time."""
     import signal
@@ -72,7 +78,7 @@ def demo(
         signal.signal(name, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job is born deaf to it
     try:
-        Demo(port, speed, say).run(duration)
+        Demo(port, speed, say, left_on_w=left_on).run(duration)
     except DemoError as error:
         say(f"[red]{error}[/]")
         raise typer.Exit(2) from error

@@ -285,6 +285,7 @@ class Gateway:
         start("ledger", self.ledger.run)
         start("plan archive", self.home.archive.run)
         start("savings", self.home.savings.run)
+        start("alerts", self.home.alerts.run)
         if self.wiring is not None:
             start("wiring", self.wiring.run)
         start("watchdog", lambda: keep_watch(self.tick, self.clock))

@@ -27,6 +27,7 @@ ZONE = ZoneInfo("Europe/Brussels")
 START_LOCAL = (17, 30)
 """The demo opens at 17:30 home time, so that the signature scene is seen within minutes."""
 HISTORY_DAYS = 60
+LEFT_ON_H = 25
 STOP_S = 5.0
 
 Say = Callable[[str], None]
@@ -58,6 +59,8 @@ class Demo:
     script: Path = ROOT / "firmware_sim" / "scripts" / "signature_scene.json"
     day: date | None = None
     """The home's local date at the start; today when not said."""
+    left_on_w: float = 0.0
+    """A heater that somebody forgot the evening before, W: in the last LEFT_ON_H hours of the history, and running on."""
     children: list[Child] = field(default_factory=list)
     real_epoch: float = 0.0
     home_epoch: datetime = field(default_factory=lambda: datetime.now(ZONE))  # noqa: TID251 - outside the product's loop
@@ -112,7 +115,7 @@ class Demo:
 
     def _devices(self, broker: int | None) -> dict[str, int]:
         self.say("starting the simulated home: house, meter, inverter, charger, utility")
-        ports = {"hub": self._sim("house", "--seed", str(self.seed))}
+        ports = {"hub": self._sim("house", "--seed", str(self.seed), "--left-on", str(self.left_on_w))}
         for name in ("meter", "inverter"):
             ports[name] = self._sim(name, "--hub", str(ports["hub"]))
         ports["vtn"] = self._sim(
@@ -228,6 +231,10 @@ class Demo:
                 str(rows),
                 "--seed",
                 str(self.seed),
+                "--left-on",
+                str(self.left_on_w),
+                "--left-on-hours",
+                str(LEFT_ON_H),
             ],
             ["-m", "gateway", "import", str(rows), "--data", str(folder), "--home-epoch", until],
         ):

@@ -24,6 +24,7 @@ from gateway.model.site import Role, Site
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Rate, Tariff
 from gateway.ports import Clock, FactStore, Store
+from gateway.runtime.alerts import Alerts
 from gateway.runtime.appliance_wishes import ApplianceWishes
 from gateway.runtime.archive import PlanArchive
 from gateway.runtime.bills import Bills
@@ -101,8 +102,10 @@ class Home:
     offers: Offers = field(init=False)
     effects: Effects = field(init=False)
     targeting: TargetingLoop = field(init=False)
+    alerts: Alerts = field(init=False)
 
     def __post_init__(self) -> None:
+        self.alerts = Alerts(self.site, self.clock, self.store, self.notices, self.rate_at)
         self.energy = EnergyHistory(self.site, self.clock, self.store)
         self.appliances = ApplianceWishes(self.site, self.clock, self.store, lambda what: None)
         self.bills = Bills(self.site, self.clock, self.store, self.site_tariff, self._past_spot)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from gateway.web.alerts import alert_routes
 from gateway.web.api import api_routes
 from gateway.web.appliances import appliance_routes
 from gateway.web.archive import archive_routes
@@ -70,6 +71,7 @@ def create_app(home: DrHome, *, settings: WebSettings) -> FastAPI:
         envelope_routes(home),
         proof_routes(home),
         flexibility_routes(home),
+        alert_routes(home, pages, home.alerts),
         ops_routes(home),
         page_routes(home, pages, streams),
         event_routes(home, pages),

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from gateway.model.errors import WishRefused
 from gateway.web.pages import PAGES
 
-BACK = {path for path, _ in PAGES} | {"/preferences", "/devices"}
+BACK = {path for path, _ in PAGES} | {"/preferences", "/devices", "/alerts"}
 
 
 async def fields_of(request: Request) -> tuple[dict[str, str], str]:

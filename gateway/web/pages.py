@@ -246,6 +246,7 @@ def _add_rest(router: APIRouter, home: HomeView, pages: Pages) -> None:
             own=own,
             cells=shapes.day_cells(days),
             tomorrow=shapes.tomorrow(home),
+            alerts=[alert for alert in home.alerts.found if alert.ended is None],
             learned=learned_parts(home.site, home.learned()),
         )
 

@@ -29,6 +29,7 @@ from gateway.runtime.offers import Offers
 from gateway.runtime.shown import DeviceNotes, Health, NextChange
 from gateway.runtime.source_words import SourceState
 from gateway.runtime.whatif import Tariffs
+from gateway.web.alert_desk import AlertDesk
 from gateway.web.bill_book import BillBook
 from gateway.web.questions import Questions
 from gateway.web.savings_book import ArchiveView, PlansView, SavingsView
@@ -99,6 +100,11 @@ class HomeView(Protocol):
     @property
     def bills(self) -> BillBook:
         """What each month costs, and the real bills."""
+        ...
+
+    @property
+    def alerts(self) -> AlertDesk:
+        """What was noticed of the home's own use."""
         ...
 
     @property

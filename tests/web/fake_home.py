@@ -29,6 +29,7 @@ from gateway.model.session import EvSession
 from gateway.model.setpoint import Override
 from gateway.model.site import Site
 from gateway.model.tariff import Tariff
+from gateway.runtime.alerts import Alerts
 from gateway.runtime.appliance_wishes import ApplianceWishes
 from gateway.runtime.archive import PlanArchive
 from gateway.runtime.bills import Bills
@@ -187,6 +188,7 @@ class FakeHome:
         self.questions, self.tariffs = NoQuestions(self.tariff()), NoTariffs()
         self.bills = Bills(self.site, self.clock, self.store, self.tariff())
         self.appliances = ApplianceWishes(self.site, self.clock, self.store, lambda what: None)
+        self.alerts = Alerts(self.site, self.clock, self.store, Notices(self.store, self.clock, Changes()), self.rate_at)
         self.energy = EnergyHistory(self.site, self.clock, self.store)
         self.installer = Installer([], self.clock, self.store)
         self.ledger = FakeLedger(self)

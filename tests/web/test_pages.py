@@ -24,6 +24,7 @@ PATHS = [
     "/events",
     "/programs",
     "/loadshape",
+    "/alerts",
     "/preferences",
     "/login",
 ]

@@ -1,0 +1,40 @@
+"""The level that never ends, over weeks: what the home draws when nobody does anything, against the weeks before."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gateway.core.learning.alerts.usual import Floats
+
+RECENT_DAYS, GAP_DAYS = 12, 2
+"""Longer than anything that is merely left on; the days just before may already hold the beginning."""
+PAST_DAYS = 28
+LEAST_W = 55.0
+SPREADS = 3.0
+LEAST_KNOWN = 0.7
+
+
+def quiet_level(day: Floats) -> float:
+    """The lowest tenth of a day's quarters, W; nan where more than a fifth is not known."""
+    known = day[np.isfinite(day)]
+    if known.size < 0.8 * day.size:
+        return float("nan")
+    return float(np.partition(known, known.size // 10)[known.size // 10])
+
+
+def always_on_rise(levels: Floats) -> float:
+    """How many W the last days' quiet level stands above the weeks before, 0 where not proven; newest day last.
+
+    Proven: the median of the last days is above the earlier ones' median by LEAST_W and by SPREADS of their usual
+    spread, and even the recent days' lower quarter is above the earlier ones' upper quarter.
+    """
+    now = levels[-RECENT_DAYS:]
+    past = levels[-(RECENT_DAYS + GAP_DAYS + PAST_DAYS) : -(RECENT_DAYS + GAP_DAYS)]
+    now, past = now[np.isfinite(now)], past[np.isfinite(past)]
+    if now.size < LEAST_KNOWN * RECENT_DAYS or past.size < LEAST_KNOWN * PAST_DAYS:
+        return 0.0
+    middle = float(np.median(past))
+    spread = 1.48 * float(np.median(np.abs(past - middle)))
+    rise = float(np.median(now)) - middle
+    apart = np.quantile(now, 0.25) > np.quantile(past, 0.75)
+    return rise if rise > max(LEAST_W, SPREADS * spread) and apart else 0.0

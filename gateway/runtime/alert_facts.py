@@ -1,0 +1,84 @@
+"""An alert in words and money, made of what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gateway.model.alert import Alert, AlertKind, Answer
+from gateway.model.site import Site
+from gateway.model.tariff import Rate
+from gateway.runtime.alert_sight import Facts, Sight
+from gateway.runtime.words import local_time
+
+YEAR_H = 8766
+RateAt = Callable[[datetime], Rate]
+ADVICE = {
+    AlertKind.SPIKE: "Look at ovens, heaters and the car.",
+    AlertKind.LEFT_ON: "Look for a heater, a pump, a light or a fan that was forgotten.",
+    AlertKind.ALWAYS_ON: "Look for a new device that never sleeps, or an old refrigerator or pump that runs on and on.",
+    AlertKind.PV_LOW: "Look for snow, dirt or new shade on the panels, and at the inverter: one string may be off.",
+}
+
+
+def made_alert(kind: AlertKind, sight: Sight, facts: Facts, site: Site, now: datetime, rate_at: RateAt) -> Alert:
+    """A new alert."""
+    fresh = Alert(
+        f"{kind.value}-{now:%Y%m%dT%H%M}", kind, sight.begun, now, 0.0, 0.0, None, None, site.currency,
+        _what(kind, sight, site, now), _sure(kind, facts), ADVICE[kind], sight.evidence, None, Answer.NONE, None,
+    )  # fmt: skip
+    return updated(fresh, sight, facts, now, rate_at)
+
+
+def updated(known: Alert, sight: Sight, facts: Facts, now: datetime, rate_at: RateAt) -> Alert:
+    """The same alert with what it costs by now; its begin and words stay as they were told."""
+    stays = known.kind is not AlertKind.SPIKE
+    hours = max((now - known.begun).total_seconds() / 3600, 0.0)
+    energy = sight.power_w * hours if stays else max(known.energy_wh, sight.energy_wh)
+    price = _mean_price(rate_at, known, known.begun, now)
+    year = _mean_price(rate_at, known, now - timedelta(days=1), now)
+    return replace(
+        known,
+        power_w=sight.power_w if stays else max(known.power_w, sight.power_w),
+        energy_wh=energy,
+        cost_micro=None if price is None else round(energy * price / 1000),
+        year_micro=None if year is None or not stays else round(sight.power_w * YEAR_H * year / 1000),
+        evidence=sight.evidence,
+    )
+
+
+def _mean_price(rate_at: RateAt, alert: Alert, start: datetime, end: datetime) -> float | None:
+    """Micro-units per kWh over the hours of a span, at most its last two weeks; panels lose at least the export price."""
+    start = max(start, end - timedelta(days=14))
+    count = max(1, round((end - start).total_seconds() / 3600))
+    try:
+        rates = [rate_at(start + timedelta(hours=k)) for k in range(count)]
+    except ValueError:
+        return None
+    if alert.kind is AlertKind.PV_LOW:
+        return sum(rate.export_micro_per_kwh for rate in rates) / count
+    return sum(rate.import_micro_per_kwh for rate in rates) / count
+
+
+def _what(kind: AlertKind, sight: Sight, site: Site, now: datetime) -> str:
+    since = local_time(sight.begun, now, site.timezone)
+    power = f"{sight.power_w / 1000:.1f} kW" if sight.power_w >= 995 else f"{sight.power_w:.0f} W"
+    if kind is AlertKind.SPIKE:
+        return f"The home has drawn about {power} more than usual since {since}."
+    if kind is AlertKind.LEFT_ON:
+        return f"Something of about {power} has been on without a break since {since}."
+    if kind is AlertKind.ALWAYS_ON:
+        return f"What is always on has grown by about {power} since {since}."
+    return f"The panels have given about {power} less, day and night on average, than the light allows since {since}."
+
+
+def _sure(kind: AlertKind, facts: Facts) -> str:
+    basis = f"compared with {min(facts.days, 42)} days of this home"
+    if kind is AlertKind.SPIKE:
+        return f"No usual day of this hour was so high for two hours; {basis}."
+    if kind is AlertKind.LEFT_ON:
+        return f"Even the quietest tenth of the last 24 hours is above its usual; {basis}."
+    if kind is AlertKind.ALWAYS_ON:
+        return f"The quiet hours of two weeks lie above those of the four weeks before, weather taken off; {basis}."
+    return "Yield over the light that was told, against this home's own days before; one cloudy week does not make it."

@@ -1,0 +1,175 @@
+"""The alert loop: looks at each closed quarter hour, tells one notification per cause, and learns from the answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
+from typing import Protocol
+
+from gateway.core.learning.alerts.episode import Episode
+from gateway.core.learning.alerts.week import WeekAgainstPast
+from gateway.core.learning.told import Told
+from gateway.model.alert import Alert, AlertKind, Answer
+from gateway.model.errors import WishRefused
+from gateway.model.series import SeriesKind
+from gateway.model.site import Site
+from gateway.model.tariff import Rate
+from gateway.ports import Clock, FactStore, IntervalStore
+from gateway.runtime.alert_documents import alert_from, document_of
+from gateway.runtime.alert_facts import made_alert, updated
+from gateway.runtime.alert_sight import PAST_DAYS, Facts, Sight, look
+from gateway.runtime.notices import Notices
+from gateway.runtime.words import local_time
+
+KEY = "alerts"
+EVERY_S = 900.0
+KEPT = 20
+QUIET_FROM, QUIET_UNTIL = time(22, 0), time(7, 0)
+"""None of these alerts is a danger: at night they wait for the morning."""
+MUTED = timedelta(days=7)
+LESSON_SHARE = 0.5
+"""A dismissed alert raises its kind's threshold by so much of its own power."""
+
+
+class AlertStore(IntervalStore, FactStore, Protocol):
+    """Interval data and small documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a dismissal taught of one kind: W more before it is told, and silence until then."""
+
+    more_w: float = 0.0
+    muted_until: datetime | None = None
+
+
+@dataclass(slots=True)
+class Alerts:
+    """Alerts of one home, newest first; `rate_at` tells the prices of an instant."""
+
+    site: Site
+    clock: Clock
+    store: AlertStore
+    notices: Notices
+    rate_at: Callable[[datetime], Rate]
+    found: list[Alert] = field(default_factory=list)
+    week: WeekAgainstPast | None = None
+    learned_days: int = 0
+    _episodes: dict[AlertKind, Episode] = field(default_factory=dict)
+    _lessons: dict[AlertKind, Lesson] = field(default_factory=dict)
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def resume(self) -> None:
+        """Take up what was told and taught before."""
+        document = await self.store.get(KEY) or {}
+        self.found = [alert for entry in document.get("alerts", []) if (alert := alert_from(entry)) is not None]
+        for entry in document.get("episodes", []):
+            kind, begun, last = AlertKind(entry["kind"]), entry["begun"], entry["last"]
+            self._episodes[kind] = Episode(kind, datetime.fromisoformat(begun), datetime.fromisoformat(last))
+        for name, entry in document.get("lessons", {}).items():
+            muted = entry["muted_until"]
+            self._lessons[AlertKind(name)] = Lesson(entry["more_w"], datetime.fromisoformat(muted) if muted else None)
+
+    async def run(self) -> None:
+        """Look now and at every quarter hour until cancelled."""
+        await self.resume()
+        while True:
+            await self.once()
+            await self.clock.sleep(EVERY_S, real_floor=3.0)
+
+    async def once(self) -> None:
+        """Look at the newest closed quarter hour once."""
+        now = self.clock.now()
+        since = now - timedelta(days=PAST_DAYS + 1)
+        house = await self.store.intervals("house", since, now)
+        sun = await self.store.intervals("solar", since, now)
+        air, light = [
+            Told.from_document(await self.store.get(f"told {kind.value}"))
+            for kind in (SeriesKind.TEMPERATURE, SeriesKind.IRRADIANCE)
+        ]
+        facts = await asyncio.to_thread(look, house, sun, air, light, self.site, now)
+        self.week, self.learned_days = facts.week, facts.days
+        changed = False
+        for kind in AlertKind:
+            changed |= self._follow(kind, facts.sights.get(kind), facts, now)
+        if changed:
+            await self._keep()
+        self._tell(now)
+
+    async def answer(self, alert_id: str, answer: Answer) -> str:
+        """Take the owner's word, committed before this returns; what it means, in words; raises WishRefused."""
+        known = next((alert for alert in self.found if alert.id == alert_id), None)
+        if known is None:
+            raise WishRefused(f"There is no alert '{alert_id[:60]}'. GET /api/v1/alerts lists them.")
+        now = self.clock.now()
+        self._put(replace(known, answer=answer, answered=now))
+        said = "Kept. You will be told again when it happens again."
+        if answer is Answer.DISMISSED:
+            before = self._lessons.get(known.kind, Lesson())
+            more = max(before.more_w, LESSON_SHARE * known.power_w)
+            self._lessons[known.kind] = Lesson(more, now + MUTED)
+            until = local_time(now + MUTED, now, self.site.timezone)
+            said = f"Dismissed. Nothing of this kind is told until {until}, and after that only from {more:.0f} W more."
+        await self._keep()
+        self.notices.later_end(_cause(known.kind))
+        return said
+
+    def _follow(self, kind: AlertKind, sight: Sight | None, facts: Facts, now: datetime) -> bool:
+        """One look at one kind; whether something is to be kept."""
+        before = self._episodes.get(kind, Episode(kind))
+        lesson = self._lessons.get(kind, Lesson())
+        muted = lesson.muted_until is not None and now < lesson.muted_until and before.begun is None
+        seen = sight is not None and sight.beyond_w > lesson.more_w and not muted
+        after = self._episodes[kind] = before.step(seen, now)
+        known = next((alert for alert in self.found if alert.kind is kind and alert.ended is None), None)
+        if sight is not None and seen and before.begun is None:
+            self._put(made_alert(kind, sight, facts, self.site, now, self.rate_at))
+            return True
+        if known is not None and sight is not None and seen:
+            self._put(updated(known, sight, facts, now, self.rate_at))
+            return now - (before.last or now) >= timedelta(hours=1) or now.minute < 15
+        if known is not None and after.begun is None:
+            self._put(replace(known, ended=before.last))
+            self.notices.later_end(_cause(kind))
+            return True
+        return False
+
+    def _put(self, alert: Alert) -> None:
+        others = [other for other in self.found if other.id != alert.id]
+        self.found = sorted([*others, alert], key=lambda a: a.told, reverse=True)[:KEPT]
+
+    def _tell(self, now: datetime) -> None:
+        """Notifications of what is open and not answered; at night they wait."""
+        local = now.astimezone(self.site.timezone).time()
+        if local >= QUIET_FROM or local < QUIET_UNTIL:
+            return
+        for alert in self.found:
+            if alert.ended is None and alert.answer is Answer.NONE:
+                self.notices.later_raise(_cause(alert.kind), "warning", f"{alert.what} {alert.advice}")
+
+    async def _keep(self) -> None:
+        async with self._writing:
+            await self.store.put(KEY, self._document())
+
+    def _document(self) -> dict[str, object]:
+        return {
+            "alerts": [document_of(alert) for alert in self.found],
+            "episodes": [
+                {"kind": e.kind.value, "begun": e.begun.isoformat(), "last": e.last.isoformat()}
+                for e in self._episodes.values()
+                if e.begun is not None and e.last is not None
+            ],
+            "lessons": {
+                kind.value: {
+                    "more_w": lesson.more_w,
+                    "muted_until": lesson.muted_until.isoformat() if lesson.muted_until else None,
+                }
+                for kind, lesson in self._lessons.items()
+            },
+        }
+
+
+def _cause(kind: AlertKind) -> str:
+    return f"alert {kind.value}"
