@@ -236,6 +236,7 @@ def api() -> str:
         "plans",
         "questions",
         "tariffs",
+        "alerts",
     )
     home: Any = SimpleNamespace(**dict.fromkeys(parts))
     document = create_app(home, settings=WebSettings()).openapi()

@@ -1,6 +1,6 @@
 """How well alerts find what was put into otherwise normal homes, beside general anomaly scores.
 
-    python -m benchmarks.shapes.alerts_figures [--seeds 1,2,3] [--homes N] [--yardstick PYTHON]
+    python -m benchmarks.shapes.alerts_figures [--seeds 1,2,3] [--homes N] [--yardstick PYTHON] [--alone]
 
 The house is watched as the hub watches it: what is usual is learned at each local midnight from the six weeks before,
 then every closed quarter hour is judged. The air and the light outside are told, as a weather source tells them.
@@ -150,7 +150,9 @@ def words(found: Alerts, days: float) -> str:
     return f"{recall}; precision {found.precision:.2f}; {found.false_per_month(days):.2f} false a home-month"
 
 
-def rows(quick: bool, seeds: Sequence[int] = TEST, python: Path = YARDSTICK, most: int | None = None) -> list[Row]:
+def rows(
+    quick: bool, seeds: Sequence[int] = TEST, python: Path = YARDSTICK, most: int | None = None, alone: bool = False
+) -> list[Row]:
     """The product, then the general scores on the same homes; quick: eight homes of the first seed."""
     most = 8 if quick else most
     chosen = [home for seed in (seeds[:1] if quick else seeds) for home in _some(seed, most)]
@@ -165,6 +167,8 @@ def rows(quick: bool, seeds: Sequence[int] = TEST, python: Path = YARDSTICK, mos
         Row("alerts, cost", "-", f"{cpu_ms:.2f} ms CPU a home-day", "all four kinds, learned anew each midnight"),
         Row("alerts, state", "<= 16 KiB", f"{PAST_DAYS * QUARTERS * 4 / 1024:.1f} KiB", "six weeks of quarter hours as float32; the hub reads them from its store"),
     ]  # fmt: skip
+    if alone:
+        return found
     for rule in ("z3", "mad6", "q95"):
         parts = [scored(home, as_kinds(general(home, rule))) for home in chosen]
         found.append(Row(f"yardstick {rule}", "-", words(total(parts), days), how))
@@ -188,10 +192,11 @@ def main(argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description="Figures of the alerts.")
     parser.add_argument("--seeds", default=",".join(map(str, TEST)))
     parser.add_argument("--homes", type=int, default=None, help="of each seed only so many")
+    parser.add_argument("--alone", action="store_true", help="without the general scores, which take longer")
     parser.add_argument("--yardstick", type=Path, default=YARDSTICK, help="a Python with scikit-learn")
     args = parser.parse_args(argv)
     np.seterr(all="ignore")
-    for row in rows(False, [int(seed) for seed in args.seeds.split(",")], args.yardstick, args.homes):
+    for row in rows(False, [int(seed) for seed in args.seeds.split(",")], args.yardstick, args.homes, args.alone):
         print(row.line(), flush=True)
 
 

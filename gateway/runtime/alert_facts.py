@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gateway.model.alert import Alert, AlertKind, Answer
+from gateway.model.alert import Alert, AlertKind, Answer, Evidence
 from gateway.model.site import Site
 from gateway.model.tariff import Rate
 from gateway.runtime.alert_sight import Facts, Sight
@@ -32,20 +32,28 @@ def made_alert(kind: AlertKind, sight: Sight, facts: Facts, site: Site, now: dat
 
 
 def updated(known: Alert, sight: Sight, facts: Facts, now: datetime, rate_at: RateAt) -> Alert:
-    """The same alert with what it costs by now; its begin and words stay as they were told."""
+    """The same alert with what it costs by now; its begin, power and words stay as they were told, a spike may grow."""
     stays = known.kind is not AlertKind.SPIKE
     hours = max((now - known.begun).total_seconds() / 3600, 0.0)
-    energy = sight.power_w * hours if stays else max(known.energy_wh, sight.energy_wh)
+    power = (known.power_w or sight.power_w) if stays else max(known.power_w, sight.power_w)
+    energy = power * hours if stays else max(known.energy_wh, sight.energy_wh)
     price = _mean_price(rate_at, known, known.begun, now)
     year = _mean_price(rate_at, known, now - timedelta(days=1), now)
     return replace(
         known,
-        power_w=sight.power_w if stays else max(known.power_w, sight.power_w),
+        power_w=power,
         energy_wh=energy,
         cost_micro=None if price is None else round(energy * price / 1000),
-        year_micro=None if year is None or not stays else round(sight.power_w * YEAR_H * year / 1000),
-        evidence=sight.evidence,
+        year_micro=None if year is None or not stays else round(power * YEAR_H * year / 1000),
+        evidence=_marked(sight.evidence, known.begun),
     )
+
+
+def _marked(evidence: Evidence, begun: datetime) -> Evidence:
+    """The same, marked from the begin that was told."""
+    step = timedelta(seconds=evidence.step_s)
+    marked = tuple(evidence.start + step * (k + 1) > begun for k in range(len(evidence.actual_w)))
+    return replace(evidence, marked=marked)
 
 
 def _mean_price(rate_at: RateAt, alert: Alert, start: datetime, end: datetime) -> float | None:

@@ -165,7 +165,8 @@ def alert_card(alert: Alert, home: HomeView) -> AlertCard:
     facts = [
         ("Missing" if missing else "Beyond the usual", watts(alert.power_w)),
         ("Since", local_time(alert.begun, now, zone)),
-        ("So far", f"{watt_hours(alert.energy_wh)}, {money(alert.cost_micro, alert.currency)}"),
+        ("So far", watt_hours(alert.energy_wh)),
+        ("Lost so far" if missing else "Cost so far", money(alert.cost_micro, alert.currency)),
     ]
     if alert.year_micro is not None:
         facts.append(("A year, if it stays", money(alert.year_micro, alert.currency, 0)))

@@ -55,6 +55,7 @@ async def test_a_heater_left_on_is_told_once_with_power_begin_and_cost() -> None
     assert abs(alert.begun - (NOW - timedelta(hours=23))) <= timedelta(hours=1)
     assert alert.cost_micro == pytest.approx(23 * 1.5 * 300_000, rel=0.15)
     assert alert.year_micro == pytest.approx(8766 * 1.5 * 300_000, rel=0.1)
+    assert sum(alert.evidence.marked) == pytest.approx(24, abs=1)
     assert any(alert.evidence.marked) and not all(alert.evidence.marked)
     assert "without a break since" in alerts.notices.open[CAUSE].text
 
