@@ -188,7 +188,9 @@ class FakeHome:
         self.questions, self.tariffs = NoQuestions(self.tariff()), NoTariffs()
         self.bills = Bills(self.site, self.clock, self.store, self.tariff())
         self.appliances = ApplianceWishes(self.site, self.clock, self.store, lambda what: None)
-        self.alerts = Alerts(self.site, self.clock, self.store, Notices(self.store, self.clock, Changes()), self.rate_at)
+        self.alerts = Alerts(
+            self.site, self.clock, self.store, Notices(self.store, self.clock, Changes()), self.rate_at
+        )
         self.energy = EnergyHistory(self.site, self.clock, self.store)
         self.installer = Installer([], self.clock, self.store)
         self.ledger = FakeLedger(self)
