@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from gateway.core.demand_response.opt import agreement_of, asks_action, decide_opt, kinds_of
+from gateway.core.demand_response.opt import agreement_of, asks_action, decide_opt, not_understood
 from gateway.core.demand_response.response import prices, to_limits
 from gateway.core.demand_response.safe import next_safe, safe_limits
 from gateway.core.demand_response.strategies import Strategies
@@ -23,9 +23,10 @@ from gateway.model.proof import Fact
 from gateway.model.setpoint import Limit
 from gateway.model.site import Site
 from gateway.ports import Clock, DrAnswering, DrServer, Store
-from gateway.runtime.dr_merge import merge_events, merge_programs
+from gateway.runtime.dr_merge import CLOCK_WORDS, CLOCK_WRONG_S, Doubts, merge_events, merge_programs
 from gateway.runtime.dr_release import leaves, release_ended, set_aside
 from gateway.runtime.dr_servers import ServerHealth, ServerLoop, answer_of, facts_of
+from gateway.runtime.dr_words import announced, is_news
 from gateway.runtime.event_chain import EventChain
 from gateway.runtime.notices import Notices
 
@@ -57,8 +58,10 @@ class DemandResponse:
     timeline: Timeline = field(default_factory=Timeline)
     limits: tuple[Limit, ...] = ()
     """In force now or later, by start."""
-    older: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """Event -> fingerprint of a version older than the one known, and in how many looks in a row it was told."""
+    older: dict[str, str] = field(default_factory=dict)
+    """Event -> fingerprint of a version older than the one known that was logged."""
+    doubts: dict[str, Doubts] = field(default_factory=dict)
+    """By server."""
     _laid: Laid = field(default_factory=Laid)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _due: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -93,6 +96,7 @@ class DemandResponse:
         if renamed or changed:
             items = [asdict(program) for program in self.programs.values()]
             await self.store.put("dr-programs", {"programs": items})
+            self._reconsider |= renamed  # agreements may go by a program's name, and units are its own
             self.rebuild()
             self.on_change("event")
 
@@ -100,11 +104,19 @@ class DemandResponse:
         """Follow one server until cancelled."""
         await ServerLoop(self, server).run()
 
-    def decision(self, event: DrEvent) -> tuple[OptState, str]:
-        """Where the home stands on an event by agreement and policy, with the reason in words."""
+    def decision(self, event: DrEvent, *, goes_on: bool = False) -> tuple[OptState, str]:
+        """Where the home stands on an event by agreement and policy, with the reason in words.
+
+        While the clocks are far apart nothing is joined to the second; what was joined before (`goes_on`) stays.
+        """
         program, wishes = self.programs.get(event.program_key), self.preferences()
         agreed = agreement_of(event, program, wishes).at(self.clock.now())
-        return decide_opt(event, program, wishes, agreed)
+        opt, reason = decide_opt(event, program, wishes, agreed)
+        skew = self.skew_s(event.server) or 0.0
+        if abs(skew) <= CLOCK_WRONG_S or opt is not OptState.JOINED or goes_on or not asks_action(event):
+            return opt, reason
+        words = f"{CLOCK_WORDS} {abs(skew):.0f} s, so it cannot be kept to the second. Check this hub's time."
+        return OptState.SKIPPED, words
 
     def find(self, name: str) -> EventRecord | None:
         """An event by its key, or by the server's own id where only one has it; None when there is none."""
@@ -163,13 +175,9 @@ class DemandResponse:
 
     async def tell_decision(self, record: EventRecord) -> None:
         """Say in audit and to the owner where the home stands on a new event."""
-        name = record.event.name or record.event.id
         await self._note(record, "decided", f"{record.opt.value}: {record.opt_reason}")
-        if not asks_action(record.event) and not any(kind.startswith("ALERT_") for kind in kinds_of(record.event)):
-            return  # a price or carbon table is no news for a person
-        test = "test event " if record.event.test else ""
-        words = f"The utility announced {test}'{name}'. {record.opt_reason}"
-        await self.notices.raise_(f"event {record.key}", "info", words)
+        if is_news(record.event):
+            await self.notices.raise_(f"event {record.key}", "info", announced(record))
 
     async def update(self, event_id: str, **changes: Any) -> None:
         """Change some fields of a record (a report was queued, delivered energy is known), whatever else changed."""
@@ -230,13 +238,19 @@ class DemandResponse:
             raise WishRefused(f"There is no event '{event_id}'.")
         if choice not in ("join", "skip"):
             raise WishRefused(f"'{choice}' is not a choice; use join or skip.")
+        if self.over(record):
+            raise WishRefused("The event is over, so there is nothing left to join or skip.")
+        if not_understood(record.event, self.programs.get(record.event.program_key)):
+            raise WishRefused("Nothing here acts on what this event asks, so there is nothing to join or skip.")
         if record.opt is OptState.BINDING and choice == "skip":
-            raise WishRefused("You consented to this program as binding, so its events cannot be skipped.")
+            raise WishRefused(f"{record.opt_reason} It cannot be skipped; to leave its program, see Programs.")
         if record.opt is OptState.BINDING:
             return record
         opt = OptState.JOINED if choice == "join" else OptState.SKIPPED
         record = replace(record.with_opt(opt, f"{who} chose to {choice}"), chosen=True)
         await self._at_once(record, f"{who} chose to {choice}", "event", opt=opt.value, reason=record.opt_reason)
+        for cause in (f"event {record.key}", f"event {record.key} changed"):
+            await self.notices.end(cause)  # what it says now follows with the news
         self._answer(record)
         return record
 
@@ -281,7 +295,7 @@ class DemandResponse:
         for record in list(self.records.values()):
             if record.chosen or record.cancelled_at is not None or self.over(record):
                 continue
-            opt, reason = self.decision(record.event)
+            opt, reason = self.decision(record.event, goes_on=record.opt is OptState.JOINED)
             if (opt, reason) != (record.opt, record.opt_reason):
                 await self.keep(record.with_opt(opt, reason), "decided", f"{opt.value}: {reason}")
 
@@ -312,7 +326,7 @@ class DemandResponse:
             horizon_s=HORIZON_S,
             consents=self._consents(),
             timezone=self.site.timezone,
-            devices=self._names(),
+            devices=self.device_names(),
             laid=self._laid,
         )
         found = to_limits(self.timeline, now, self.strategies, site=self.site)
@@ -332,7 +346,7 @@ class DemandResponse:
         others = [other for other in self.records.values() if other.key != record.key]
         timeline = build_timeline(
             [*others, changed], self.programs, now,
-            horizon_s=HORIZON_S, consents=self._consents(), timezone=self.site.timezone, devices=self._names(),
+            horizon_s=HORIZON_S, consents=self._consents(), timezone=self.site.timezone, devices=self.device_names(),
         )  # fmt: skip
         found = to_limits(timeline, now, self.strategies, site=self.site)
         return tuple(found), tuple(prices(timeline, self.site.currency))
@@ -386,7 +400,7 @@ class DemandResponse:
         ends = [word.until for word in self.preferences().agreements.values() if word.until and word.until > now]
         return [*ends, next_safe(self._followed(), self._silent(), self.strategies, now)]
 
-    def _names(self) -> dict[str, str]:
+    def device_names(self) -> dict[str, str]:
         """Each name that an event's target may use for a device, with its id."""
         return {name: device.id for device in self.site.devices for name in (device.id, device.name)}
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gateway.core.demand_response.opt import asks_action, not_understood
+from gateway.core.demand_response.ask import same_ask
 from gateway.core.demand_response.timeline import draw_shifts
 from gateway.model.dr import DrEvent, DrProgram, EventRecord, OptState
+from gateway.runtime.dr_words import tell_change
 
 if TYPE_CHECKING:
     from gateway.runtime.demand_response import DemandResponse
@@ -19,9 +20,18 @@ log = logging.getLogger(__name__)
 
 CLOCK_WRONG_S, CLOCK_APART_S = 30.0, 5.0
 """From these differences to the server's clock events to the second are not joined, and a person is told."""
-OLDER_LOOKS = 20
-"""Looks in a row, a third of an hour at the usual pace."""
+NO_TIME = timedelta(days=1)
+DOUBT = timedelta(hours=1)
+"""An event that vanished as an object without an id appeared may be that one, for so long."""
 CLOCK_WORDS = "The utility's clock and this home's are apart by"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """How many objects without an id the last listing of a server held, and since when each event may be one of them."""
+
+    nameless: int = 0
+    since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 async def merge_programs(dr: DemandResponse, server: str, programs: Sequence[DrProgram]) -> bool:
@@ -43,14 +53,24 @@ async def merge_events(dr: DemandResponse, server: str, events: Sequence[DrEvent
     listed, changed = {event.id for event in events} | set(unread), False
     for event in events:
         changed |= await _event(dr, event)
-    for record in list(dr.records.values()):
-        # Beside one without an id nothing is known to be missing.
-        gone = record.event.server == server and record.event.id not in listed and record.cancelled_at is None
-        gone = gone and "" not in unread
-        if gone and not dr.over(record):
-            await dr.cancel(record, "cancelled by the utility")
-            changed = True
+    mine = [record for record in dr.records.values() if record.event.server == server]
+    missing = [r for r in mine if r.event.id not in listed and r.cancelled_at is None and not dr.over(r)]
+    for record in _surely_missing(dr, server, missing, unread.count("")):
+        await dr.cancel(record, "cancelled by the utility")
+        changed = True
     return changed
+
+
+def _surely_missing(
+    dr: DemandResponse, server: str, missing: Sequence[EventRecord], nameless: int
+) -> list[EventRecord]:
+    """Without those that may be among the `nameless` objects without an id of this listing."""
+    before, now = dr.doubts.get(server, Doubts()), dr.clock.now()
+    more = nameless > before.nameless
+    since = {r.key: before.since.get(r.key, now) for r in missing if r.key in before.since or more}
+    doubted = {key: at for key, at in since.items() if nameless and now - at < DOUBT}
+    dr.doubts[server] = Doubts(nameless, doubted)
+    return [record for record in missing if record.key not in doubted]
 
 
 async def _event(dr: DemandResponse, event: DrEvent) -> bool:
@@ -59,9 +79,9 @@ async def _event(dr: DemandResponse, event: DrEvent) -> bool:
         await _received(dr, event)
         return True
     if known.event.fingerprint == event.fingerprint and known.cancelled_at is None:
-        dr.older.pop(event.key, None)
+        dr.records[event.key] = known = _newer_mark(known, event)
         return await _clock_mended(dr, known)
-    if _is_replay(dr, known, event):
+    if _is_older(dr, known, event) or _is_past(dr, known, event):
         return False
     await _changed(dr, known, event)
     return True
@@ -70,34 +90,30 @@ async def _event(dr: DemandResponse, event: DrEvent) -> bool:
 async def _received(dr: DemandResponse, event: DrEvent) -> None:
     now = dr.clock.now()
     record = EventRecord(event, now, draw_shifts(event, dr.site.name, now))
-    record = record.with_opt(*_decided(dr, event))
+    record = record.with_opt(*dr.decision(event))
     await dr.keep(record, "asked", f"event '{event.name or event.id}' received")
     await dr.tell_decision(record)
 
 
 async def _changed(dr: DemandResponse, known: EventRecord, event: DrEvent) -> None:
-    """The anchor and the owner's own word stay; what could not be decided before may be clear now.
+    """The owner's own word on the same ask stays; all else is decided anew, as it would be for a new event.
 
-    One that was withdrawn and is announced again is a new announcement: "now" means now.
+    One that was withdrawn and is announced again is a new announcement: "now" means now. Interpretation: shown again in
+    the very version that was withdrawn, it was missing by mistake, or is a replay: it goes on with the times it had.
     """
-    anchor = known.first_seen if known.cancelled_at is None else dr.clock.now()
+    again = known.cancelled_at is not None
+    anchor = dr.clock.now() if again and not _same_version(known.event, event) else known.first_seen
     shifts = draw_shifts(event, dr.site.name, anchor)
     record = replace(known, event=event, first_seen=anchor, shifts_s=shifts, cancelled_at=None)
-    if not known.chosen and not_understood(known.event, dr.programs.get(event.program_key)):
-        record = record.with_opt(*_decided(dr, event))
-    words = "announced again" if known.cancelled_at is not None else "changed"
-    await dr.keep(record, "asked", f"event '{event.name or event.id}' {words}")
-
-
-def _decided(dr: DemandResponse, event: DrEvent) -> tuple[OptState, str]:
-    opt, reason = dr.decision(event)
-    skew = dr.skew_s(event.server)
-    if skew is not None and abs(skew) > CLOCK_WRONG_S and opt is OptState.JOINED and asks_action(event):
-        return (
-            OptState.SKIPPED,
-            f"{CLOCK_WORDS} {abs(skew):.0f} s, so it cannot be kept to the second. Check this hub's time.",
-        )
-    return opt, reason
+    same = same_ask(known.event, event)
+    if not (dr.over(record) or (known.chosen and same)):
+        goes_on = same and not again and known.opt is OptState.JOINED
+        record = replace(record.with_opt(*dr.decision(event, goes_on=goes_on)), chosen=False)
+    await dr.keep(record, "asked", f"event '{event.name or event.id}' {'announced again' if again else 'changed'}")
+    if again:
+        await dr.tell_decision(record)
+    elif not dr.over(record):
+        await tell_change(dr, known, record)
 
 
 async def _clock_mended(dr: DemandResponse, known: EventRecord) -> bool:
@@ -110,24 +126,35 @@ async def _clock_mended(dr: DemandResponse, known: EventRecord) -> bool:
     return True
 
 
-def _is_replay(dr: DemandResponse, known: EventRecord, event: DrEvent) -> bool:
+def _is_older(dr: DemandResponse, known: EventRecord, event: DrEvent) -> bool:
     """Whether an older modification than the one known is told: a lagging copy, or a replay. It changes nothing.
 
-    Only a server that tells nothing newer for OLDER_LOOKS looks in a row means it (it was restored from a copy of its own).
+    A utility that means it (its server was restored from a copy) modifies or withdraws the event. A mark further ahead of
+    now than any time zone was no time, so nothing is older than it.
     """
     before, now = _modified(known.event), _modified(event)
-    if before is None or now is None or now >= before:
-        dr.older.pop(event.key, None)
+    if before is None or now is None or now >= before or before > dr.clock.now() + NO_TIME:
         return False
-    fingerprint, count = dr.older.get(event.key, ("", 0))
-    count = count + 1 if fingerprint == event.fingerprint else 1
-    if count >= OLDER_LOOKS:
-        dr.older.pop(event.key)
-        return False
-    dr.older[event.key] = event.fingerprint, count
-    if count == 1:
+    if dr.older.get(event.key) != event.fingerprint:
+        dr.older[event.key] = event.fingerprint
         log.warning("%s: an older version of event %s is told; the newer one goes on", event.server, event.id)
     return True
+
+
+def _is_past(dr: DemandResponse, known: EventRecord, event: DrEvent) -> bool:
+    """Whether a withdrawn version is shown again whose times have passed meanwhile."""
+    return _same_version(known.event, event) and dr.over(replace(known, cancelled_at=None))
+
+
+def _same_version(known: DrEvent, event: DrEvent) -> bool:
+    return bool(event.modified) and (known.modified, known.fingerprint) == (event.modified, event.fingerprint)
+
+
+def _newer_mark(known: EventRecord, event: DrEvent) -> EventRecord:
+    """The same content marked as modified later: what comes between is older. In memory only, for some mark each look."""
+    before, now = _modified(known.event), _modified(event)
+    newer = before is not None and now is not None and now > before
+    return replace(known, event=replace(known.event, modified=event.modified)) if newer else known
 
 
 def _modified(event: DrEvent) -> datetime | None:

@@ -10,6 +10,7 @@ from gateway.core.demand_response.schedule import event_span
 from gateway.model.dr import EventPhase, EventRecord, OptState
 from gateway.ports import Clock
 from gateway.runtime.demand_response import DemandResponse
+from gateway.runtime.dr_words import TAKING_PART, announced, is_news, until
 from gateway.runtime.notices import Notices
 from gateway.runtime.words import local_time
 
@@ -17,7 +18,6 @@ LOOK_S = 20.0
 SOON = timedelta(minutes=15)
 KEPT = timedelta(hours=12)
 """What an event brought is shown for so long."""
-TAKING_PART = (OptState.JOINED, OptState.BINDING)
 
 
 @dataclass(slots=True)
@@ -41,33 +41,42 @@ class DrNews:
         await self._agreements()
 
     async def _tell(self, record: EventRecord) -> None:
-        cause, span = f"event {record.key}", event_span(record, self.dr.site.timezone)
-        if not asks_action(record.event) or span is None:
-            if cause in self.notices.open and self.dr.over(record):
-                await self.notices.end(cause)
-            return
-        words = self._words(record, span[0], span[1])
+        cause = f"event {record.key}"
+        words = self._words(record)
         if words is None:
             await self.notices.end(cause)
         elif words:
-            await self.notices.raise_(cause, "warning" if record.opt is OptState.UNDECIDED else "info", words)
+            waits = asks_action(record.event) and record.opt is OptState.UNDECIDED
+            await self.notices.raise_(cause, "warning" if waits else "info", words)
+        if self.dr.over(record):
+            await self.notices.end(f"{cause} changed")
 
-    def _words(self, record: EventRecord, start: datetime, end: datetime | None) -> str | None:
+    def _words(self, record: EventRecord) -> str | None:
         """The words for now; "" where those that stand are right, None where nothing is to be said any more."""
-        now, phase = self.clock.now(), self.dr.phase(record.key)
+        span, phase = event_span(record, self.dr.site.timezone), self.dr.phase(record.key)
+        if not asks_action(record.event) or span is None:
+            return None if self.dr.over(record) or not is_news(record.event) else announced(record)
+        if phase is EventPhase.CANCELLED:
+            return "" if record.opt in TAKING_PART and not self._cancelled_long(record) else None
+        if record.opt is OptState.SKIPPED:
+            return None if record.chosen or phase is EventPhase.ENDED else announced(record)
+        return self._words_in_time(record, phase, span[0], span[1])
+
+    def _words_in_time(
+        self, record: EventRecord, phase: EventPhase, start: datetime, end: datetime | None
+    ) -> str | None:
+        now, waits = self.clock.now(), record.opt is OptState.UNDECIDED
         name = f"{'Test: ' if record.event.test else ''}'{record.event.name or record.event.id}'"
-        begins, over = local_time(start, now, self.dr.site.timezone), _until(end, now, self.dr)
-        if phase is EventPhase.UPCOMING and record.opt is OptState.UNDECIDED:
-            return f"{name} starts {begins} and waits for your answer: join or skip it on the Events page."
-        if phase is EventPhase.UPCOMING and record.opt in TAKING_PART and start - now <= SOON:
-            return f"{name} starts {begins}{over}. {record.opt_reason}"
-        if phase is EventPhase.ACTIVE and record.opt in TAKING_PART:
-            aside = f" Set aside for {len(record.overridden_devices)} device(s)." if record.overridden_devices else ""
-            return f"{name} is on{over}.{aside}"
+        begins, over = local_time(start, now, self.dr.site.timezone), until(end, self.dr)
         if phase is EventPhase.ENDED:
-            ended = end or now
-            return self._brought(record, name) if now - ended < KEPT and record.opt in TAKING_PART else None
-        return None if phase is EventPhase.CANCELLED and self._cancelled_long(record) else ""
+            return self._brought(record, name) if now - (end or now) < KEPT and not waits else None
+        if waits:
+            when = f"starts {begins}" if phase is EventPhase.UPCOMING else f"is on{over}"
+            return f"{name} {when} and waits for your answer: join or skip it on the Events page."
+        if phase is EventPhase.UPCOMING:
+            return f"{name} starts {begins}{over}. {record.opt_reason}" if start - now <= SOON else announced(record)
+        aside = f" Set aside for {len(record.overridden_devices)} device(s)." if record.overridden_devices else ""
+        return f"{name} is on{over}.{aside}"
 
     def _brought(self, record: EventRecord, name: str) -> str:
         if record.delivered_wh is None:
@@ -86,16 +95,12 @@ class DrNews:
         """An agreement that ends within a day, or ended within the last, is told."""
         now = self.clock.now()
         for key, program in self.dr.programs.items():
-            until = self.dr.preferences().agreement(key, program.id, program.name).until
+            ends = self.dr.preferences().agreement(key, program.id, program.name).until
             cause = f"agreement {key}"
-            if until is None or not until - timedelta(days=1) <= now < until + timedelta(days=1):
+            if ends is None or not ends - timedelta(days=1) <= now < ends + timedelta(days=1):
                 await self.notices.end(cause)
                 continue
-            when = local_time(until, now, self.dr.site.timezone)
-            words = f"Your agreement with {program.name} {'ends' if now < until else 'ended'} {when}; "
+            when = local_time(ends, now, self.dr.site.timezone)
+            words = f"Your agreement with {program.name} {'ends' if now < ends else 'ended'} {when}; "
             words += "after it this home takes no part and shares nothing. Renew it under Programs."
             await self.notices.raise_(cause, "info", words)
-
-
-def _until(end: datetime | None, now: datetime, dr: DemandResponse) -> str:
-    return f" until {local_time(end, now, dr.site.timezone)}" if end is not None else " until further notice"

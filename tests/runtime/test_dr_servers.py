@@ -24,11 +24,8 @@ from gateway.model.dr import (
 from gateway.model.errors import ServerUnreachable
 from gateway.model.preferences import Preferences
 from gateway.model.setpoint import LimitKind
-from gateway.runtime.dr_merge import OLDER_LOOKS
 from tests.fakes import START, FakeStore
 from tests.runtime.test_demand_response import FakeServer, Utility, event
-
-MODIFIED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 @dataclass
@@ -138,23 +135,6 @@ async def test_clocks_that_differ_are_told_and_from_half_a_minute_on_nothing_is_
     server.skew_s = 1.0
     await follow(made, 130)
     assert made.dr.records["utility:e1"].opt is OptState.JOINED and "clock utility" not in made.notices.open
-
-
-async def test_an_older_version_changes_nothing_unless_nothing_else_is_told_for_long() -> None:
-    made, _ = home()
-    new = event(modified=MODIFIED.isoformat())
-    old = event(level=1, modified=(MODIFIED - timedelta(hours=1)).isoformat())
-    await made.look(new)
-    await made.look(old)
-    assert made.dr.records["utility:e1"].event.fingerprint == new.fingerprint, "a lagging copy, or a replay"
-    for _ in range(OLDER_LOOKS - 1):
-        await made.look(old)
-        await made.look(old)
-        await made.look(new)
-    assert made.dr.records["utility:e1"].event.fingerprint == new.fingerprint, "whatever a lagging copy says in between"
-    for _ in range(OLDER_LOOKS):
-        await made.look(old)
-    assert made.dr.records["utility:e1"].event.fingerprint == old.fingerprint, "the utility tells nothing else any more"
 
 
 async def test_a_server_that_falls_silent_means_the_programs_safe_value_until_it_is_heard() -> None:

@@ -61,7 +61,12 @@ def agreement_of(event: DrEvent, program: DrProgram | None, preferences: Prefere
 
 def asks_action(event: DrEvent) -> bool:
     """Whether an event asks the home to do something, and so can deliver; prices, carbon and news do not."""
-    return any(_asks(kind) for kind in kinds_of(event))
+    return bool(asked_kinds(event))
+
+
+def asked_kinds(event: DrEvent) -> set[str]:
+    """The payload types of an event by which the home is asked to do something."""
+    return {kind for kind in kinds_of(event) if _asks(kind)}
 
 
 def kinds_of(event: DrEvent) -> set[str]:
@@ -72,9 +77,9 @@ def kinds_of(event: DrEvent) -> set[str]:
 def not_understood(event: DrEvent, program: DrProgram | None = None) -> list[str]:
     """What the event asks, in words, when it asks something and the home can act on nothing of it; else empty."""
     asked = [payload for interval in event.intervals for payload in interval.payloads if _asks(payload.type)]
-    if any(is_usable(payload.type, payload.values, _unit(event, program, payload.type)) for payload in asked):
+    if any(is_usable(payload.type, payload.values, unit_of(event, program, payload.type)) for payload in asked):
         return []
-    found = dict.fromkeys(_words(payload, _unit(event, program, payload.type)) for payload in asked)
+    found = dict.fromkeys(_words(payload, unit_of(event, program, payload.type)) for payload in asked)
     return list(found)[:3]
 
 
@@ -86,14 +91,15 @@ def _words(payload: Payload, unit: str) -> str:
 
 def _information(event: DrEvent, program: DrProgram | None) -> str:
     payloads = [payload for interval in event.intervals for payload in interval.payloads]
-    told = [(p.type, p.values, _unit(event, program, p.type)) for p in payloads]
+    told = [(p.type, p.values, unit_of(event, program, p.type)) for p in payloads]
     if not told or not {kind for kind, _, _ in told} <= PRICES or any(is_usable(*each) for each in told):
         return "For information: it asks nothing of you."
     why = "no unit" if any(not unit for _, _, unit in told) else "no number in a known unit"
     return f"For information; its prices cannot be used ({why})."
 
 
-def _unit(event: DrEvent, program: DrProgram | None, kind: str) -> str:
+def unit_of(event: DrEvent, program: DrProgram | None, kind: str) -> str:
+    """The unit of a payload type: the event's own, else its program's; empty where neither states one."""
     return event.units.get(kind) or (program.units.get(kind, "") if program else "")
 
 

@@ -1,0 +1,335 @@
+"""A utility that changes an event after the home decided: what it asks now is decided now; a replay asks nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.model.agreement import Agreement, DrPolicy
+from gateway.model.dr import (
+    DrEvent,
+    DrInterval,
+    DrProgram,
+    Duration,
+    EventRecord,
+    IntervalPeriod,
+    OptState,
+    Payload,
+    ServerFacts,
+)
+from gateway.model.errors import WishRefused
+from gateway.model.preferences import Preferences
+from gateway.model.setpoint import LimitKind
+from gateway.runtime.dr_news import DrNews
+from tests.fakes import START
+from tests.runtime.test_demand_response import FakeServer, Utility, event
+
+KEY = "utility:e1"
+LIMIT = ("IMPORT_CAPACITY_LIMIT", 2)
+
+
+def asking(
+    *payloads: tuple[str, float | str], start: datetime = START, length_s: float = 3600, **more: object
+) -> DrEvent:
+    """The one event of these tests with other content."""
+    intervals = (DrInterval(0, tuple(Payload(kind, (value,)) for kind, value in payloads)),) if payloads else ()
+    length = Duration(seconds=length_s)
+    made = event(start, intervals=intervals, period=IntervalPeriod(start=start, duration=length), **more)
+    return replace(made, fingerprint=repr((payloads, start, length_s, more)))
+
+
+@dataclass
+class Changing(FakeServer):
+    """A server of two programs, whose listings may hold objects without an id."""
+
+    nameless: int = 0
+    poll_s: float = 60.0
+
+    async def programs(self) -> list[DrProgram]:
+        return [DrProgram("p1", self.name, "Evening peak"), DrProgram("p2", self.name, "Summer")]
+
+    @property
+    def facts(self) -> ServerFacts:
+        return ServerFacts(unread=("",) * self.nameless)
+
+
+def home(**preferences: object) -> tuple[Utility, Changing]:
+    made = Utility(preferences=Preferences(**preferences))  # type: ignore[arg-type]
+    made.server = server = Changing()
+    made.dr.servers = {"utility": server}
+    return made, server
+
+
+def record_of(made: Utility) -> EventRecord:
+    return made.dr.records[KEY]
+
+
+def words_of(made: Utility, cause: str = f"event {KEY}") -> str:
+    found = made.notices.open.get(cause)
+    return found.text if found is not None else ""
+
+
+# ---- what is asked is decided
+
+
+@pytest.mark.parametrize("policy", [DrPolicy.NEVER, DrPolicy.ASK])
+@pytest.mark.parametrize("first", [[("PRICE", 0.3)], [], [("ALERT_OTHER", "hello")]], ids=["price", "empty", "news"])
+async def test_an_event_that_asked_nothing_and_now_asks_for_a_level_goes_by_the_policy(
+    policy: DrPolicy, first: list[tuple[str, float | str]]
+) -> None:
+    """Wrong before: it stayed joined, and acted against "never" and without being asked."""
+    made, _ = home(dr_policy=policy)
+    await made.look(asking(*first, units={"PRICE": "KWH"}))
+    await made.look(asking(("SIMPLE", 3)))
+    assert record_of(made).opt is (OptState.SKIPPED if policy is DrPolicy.NEVER else OptState.UNDECIDED)
+    assert not made.kinds()
+    assert "changed 'Peak relief'" in words_of(made, f"event {KEY} changed")
+
+
+async def test_an_event_moved_to_a_program_the_owner_refused_lets_go() -> None:
+    made, _ = home(agreements={"utility:p2": Agreement("none")})
+    await made.look(asking(("SIMPLE", 3)))
+    assert made.kinds()
+    await made.look(asking(("SIMPLE", 3), program="p2"))
+    assert record_of(made).opt is OptState.SKIPPED and not made.kinds()
+
+
+async def test_a_skipped_event_that_becomes_a_limit_of_the_connection_binds() -> None:
+    made, _ = home()
+    await made.look(asking(("SIMPLE", 3)))
+    await made.dr.opt(KEY, "skip", "owner")
+    await made.look(asking(LIMIT))
+    assert record_of(made).opt is OptState.BINDING and made.kinds() == {(LimitKind.SITE_IMPORT, "")}
+
+
+async def test_a_limit_that_becomes_a_level_binds_no_more_and_goes_by_the_policy() -> None:
+    made, _ = home(dr_policy=DrPolicy.NEVER)
+    await made.look(asking(LIMIT))
+    await made.look(asking(("SIMPLE", 3)))
+    assert record_of(made).opt is OptState.SKIPPED and not made.kinds()
+    await made.dr.opt(KEY, "join", "owner")
+    await made.dr.opt(KEY, "skip", "owner")
+    assert not made.kinds()
+
+
+@pytest.mark.parametrize("choice", ["join", "skip"])
+async def test_the_owners_word_holds_for_more_of_the_same(choice: str) -> None:
+    made, _ = home(dr_policy=DrPolicy.ASK)
+    await made.look(asking(("SIMPLE", 1)))
+    await made.dr.opt(KEY, choice, "owner")
+    await made.look(asking(("SIMPLE", 3)))
+    assert record_of(made).opt is (OptState.JOINED if choice == "join" else OptState.SKIPPED)
+    await made.look(asking(("CONTROL_SETPOINT", 500), units={"CONTROL_SETPOINT": "W"}))
+    assert (record_of(made).opt, record_of(made).chosen) == (OptState.UNDECIDED, False)
+
+
+async def test_a_change_of_an_event_that_is_over_leaves_its_record_as_it_was() -> None:
+    made, _ = home()
+    await made.look(asking(("SIMPLE", 1)))
+    await made.clock.advance(7200)
+    made.preferences = Preferences(dr_policy=DrPolicy.NEVER)
+    await made.look(asking(("SIMPLE", 2)))
+    assert record_of(made).opt is OptState.JOINED and words_of(made, f"event {KEY} changed") == ""
+
+
+# ---- replays and older versions
+
+
+async def test_a_withdrawn_event_shown_again_in_the_same_version_keeps_its_times() -> None:
+    """Wrong before: "now for an hour" ran a new hour with each replay."""
+    made, _ = home()
+    now = IntervalPeriod(start_now=True, duration=Duration(seconds=3600))
+    shown = replace(asking(("SIMPLE", 2), modified="2026-11-20T12:00:00Z"), period=now)
+    await made.look(shown)
+    await made.look()
+    await made.clock.advance(1800)
+    await made.look(shown)
+    assert record_of(made).first_seen == START and made.kinds(), "missing by mistake: it goes on to its end"
+    await made.look()
+    await made.clock.advance(5400)
+    await made.look(shown)
+    assert not made.kinds()
+    await made.look(replace(shown, modified="2026-11-20T19:00:00Z"))
+    assert made.kinds(), "the utility announced it anew"
+
+
+async def test_an_older_version_never_takes_the_place_of_a_newer_one() -> None:
+    """Wrong before: told twenty times in a row, it did."""
+    made, _ = home()
+    old = asking(("SIMPLE", 3), length_s=36_000, modified="2026-11-20T12:00:00Z")
+    await made.look(old)
+    await made.look(asking(("SIMPLE", 0), length_s=36_000, modified="2026-11-20T14:00:00Z"))
+    for _ in range(50):
+        await made.look(old)
+    assert record_of(made).event.modified == "2026-11-20T14:00:00Z" and not made.kinds()
+
+
+async def test_what_lies_between_two_marks_of_the_same_content_is_older() -> None:
+    made, _ = home()
+    await made.look(asking(("SIMPLE", 0), modified="2026-11-20T12:00:00Z"))
+    await made.look(replace(asking(("SIMPLE", 0), modified="2026-11-20T12:00:00Z"), modified="2026-11-20T14:00:00Z"))
+    await made.look(asking(("SIMPLE", 3), modified="2026-11-20T13:00:00Z"))
+    assert not made.kinds()
+
+
+async def test_a_mark_of_a_wrong_year_hides_no_later_change() -> None:
+    made, _ = home()
+    await made.look(asking(("SIMPLE", 0), modified="2036-01-01T00:00:00Z"))
+    await made.look(asking(("SIMPLE", 2), modified=START.isoformat()))
+    assert made.kinds()
+
+
+async def test_an_event_announced_again_goes_by_the_policy_of_now() -> None:
+    made, _ = home()
+    await made.look(asking(("SIMPLE", 3)))
+    await made.look()
+    made.preferences = Preferences(dr_policy=DrPolicy.NEVER)
+    await made.look(asking(("SIMPLE", 3)))
+    assert record_of(made).opt is OptState.SKIPPED and not made.kinds()
+
+
+# ---- objects without an id
+
+
+async def test_an_object_without_an_id_that_was_there_before_hides_no_withdrawal() -> None:
+    """Wrong before: beside one such object nothing was ever withdrawn."""
+    made, server = home()
+    server.nameless = 1
+    await made.look(asking(LIMIT, length_s=1e6, units={LIMIT[0]: "KW"}))
+    await made.look()
+    assert record_of(made).cancelled_at is not None and not made.kinds()
+
+
+async def test_an_event_that_may_be_the_one_without_an_id_is_kept_for_an_hour_at_most() -> None:
+    made, server = home()
+    await made.look(asking(LIMIT, length_s=1e6))
+    server.nameless = 1
+    await made.look()
+    await made.clock.advance(3_500)
+    await made.look()
+    assert made.kinds()
+    await made.clock.advance(200)
+    await made.look()
+    assert not made.kinds()
+
+
+# ---- what the owner hears, and may choose
+
+
+async def test_after_a_skip_and_after_a_withdrawal_nothing_says_that_it_is_on() -> None:
+    made, _ = home()
+    news = DrNews(made.clock, made.dr, made.notices)
+    await made.look(asking(("SIMPLE", 2)))
+    await news.once()
+    assert "is on until" in words_of(made)
+    await made.dr.opt(KEY, "skip", "owner")
+    assert words_of(made) == ""
+    await news.once()
+    await made.look()
+    await news.once()
+    assert words_of(made) == ""
+
+
+async def test_an_event_that_waits_says_so_while_it_is_on_and_no_more_once_withdrawn_or_over() -> None:
+    made, _ = home(dr_policy=DrPolicy.ASK)
+    news = DrNews(made.clock, made.dr, made.notices)
+    await made.look(asking(("SIMPLE", 2)))
+    await news.once()
+    assert "is on until" in words_of(made) and "waits for your answer" in words_of(made)
+    await made.look()
+    await news.once()
+    assert words_of(made) == ""
+
+
+async def test_a_policy_that_ends_an_event_ends_its_words() -> None:
+    made, _ = home()
+    news = DrNews(made.clock, made.dr, made.notices)
+    await made.look(asking(("SIMPLE", 2)))
+    await news.once()
+    record = record_of(made)
+    made.preferences = Preferences(dr_policy=DrPolicy.NEVER)
+    await made.dr.keep(record.with_opt(*made.dr.decision(record.event)), "decided", "")
+    await news.once()
+    assert words_of(made).endswith("You chose never to take part.")
+
+
+LATER = START + timedelta(hours=5)
+CALM = asking(("SIMPLE", 1), start=LATER)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (asking(("SIMPLE", 3), start=LATER), "now level 3, "),
+        (asking(("SIMPLE", 1), start=START + timedelta(hours=2)), "before level 1, "),
+        (asking(("SIMPLE", 1), start=LATER, length_s=12 * 3600), "asks more"),
+        (asking(("SIMPLE", 0), start=LATER), ""),
+        (asking(("SIMPLE", 1), start=LATER, length_s=1800), ""),
+        (asking(("SIMPLE", 1), start=LATER + timedelta(hours=1)), ""),
+        (replace(CALM, name="Peak", fingerprint="renamed"), ""),
+    ],
+    ids=["higher", "earlier", "longer", "lower", "shorter", "put off", "renamed"],
+)
+async def test_a_change_that_asks_more_is_told_and_no_other(changed: DrEvent, told: str) -> None:
+    """Wrong before: the owner heard of none."""
+    made, _ = home()
+    await made.look(CALM)
+    await made.look(changed)
+    found = words_of(made, f"event {KEY} changed")
+    assert told in found and bool(told) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "more"),
+    [
+        ({}, {"intervals": (DrInterval(0, (Payload(LIMIT[0], (1,)),)),)}, True),
+        ({}, {"intervals": (DrInterval(0, (Payload(LIMIT[0], (3,)),)),)}, False),
+        ({"targets": ("car",)}, {}, True),
+        ({}, {"targets": ("car",)}, False),
+        ({"test": True}, {}, True),
+    ],
+    ids=[
+        "a lower limit",
+        "a higher limit",
+        "one device, then the home",
+        "the home, then one device",
+        "no test any more",
+    ],
+)
+async def test_a_lower_limit_more_devices_and_the_end_of_a_test_ask_more(
+    before: dict[str, object], after: dict[str, object], more: bool
+) -> None:
+    made, _ = home()
+    base = asking(LIMIT, start=LATER)
+    await made.look(replace(base, fingerprint="1", **before))  # type: ignore[arg-type]
+    await made.look(replace(base, fingerprint="2", **after))  # type: ignore[arg-type]
+    assert bool(words_of(made, f"event {KEY} changed")) is more
+
+
+@pytest.mark.parametrize("choice", ["join", "skip"])
+async def test_there_is_nothing_to_choose_in_what_is_over_or_not_acted_on(choice: str) -> None:
+    """Wrong before: it was noted as joined, and told as being on."""
+    made, _ = home()
+    await made.look(asking(("CTA2045_REBOOT", 0)))
+    before = record_of(made)
+    with pytest.raises(WishRefused, match="acts on"):
+        await made.dr.opt(KEY, choice, "owner")
+    await made.look(asking(("SIMPLE", 2)))
+    await made.clock.advance(7200)
+    with pytest.raises(WishRefused, match="over"):
+        await made.dr.opt(KEY, choice, "owner")
+    assert not before.chosen and not record_of(made).chosen
+
+
+async def test_what_binds_says_why() -> None:
+    """Wrong before: a limit of the connection was said to be bound by a consent that nobody gave."""
+    made, _ = home()
+    await made.look(asking(LIMIT))
+    with pytest.raises(WishRefused, match="capacity limit of your connection"):
+        await made.dr.opt(KEY, "skip", "owner")
+    bound, _ = home(agreements={"p1": Agreement("binding")})
+    await bound.look(asking(("SIMPLE", 2)))
+    with pytest.raises(WishRefused, match="consented"):
+        await bound.dr.opt(KEY, "skip", "owner")
