@@ -36,7 +36,7 @@ def asking(
     """The one event of these tests with other content."""
     intervals = (DrInterval(0, tuple(Payload(kind, (value,)) for kind, value in payloads)),) if payloads else ()
     length = Duration(seconds=length_s)
-    made = event(start, intervals=intervals, period=IntervalPeriod(start=start, duration=length), **more)
+    made = replace(event(start), intervals=intervals, period=IntervalPeriod(start=start, duration=length), **more)  # type: ignore[arg-type]
     return replace(made, fingerprint=repr((payloads, start, length_s, more)))
 
 
