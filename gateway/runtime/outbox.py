@@ -2,18 +2,22 @@
 
 unreachable      kept, tried again with longer and longer pauses, for as long as it takes
 refused          tried 5 times at growing distances, then set aside with a word; then once a day for a week
+blamed           unreachable for one report only (a server that answers it with 500 for good): as refused
+
+A report is blamed when it failed 5 rounds in a row while the account works and another one then got through. While none
+does it is the server that fails, and nothing counts against any report.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.model.audit import AuditRow
 from gateway.model.dr import DrReport
-from gateway.model.errors import ServerAnswerWrong, ServerError, ServerRefused, ServerUnreachable
+from gateway.model.errors import ServerError, ServerUnreachable
 from gateway.ports import Clock, DrServer, Store
 
 log = logging.getLogger(__name__)
@@ -46,6 +50,8 @@ class Outbox:
     works: Callable[[str], bool] = lambda server: True
     on_delivered: Callable[[DrReport], Awaitable[None]] | None = None
     _refused: dict[str, Refusals] = field(default_factory=dict)
+    _failed: dict[str, int] = field(default_factory=dict)
+    """In how many rounds in a row a report was the one that the server could not be reached with, by key."""
 
     async def deliver(self, server: DrServer) -> None:
         """Send what is kept for one server, oldest first, until cancelled; a lost link keeps it for later."""
@@ -60,22 +66,44 @@ class Outbox:
             await self.clock.sleep(pause, real_floor=min(pause, 30.0) if failures else 0.5)
 
     async def round(self, server: DrServer) -> ServerError | None:
-        """Try everything that is kept for a server once; the error that ended the round, None when it came through."""
-        for report in await self.store.pending(server.name):
-            refused = self._refused.get(report.key)
-            if refused is not None and self.clock.now() < refused.again:
-                continue
+        """Try everything that is kept for a server once; the error that ended the round, None when it came through.
+
+        first | second | third ...         the first failed often: the second is tried though
+        x     | sent   |                   it is the first's fault: refused, the round goes on
+        x     | x      |                   it is the server's: the round ends
+        """
+        todo = [report for report in await self.store.pending(server.name) if not self._rests(report)]
+        stuck: tuple[DrReport, ServerError] | None = None
+        while todo:
+            report = todo[0] if stuck is None else self._other(todo)
+            todo.remove(report)
             try:
                 await server.send(report)
-            except (ServerRefused, ServerAnswerWrong) as error:
-                if not self.works(server.name):
-                    return error
-                await self._note_refusal(report, error)
             except ServerError as error:
-                return error
+                reached = not isinstance(error, ServerUnreachable)
+                works = self.works(server.name)
+                if works and (reached or report.key in self._refused):
+                    await self._note_refusal(report, error)
+                    continue
+                if not reached:
+                    self._failed[report.key] = self._failed.get(report.key, 0) + 1
+                if reached or stuck is not None or not works or self._failed[report.key] < TRIES:
+                    return error
+                stuck = report, error
             else:
                 await self._delivered(report)
-        return None
+                if stuck is not None:
+                    await self._note_refusal(*stuck)
+                    stuck = None
+        return stuck[1] if stuck is not None else None
+
+    def _rests(self, report: DrReport) -> bool:
+        refused = self._refused.get(report.key)
+        return refused is not None and self.clock.now() < refused.again
+
+    def _other(self, todo: Sequence[DrReport]) -> DrReport:
+        """The one that has failed least often itself, the oldest among equals."""
+        return min(todo, key=lambda report: self._failed.get(report.key, 0))
 
     def set_aside(self, event_key: str) -> list[str]:
         """What of an event's reports the server does not take, in words."""
@@ -88,6 +116,7 @@ class Outbox:
     async def _delivered(self, report: DrReport) -> None:
         await self.store.delivered(report.key, self.clock.now())
         self._refused.pop(report.key, None)
+        self._failed.pop(report.key, None)
         await self._note("confirmed", report, f"report {report.payload_type} delivered")
         if self.on_delivered is not None:
             await self.on_delivered(report)
@@ -97,6 +126,7 @@ class Outbox:
         tries, since = (before.tries + 1, before.since) if before else (1, now)
         pause = AGAIN if tries >= TRIES else timedelta(seconds=SOON_S * 2 ** (tries - 1))
         self._refused[report.key] = Refusals(tries, since, now + pause, error.reason)
+        self._failed.pop(report.key, None)
         if tries == 1:
             log.warning("report refused, the others go on: %s", error)
         if tries == TRIES:

@@ -29,6 +29,7 @@ class Server:
         self.tried: list[str] = []
         self.down = False
         self.refuses: set[str] = set()
+        self.fails_on: set[str] = set()
 
     async def programs(self):
         return []
@@ -40,6 +41,8 @@ class Server:
         self.tried.append(report.key)
         if self.down:
             raise ServerUnreachable(self.name, "no answer")
+        if report.key in self.fails_on:
+            raise ServerUnreachable(self.name, "the report was answered with 500")
         if report.key in self.refuses:
             raise ServerRefused(self.name, "the report was answered with 400")
         self.got.append(report.key)
@@ -156,3 +159,62 @@ async def test_an_account_that_does_not_work_counts_against_no_report(refused):
     box.works, box.server.refuses = True, set()
     await box.round()
     assert box.server.got[-1] == report(2).key and not box.words()[0].startswith("report USAGE set")
+
+
+async def test_a_report_that_the_server_always_answers_with_500_holds_up_no_other():
+    """Wrong before: it stopped every later report to that server for ever, and nobody was told."""
+    box = Box()
+    box.server.fails_on = {report(1, "gone").key}
+    await box.keep(report(1, "gone"), *(report(number) for number in range(2, 5)))
+    task = asyncio.create_task(box.outbox.deliver(box.server))
+    await box.clock.advance(120)
+    assert box.server.got == [report(number).key for number in range(2, 5)]
+    await box.clock.advance(3600)
+    (words,) = box.outbox.set_aside("utility:gone")
+    assert words.endswith("USAGE: the report was answered with 500") and len(box.server.tried) < 20
+    assert "report USAGE set aside: the report was answered with 500" in box.words()
+    await box.clock.advance(8 * 86_400)
+    task.cancel()
+    assert box.words()[-1].startswith("report USAGE given up after a week") and len(box.server.tried) < 30
+
+
+async def test_several_reports_that_the_server_chokes_on_hold_up_no_other():
+    box = Box()
+    box.server.fails_on = {report(number).key for number in (1, 2, 4)}
+    await box.keep(*(report(number) for number in range(1, 7)))
+    await box.minutes(30)
+    assert box.server.got == [report(3).key, report(5).key, report(6).key]
+
+
+async def test_while_no_report_gets_through_the_server_is_to_blame_and_order_is_kept():
+    """Its looks work, its reports do not, for nine days: nothing is lost, and they arrive oldest first."""
+    box = Box()
+    kept = [report(number) for number in range(1, 6)]
+    box.server.fails_on = {one.key for one in kept}
+    await box.keep(*kept)
+    for _ in range(9 * 24):
+        await box.clock.advance(3600)
+        assert await box.round() is not None
+    assert len(box.server.tried) <= 2 * 9 * 24 and not box.words()
+    box.server.fails_on = set()
+    assert await box.round() is None
+    assert box.server.got == [one.key for one in kept]
+
+
+async def test_after_such_an_outage_one_that_fails_for_good_is_found_out_all_the_same():
+    box = Box()
+    kept = [report(number) for number in range(1, 6)]
+    box.server.fails_on = {one.key for one in kept}
+    await box.keep(*kept)
+    await box.minutes(60)
+    box.server.fails_on = {kept[0].key}
+    await box.minutes(2)
+    assert sorted(box.server.got) == [one.key for one in kept[1:]]
+
+
+async def test_an_account_that_does_not_work_is_asked_with_one_report_a_round():
+    box = Box(works=False)
+    box.server.down = True
+    await box.keep(report(1), report(2))
+    await box.minutes(20)
+    assert set(box.server.tried) == {report(1).key}
