@@ -51,10 +51,12 @@ class Effects:
         span = event_span(record, self.dr.site.timezone) if record is not None else None
         if record is None or span is None or not self._open(record):
             return None
-        without = await self.plans.way(self._change(record, joined=False))
+        # Both are taken now: were the event changed while the first plan is made, the second would be of another event.
+        left, taken = self._change(record, joined=False), self._change(record, joined=True)
+        without = await self.plans.way(left)
         if without is None or not without.plan.slots:
             return None
-        joined, change = await self.plans.beside(without, self._change(record, joined=True), own_prices=True)
+        joined, change = await self.plans.beside(without, taken, own_prices=True)
         found = effect_of(record.key, joined, without.plan, change, *span, self.dr.site, self.co2_g_per_kwh)
         self.known[record.key], self._version[record.key] = found, record.event.fingerprint
         self.on_change()

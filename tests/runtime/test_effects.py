@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -53,3 +55,27 @@ async def test_an_event_whose_edges_lie_between_the_slots_is_compared_all_the_sa
     await home.look(event(start=home.clock.now() + timedelta(minutes=7, seconds=13)))
     found = await effects_of(home, ChargeMode.NOW).of("utility:e1")
     assert found is not None and found.shifted_wh > 0
+
+
+@pytest.mark.parametrize("change", ["another half hour", "withdrawn", "another event"])
+async def test_an_event_that_changes_while_its_effect_is_made_is_told_as_it_was_asked_about(change: str) -> None:
+    """Wrong before: the second plan was cut where the changed event begins and ends, and the loop of effects died."""
+    home = Utility()
+    asked = event(start=home.clock.now() + timedelta(minutes=7, seconds=13))
+    await home.look(asked)
+    effects = effects_of(home, ChargeMode.NOW)
+    expected = await effects.of("utility:e1")
+    later = replace(event(start=home.clock.now() + timedelta(minutes=41, seconds=7)), fingerprint="later")
+    plans = effects.plans
+
+    async def changed_meanwhile(*args: Any) -> Any:
+        found = await plans.way(*args)
+        listed = {"another half hour": [later], "withdrawn": [], "another event": [asked, replace(later, id="e2")]}
+        await home.look(*listed[change])
+        return found
+
+    both: Any = SimpleNamespace(way=changed_meanwhile, beside=plans.beside)
+    effects.plans = both
+    found = await effects.of("utility:e1")
+    assert found is not None and expected is not None
+    assert found.shifted_wh == pytest.approx(expected.shifted_wh) and found.cost_micro == expected.cost_micro
