@@ -193,6 +193,17 @@ class EventPhase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Stand:
+    """Where the home stands on an event from `at` on: its opt state and the devices the owner set aside."""
+
+    at: datetime
+    opt: OptState
+    aside: tuple[str, ...] = ()
+    withdrawn: bool = False
+    """Whether the utility has taken the event back."""
+
+
+@dataclass(frozen=True, slots=True)
 class EventRecord:
     """An event with everything a restart must keep: first receipt, the drawn start shift, the opt state."""
 
@@ -211,6 +222,8 @@ class EventRecord:
     overridden_at: datetime | None = None
     overridden_devices: tuple[str, ...] = ()
     """Devices the owner took out of the event; the others go on."""
+    stands: tuple[Stand, ...] = ()
+    """Where the home stood on it over time, oldest first (core/demand_response/standing.py)."""
     reported: tuple[str, ...] = ()
     """Keys of the report windows already handed to the outbox."""
     delivered_wh: float | None = None

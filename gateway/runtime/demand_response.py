@@ -12,8 +12,10 @@ from typing import Any
 from gateway.core.demand_response.opt import agreement_of, asks_action, decide_opt, not_understood
 from gateway.core.demand_response.response import prices, to_limits
 from gateway.core.demand_response.safe import next_safe, safe_limits
+from gateway.core.demand_response.schedule import event_span
+from gateway.core.demand_response.standing import is_in, noted, opted_out, restored, stands
 from gateway.core.demand_response.strategies import Strategies
-from gateway.core.demand_response.timeline import Laid, build_timeline, phase_of
+from gateway.core.demand_response.timeline import PAST_S, Laid, build_timeline, phase_of
 from gateway.model.agreement import Shared
 from gateway.model.audit import AuditRow
 from gateway.model.dr import DrEvent, DrProgram, EventPhase, EventRecord, OptState, PricePoint, ServerFacts, Timeline
@@ -155,6 +157,7 @@ class DemandResponse:
 
         The chain comes first: after a kill in between the same step is taken again, and the chain knows it.
         """
+        record = noted(self.records.get(record.key), record, self.clock.now())
         if step == "asked":
             await self._chain_received(record)
         if step in ("asked", "decided"):
@@ -189,14 +192,22 @@ class DemandResponse:
             await self._chain(record, "delivered", delivered_wh=record.delivered_wh, low_wh=low, high_wh=high)
 
     async def _earned(self, record: EventRecord) -> EventRecord:
-        """What the program pays for what was delivered, where the table of strategies says so."""
-        pay = self.strategies.pay_of(record.event.program_key)
-        if pay is None or record.delivered_wh is None:
+        """What the program pays for what was delivered, where the table of strategies says so; nothing for a test.
+
+        What it pays per event is counted only where the home delivered something and followed the event to its end.
+        """
+        pay, wh = self.strategies.pay_of(record.event.program_key), record.delivered_wh
+        if pay is None or wh is None or record.event.test:
             return record
-        amount = (pay.per_event or 0.0) + (pay.per_kwh or 0.0) * max(0.0, record.delivered_wh) / 1000
+        through = wh > 0 and is_in(stands(record)[-1]) and not self._all_aside(record)
+        amount = (pay.per_event or 0.0 if through else 0.0) + (pay.per_kwh or 0.0) * max(0.0, wh) / 1000
         record = self.records[record.key] = replace(record, earned_micro=round(amount * 1e6))
         await self.store.save_event(record)
         return record
+
+    def _all_aside(self, record: EventRecord) -> bool:
+        span = event_span(record, self.site.timezone)
+        return span is not None and opted_out(record, self.clock.now(), self.acts_on(record, span[0]))
 
     async def _note(self, record: EventRecord, step: str, words: str) -> None:
         await self.store.append(AuditRow(self.clock.now(), step, record.key, words, 6, record.key))
@@ -277,6 +288,7 @@ class DemandResponse:
     async def _at_once(self, record: EventRecord, words: str, cause: str, **facts: Fact) -> None:
         """In force first, then on the disk: a person waits for the effect."""
         before = self.records.get(record.key)
+        record = noted(before, record, self.clock.now())
         self.records[record.key] = record
         self.rebuild()
         self.on_change(cause)
@@ -350,6 +362,20 @@ class DemandResponse:
         )  # fmt: skip
         found = to_limits(timeline, now, self.strategies, site=self.site)
         return tuple(found), tuple(prices(timeline, self.site.currency))
+
+    def as_followed(self, record: EventRecord, since: datetime) -> Timeline:
+        """The timeline from `since` on, had the home followed an event to its end: what was in force while it did."""
+        others, now = [other for other in self.records.values() if other.key != record.key], self.clock.now()
+        return build_timeline(
+            [*others, restored(record)], self.programs, now,
+            horizon_s=HORIZON_S, past_s=max(PAST_S, (now - since).total_seconds()), consents=self._consents(),
+            timezone=self.site.timezone, devices=self.device_names(),
+        )  # fmt: skip
+
+    def acts_on(self, record: EventRecord, since: datetime) -> frozenset[str]:
+        """The devices an event limits from `since` on, those the owner set aside included; none for news and prices."""
+        found = to_limits(self.as_followed(record, since), since, self.strategies, site=self.site)
+        return frozenset(limit.device for limit in found if limit.source == record.key and limit.device)
 
     def wake(self) -> None:
         """Something that is no event changed (a server fell silent): look at the limits anew."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from gateway.core.demand_response.baseline.devices import device_baseline
 from gateway.core.demand_response.baseline.history import History
@@ -15,7 +15,8 @@ from gateway.core.demand_response.baseline.rows import Baseline, BaselineRow
 from gateway.core.demand_response.opt import asks_action
 from gateway.core.demand_response.proof_rules import ProofRules
 from gateway.core.demand_response.schedule import event_span
-from gateway.model.dr import EventRecord, OptState
+from gateway.core.demand_response.standing import followed
+from gateway.model.dr import EventRecord
 from gateway.model.quantity import Quantity
 from gateway.model.site import Device, Role, Site
 from gateway.ports import Clock, Store
@@ -115,8 +116,9 @@ class Baselines:
         days: set[date] = set()
         for other in self.dr.records.values():
             span = event_span(other, self.site.timezone)
-            joined = other.opt in (OptState.JOINED, OptState.BINDING) and asks_action(other.event)
-            if other.key != record.key and joined and span is not None:
+            if other.key == record.key or span is None or not asks_action(other.event):
+                continue
+            if followed(other, span[0], span[1] or datetime.max.replace(tzinfo=UTC)):
                 days.add(span[0].astimezone(self.site.timezone).date())
         return days
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 from gateway.core.demand_response.baseline.methods import WORDS
 from gateway.core.demand_response.delivered import Delivered, delivered
 from gateway.core.demand_response.opt import asks_action
 from gateway.core.demand_response.proof_rules import ProofRules
-from gateway.core.demand_response.report import build_report, remembered
-from gateway.core.demand_response.report_data import MOMENTARY, ReportData, held_back
-from gateway.core.demand_response.report_windows import ahead
+from gateway.core.demand_response.report import build_report, remembered, untold
+from gateway.core.demand_response.report_data import MOMENTARY, STATES, ReportData, held_back
+from gateway.core.demand_response.report_windows import CATCH_UP, ahead
 from gateway.core.demand_response.schedule import event_span
+from gateway.core.demand_response.standing import followed, is_in, stands
+from gateway.core.demand_response.timeline import PAST_S
 from gateway.model.agreement import Shared
 from gateway.model.archive import ArchivedDay
 from gateway.model.audit import AuditRow
-from gateway.model.dr import DrReport, EventRecord, OptState
+from gateway.model.dr import DrReport, EventRecord, OptState, Timeline
 from gateway.model.plan import Plan
 from gateway.model.reading import INTERVAL_S
 from gateway.model.site import Role, Site
@@ -96,15 +98,17 @@ class Reporting:
         await self.baselines.keep_weather()
         for key in list(self.dr.records):
             record = self.dr.records.get(key)
-            if record is not None and record.cancelled_at is None and record.opt in OPTED:
+            if record is None or self._long_gone(record):
+                continue
+            if record.cancelled_at is None and record.opt in OPTED:
                 await self.before.keep(record, self._ahead_s())
-                await self._queue_reports(record)
-                await self._measure_when_over(record)
+            await self._queue_reports(record)
+            await self._measure_when_over(record)
 
     def held_back(self, record: EventRecord) -> list[str]:
         """What the utility asks to be told about an event and is not: for the owner's choice, or refused there."""
         devices = [device.id for device in self.baselines.devices()]
-        words = held_back(record.event, self._share(record), devices)
+        words = held_back(record.event, self._share(record), devices) + untold(record, self.site.timezone)
         return words + self.outbox.set_aside(record.key)
 
     async def deliver(self, server: DrServer) -> None:
@@ -129,10 +133,19 @@ class Reporting:
         agreement = self.dr.preferences().agreement(event.program_key, event.program, program.name if program else "")
         return agreement.at(self.clock.now()).share
 
+    def _long_gone(self, record: EventRecord) -> bool:
+        """Whether an event was withdrawn so long ago that nothing is owed for it any more."""
+        return record.cancelled_at is not None and record.cancelled_at < self.clock.now() - CATCH_UP
+
     async def _measure_when_over(self, record: EventRecord) -> None:
-        span = event_span(record, self.site.timezone)
-        if span is not None and span[1] is not None and self._to_measure(record, span[1]):
-            await self._delivered(record, span[0], span[1])
+        """What was delivered while the home followed it, once it is over or withdrawn."""
+        span, gone = event_span(record, self.site.timezone), record.cancelled_at
+        if span is None or (span[1] is None and gone is None):
+            return
+        end = min(x for x in (span[1], gone) if x is not None)
+        part = followed(record, span[0], end) if self._to_measure(record, end) else None
+        if part is not None and (gone is None or part[1] - part[0] <= CATCH_UP):
+            await self._delivered(record, *part)
 
     def _grace(self) -> timedelta:
         """How long after its end a quarter hour is on disk."""
@@ -147,7 +160,8 @@ class Reporting:
         due = self._due(record, self.facts.names()) if record.event.reports else []
         if not due:
             return
-        reports = self._due(record, await self._data(record, due))
+        timeline = self._timeline(record, min(row.start for report in due for row in report.rows))
+        reports = self._due(record, await self._data(record, due), timeline)
         for report in reports:
             await self.store.enqueue(report, self.clock.now())
             if self.on_queued is not None:
@@ -155,7 +169,13 @@ class Reporting:
         reported = self.dr.records[record.key].reported + tuple(report.key for report in reports)
         await self.dr.update(record.key, reported=remembered(reported, self.clock.now()))
 
-    def _due(self, record: EventRecord, data: ReportData) -> list[DrReport]:
+    def _timeline(self, record: EventRecord, since: datetime) -> Timeline:
+        """What was in force since then; of an event that was skipped or withdrawn, too, while it was followed."""
+        if is_in(stands(record)[-1]) and since >= self.clock.now() - timedelta(seconds=PAST_S):
+            return self.dr.timeline
+        return self.dr.as_followed(record, since)
+
+    def _due(self, record: EventRecord, data: ReportData, timeline: Timeline | None = None) -> list[DrReport]:
         """What is measured waits for the quarter hour that holds its end; momentary values and what is ahead do not."""
         now, zone, share = self.clock.now(), self.site.timezone, self._share(record)
         covered = self.rules.of(record.event.program_key).covered
@@ -164,7 +184,7 @@ class Reporting:
             for descriptor in record.event.reports
             for report in build_report(
                 record,
-                self.dr.timeline,
+                timeline or self.dr.timeline,
                 descriptor,
                 data,
                 now if ahead(descriptor) else now - self._grace(),
@@ -180,12 +200,14 @@ class Reporting:
         edges = {edge for row in rows for edge in (row.start, row.start + timedelta(seconds=row.duration_s))}
         kinds = {report.payload_type for report in due}
         peaks = any(descriptor.reading_type == "PEAK" for descriptor in record.event.reports)
-        return await self.facts.gather(record, edges or {self.clock.now()}, kinds, peaks, self.clock.now())
+        data = await self.facts.gather(record, edges or {self.clock.now()}, kinds, peaks, self.clock.now())
+        aside = any(stand.aside for stand in stands(record)) and STATES & kinds
+        return replace(data, acts_on=self.dr.acts_on(record, min(edges))) if aside else data
 
     def _to_measure(self, record: EventRecord, end: datetime) -> bool:
         """Whether delivered energy is still owed; gaps may be filled by counters that speak late, for a while."""
         now = self.clock.now()
-        if record.delivered_wh is not None or record.opt is OptState.SKIPPED or not asks_action(record.event):
+        if record.delivered_wh is not None or not asks_action(record.event):
             return False
         return end <= self._closed() and now < end + GIVE_UP and now >= self._retry_at.get(record.key, now)
 

@@ -178,4 +178,6 @@ def _measured(home: DrHome, record: EventRecord) -> str:
 
 
 def _kwh_range(low_wh: float, high_wh: float) -> str:
+    if max(abs(low_wh), abs(high_wh)) < 995:
+        return f"{low_wh:.0f} to {high_wh:.0f} Wh"
     return f"{low_wh / 1000:.1f} to {high_wh / 1000:.1f} kWh"

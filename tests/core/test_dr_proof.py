@@ -171,6 +171,7 @@ def test_a_state_is_the_one_longest_in_force_though_another_event_held_at_its_st
 
 
 def test_an_event_that_is_set_aside_early_counts_as_opted_out():
-    aside = record(simple("e", 1, 0, 1), overridden_at=h(0.2), opt=OptState.JOINED)
-    (told,) = build_report(aside, build_timeline([aside], {}, h(1)), ReportDescriptor("OPERATING_STATE"), DATA, h(1))
+    aside = record(simple("e", 1, 0, 1), overridden_at=h(0.2), overridden_devices=("car",), opt=OptState.JOINED)
+    data = replace(DATA, acts_on=("car",))
+    (told,) = build_report(aside, build_timeline([aside], {}, h(1)), ReportDescriptor("OPERATING_STATE"), data, h(1))
     assert told.rows[0].value == "RUNNING_OPTED_OUT"

@@ -1,6 +1,6 @@
 """Reports as an event's descriptors ask for them (OpenADR 3.1 User Guide 7.5); when and over what: report_windows.
 
-A skipped event shares its state, not its data; what the owner does not share with a program is not reported.
+The state is told of every event. Data are told of the intervals the home took part in (standing.py); what the owner does not share with a program is not reported.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from gateway.core.demand_response.report_data import MOMENTARY, STATES, ReportData, needed
 from gateway.core.demand_response.report_values import UNITS, Source, reading_type, unit_of, value_of
-from gateway.core.demand_response.report_windows import CATCH_UP, Window, due_windows, windows
+from gateway.core.demand_response.report_windows import CATCH_UP, Window, ahead, due_windows, windows
+from gateway.core.demand_response.schedule import event_span
+from gateway.core.demand_response.standing import followed, is_in, stand_at, stands
 from gateway.model.agreement import Shared
 from gateway.model.dr import DrReport, EventRecord, OptState, ReportDescriptor, ReportRow, Timeline
 
@@ -20,7 +22,7 @@ AGGREGATED = "AGGREGATED_REPORT"
 NOT_STATED = ", report_intervals='INTERVALS'"
 KEPT = timedelta(days=60)
 _PERIOD = re.compile(r"/(\d{8}T\d{6}Z)/")
-__all__ = ["AGGREGATED", "ReportData", "build_report", "next_report_at", "remembered"]
+__all__ = ["AGGREGATED", "ReportData", "build_report", "next_report_at", "remembered", "untold"]
 
 
 def build_report(
@@ -39,7 +41,7 @@ def build_report(
     `share` is what the owner agreed to tell; `covered` reads startInterval as the first interval covered. Each `key` is
     unique per event, descriptor, period and resource, and the same after a restart.
     """
-    if record.cancelled_at is not None or not _offered(record, descriptor):
+    if not _offered(record, descriptor, now):
         return []
     if needed(descriptor, data.devices) - set(share):
         return []
@@ -49,7 +51,8 @@ def build_report(
             key = _key(record, descriptor, window, source.name)
             if key not in record.reported:
                 rows = _rows(record, timeline, descriptor, source, window, now)
-                reports.append(_report(record, descriptor, window, source, key, rows))
+                if rows:
+                    reports.append(_report(record, descriptor, window, source, key, rows))
     return reports
 
 
@@ -62,7 +65,7 @@ def next_report_at(
     covered: bool = False,
 ) -> datetime | None:
     """When the next report of this descriptor becomes due after `now`; None when none will within a week."""
-    if record.cancelled_at is not None or not _offered(record, descriptor):
+    if record.cancelled_at is not None or not _offered(record, descriptor, now):
         return None
     dues = [window.due for window in windows(record, descriptor, now, timezone, covered)]
     return min((due for due in dues if now < due < now + CATCH_UP), default=None)
@@ -77,11 +80,26 @@ def remembered(keys: Iterable[str], now: datetime) -> tuple[str, ...]:
     return tuple(key for key in keys if not (found := _PERIOD.findall(key)) or found[-1] >= oldest)
 
 
-def _offered(record: EventRecord, descriptor: ReportDescriptor) -> bool:
-    if record.opt is OptState.UNDECIDED:
+def untold(record: EventRecord, timezone: tzinfo = UTC) -> list[str]:
+    """What a skipped event asks for and is not told, in one sentence; nothing of an event that is not skipped."""
+    types = dict.fromkeys(x.payload_type for x in record.event.reports if x.payload_type not in STATES)
+    if record.opt is not OptState.SKIPPED or not types:
+        return []
+    span = event_span(record, timezone)
+    part = span is not None and followed(record, span[0], span[1] or datetime.max.replace(tzinfo=UTC))
+    return [f"Not told{' of the time after it' if part else ''}, because you skipped the event: {', '.join(types)}."]
+
+
+def _offered(record: EventRecord, descriptor: ReportDescriptor, now: datetime) -> bool:
+    if descriptor.payload_type not in UNITS:
         return False
-    shared = descriptor.payload_type in STATES or record.opt is not OptState.SKIPPED
-    return shared and descriptor.payload_type in UNITS
+    if ahead(descriptor):
+        return record.cancelled_at is None and (_is_state(descriptor) or is_in(stand_at(record, now)))
+    return _is_state(descriptor) or any(is_in(stand) for stand in stands(record))
+
+
+def _is_state(descriptor: ReportDescriptor) -> bool:
+    return descriptor.payload_type in STATES
 
 
 def _sources(descriptor: ReportDescriptor, data: ReportData) -> list[Source]:
@@ -106,6 +124,8 @@ def _rows(
 ) -> tuple[ReportRow, ...]:
     rows = []
     for cell in window.cells(descriptor.report_intervals, descriptor.payload_type in MOMENTARY):
+        if not (_is_state(descriptor) or ahead(descriptor) or followed(record, cell.start, cell.end)):
+            continue
         value, quality = value_of(record, timeline, descriptor, source, cell, now)
         rows.append(ReportRow(cell.id, cell.start, (cell.end - cell.start).total_seconds(), value, quality))
     return tuple(rows)
@@ -116,6 +136,9 @@ def _key(record: EventRecord, descriptor: ReportDescriptor, window: Window, reso
     asked = hashlib.sha256(repr(descriptor).replace(NOT_STATED, "").encode()).hexdigest()[:8]
     event = record.event
     period = f"{window.start.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    # Announced again, the event owes the whole report besides.
+    cut = record.cancelled_at is not None and window.pieces[-1].end == record.cancelled_at
+    asked += "-withdrawn" if cut else ""
     return f"{event.server}/{event.id}/{descriptor.payload_type}-{asked}/{period}/{resource}"
 
 

@@ -76,6 +76,8 @@ class ReportData:
     soc_percent: float | None = None
     register_wh: float | None = None
     registers_wh: Mapping[str, float] = field(default_factory=dict)
+    acts_on: Collection[str] = ()
+    """The devices the event acts on; none: not known, so any of `devices`."""
     resource: str = "home"
 
 

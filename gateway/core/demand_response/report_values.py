@@ -18,7 +18,8 @@ from gateway.core.demand_response.baseline.rows import BaselineRow, rows_energy
 from gateway.core.demand_response.kinds import is_usable
 from gateway.core.demand_response.report_data import ReportData
 from gateway.core.demand_response.report_windows import AHEAD, Cell, ahead
-from gateway.model.dr import EventRecord, OptState, ReportDescriptor, Timeline
+from gateway.core.demand_response.standing import is_in, opted_out, stand_at, stands
+from gateway.model.dr import EventRecord, ReportDescriptor, Timeline
 from gateway.model.reading import INTERVAL_S, Interval, IntervalQuality
 
 RUNNING_W = 100.0
@@ -248,16 +249,18 @@ def _register(source: Source) -> float | None:
 
 def _state_value(kind: str, record: EventRecord, timeline: Timeline, source: Source, cell: Cell) -> Value:
     if kind == "SIMPLE_LEVEL":
-        return _longest([(s, _level(record, timeline, at)) for at, s in _changes(record, timeline, cell)]), "OK"
+        return _longest([(s, _level(record, timeline, source, at)) for at, s in _changes(record, timeline, cell)]), "OK"
     used, quality = measured(source.intervals, cell.start, cell.end)
     hours = (cell.end - cell.start).total_seconds() / 3600
     running = used is not None and hours > 0 and used / hours > RUNNING_W
-    return _longest([(s, _state(record, timeline, at, running)) for at, s in _changes(record, timeline, cell)]), quality
+    return _longest(
+        [(s, _state(record, timeline, source, at, running)) for at, s in _changes(record, timeline, cell)]
+    ), quality
 
 
 def _changes(record: EventRecord, timeline: Timeline, cell: Cell) -> list[tuple[datetime, float]]:
     """The instants of the cell from which something else may hold, each with its length in s."""
-    told = [edge for signal in timeline.signals for edge in (signal.start, signal.end)] + [record.overridden_at]
+    told = [edge for signal in timeline.signals for edge in (signal.start, signal.end)] + [x.at for x in stands(record)]
     edges = sorted({cell.start, *(edge for edge in told if edge is not None and cell.start < edge < cell.end)})
     return [(a, (b - a).total_seconds()) for a, b in pairwise([*edges, cell.end])]
 
@@ -270,9 +273,9 @@ def _longest(parts: Sequence[tuple[float, T]]) -> T:
     return max(held, key=lambda value: held[value])
 
 
-def _level(record: EventRecord, timeline: Timeline, when: datetime) -> float:
-    """The level followed: 0 for a skipped event, or one the owner set aside before."""
-    if _opted_out(record, when):
+def _level(record: EventRecord, timeline: Timeline, source: Source, when: datetime) -> float:
+    """The level followed then: 0 where the home took no part, or the owner had set the event aside."""
+    if not is_in(stand_at(record, when)) or _opted_out(record, source, when):
         return 0.0
     for signal in timeline.at(when):
         if signal.kind == "SIMPLE" and signal.event == record.key:
@@ -280,17 +283,18 @@ def _level(record: EventRecord, timeline: Timeline, when: datetime) -> float:
     return 0.0
 
 
-def _state(record: EventRecord, timeline: Timeline, when: datetime, running: bool) -> str:
+def _state(record: EventRecord, timeline: Timeline, source: Source, when: datetime, running: bool) -> str:
     prefix = "RUNNING" if running else "IDLE"
-    if _opted_out(record, when):
+    if _opted_out(record, source, when):
         return f"{prefix}_OPTED_OUT"
-    followed = any(s.event == record.key and is_usable(s.kind, s.values, s.unit) for s in timeline.at(when))
+    followed = is_in(stand_at(record, when)) and any(
+        s.event == record.key and is_usable(s.kind, s.values, s.unit) for s in timeline.at(when)
+    )
     return f"{prefix}_CURTAILED" if followed else f"{prefix}_NORMAL"
 
 
-def _opted_out(record: EventRecord, when: datetime) -> bool:
-    aside = record.overridden_at is not None and record.overridden_at <= when and record.opt is not OptState.BINDING
-    return record.opt is OptState.SKIPPED or aside
+def _opted_out(record: EventRecord, source: Source, when: datetime) -> bool:
+    return opted_out(record, when, source.devices or source.data.acts_on or source.data.devices)
 
 
 def _aged(value: Value, cell: Cell, now: datetime) -> Value:

@@ -11,7 +11,7 @@ Interpretations: startInterval is the interval at whose end a report is made; th
 `covered` makes it the first that is covered. A forecast is made as its first interval begins (8.8 says so, the drawing
 of rolling reports does not). frequency 0 ("ad hoc") is answered once. Periods that were over before the event arrived
 are not made up for, except the last; of forecasts only the newest that is due is made, as the others tell the past.
-An event without intervals implies them by its period, as many as are asked for; without a usable period it is answered
+An event that was withdrawn gets one last report of what it covered until then. An event without intervals implies them by its period, as many as are asked for; without a usable period it is answered
 once, at receipt, with what is known then. Implied and open intervals bear our own numbers.
 """
 
@@ -107,10 +107,14 @@ def windows(
     reach = _Reach.of(descriptor, count, covered)
     for number in sorted(by_number):
         members = [by_number[i] for i in reach.members(number, descriptor.repeat) if i in by_number]
+        members, withdrawn = _until(members, record.cancelled_at)
         if members:
             due = members[0].start if reach.forward and not covered else members[-1].end
             due = members[0].start if ahead(descriptor) else due
+            due = record.cancelled_at if withdrawn else due
             yield Window(tuple(members), due or datetime.max.replace(tzinfo=UTC), implied)
+        if withdrawn:
+            return
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,14 @@ class _Reach:
         if number < self.first or rest or (0 <= max(1, repeat) <= turn and repeat >= 0):
             return range(0)
         return range(number, number + self.span) if self.forward else range(number - self.span + 1, number + 1)
+
+
+def _until(members: list[Piece], withdrawn: datetime | None) -> tuple[list[Piece], bool]:
+    """What of them lies before the withdrawal, and whether some does not: then no later report covers anything."""
+    if withdrawn is None or (members and members[-1].end is not None and members[-1].end <= withdrawn):
+        return members, False
+    kept = [piece for piece in members if piece.start < withdrawn]
+    return [replace(p, end=withdrawn if p.end is None else min(p.end, withdrawn)) for p in kept], bool(members)
 
 
 def _has_period(record: EventRecord) -> bool:
