@@ -119,7 +119,7 @@ def _event_card(home: DrHome, record: EventRecord) -> EventCard:
         aside=", ".join(_name(home, device) for device in record.overridden_devices),
         told=_told(record),
         kept_back=() if information else tuple(home.desk.kept_back(record)),
-        delivered=_delivered(record),
+        delivered=delivered_words(record),
         measured=_measured(home, record),
         earned=money(record.earned_micro, home.site.currency) if record.earned_micro is not None else "",
         record="" if information else f"/api/v1/dr/events/{quote(record.key, safe='')}/record",
@@ -153,7 +153,7 @@ def _told(record: EventRecord) -> str:
     return TOLD_WORDS.get(OptState(told), "") if told in set(OptState) else ""
 
 
-def _delivered(record: EventRecord) -> str:
+def delivered_words(record: EventRecord) -> str:
     """What the controlled devices delivered with its error, and the whole home's figure with its 80 % interval."""
     if record.delivered_wh is None:
         return ""
