@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gateway.core.planning.arrival import on_arrival
+from gateway.core.planning.bent_heat import NUDGE, bent_heat, keeps_wishes
 from gateway.core.planning.cars import Car
 from gateway.core.planning.exchange import FINE
 from gateway.core.planning.explain import Story
 from gateway.core.planning.explain_loads import bent_loads
 from gateway.core.planning.fallback import rules
-from gateway.core.planning.home import Battery, Heat, Home, make_home
+from gateway.core.planning.home import Battery, Home, make_home
 from gateway.core.planning.limits import Mask
 from gateway.core.planning.optimiser import solved
 from gateway.core.planning.program import Model
@@ -25,8 +26,7 @@ from gateway.model.preferences import ChargeMode
 
 SAME_WH = 20.0
 """An alternative that moves less than this within its block is none: the device cannot do otherwise."""
-NUDGE = 5_000.0
-"""Micro-units per Wh that force an alternative upon the optimiser; never part of a cost that is told."""
+EARLIER = ("charge now", "heat now", "cool now")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +128,29 @@ def _with_alternatives(
 def difference(
     home: Home, schedule: Schedule, model: Model | None, block: Block
 ) -> tuple[int | None, float | None, float]:
-    """What the block's alternative costs more: (micro-units, g CO2, s in the solver); None where it cannot be done.
-
-    In fine steps it is solved on from the plan's `model`.
-    """
-    other = bent(home, schedule, block)
-    # Of several equal optima another start finds another one, which rounds to a plan some cents apart: where it takes little
-    # longer both ways begin from nothing.
-    like = model if home.slots.count > FINE else None
-    found = _solve(other, like)[0] if schedule.method == "optimised" else rules(other)
+    """What the block's alternative costs more: (micro-units, g CO2, s in the solver); None where it cannot be done."""
+    found = other_way(home, schedule, model, block)
     span = home.slots.touched(block.start, block.end)
     moved = (found.power_w[block.device] - schedule.power_w[block.device])[span] * home.slots.hours[span]
-    # To charge earlier within the block is another way, too.
-    if abs((np.abs(moved) if block.alternative == "charge now" else moved).sum()) < SAME_WH:
+    # To charge or to heat earlier within the block is another way, too.
+    if abs((np.abs(moved) if block.alternative in EARLIER else moved).sum()) < SAME_WH:
+        return None, None, found.solve_s
+    if block.device in (heat.device.id for heat in (*home.tanks, *home.pumps)) and not keeps_wishes(
+        home, schedule, found
+    ):
         return None, None, found.solve_s
     cost = [bill_micro(home, s.grid_w(home)) - stored_micro(home, s) for s in (schedule, found)]
     carbon = [carbon_g(home, s.grid_w(home)) for s in (schedule, found)]
     return round(cost[1] - cost[0]), round(carbon[1] - carbon[0], 1) + 0.0, found.solve_s
+
+
+def other_way(home: Home, schedule: Schedule, model: Model | None, block: Block) -> Schedule:
+    """The schedule with the block's alternative; in fine steps it is solved on from the plan's `model`."""
+    other = bent(home, schedule, block)
+    # Of several equal optima another start finds another one, which rounds to a plan some cents apart: where it takes little
+    # longer both ways begin from nothing.
+    like = model if home.slots.count > FINE else None
+    return _solve(other, like)[0] if schedule.method == "optimised" else rules(other)
 
 
 def bent(home: Home, schedule: Schedule, block: Block) -> Home:
@@ -155,8 +161,8 @@ def bent(home: Home, schedule: Schedule, block: Block) -> Home:
         bent_loads(home, block),
         cars=tuple(_bent_car(c, block, span, power, home) if c.device.id == block.device else c for c in home.cars),
         batteries=tuple(_bent_battery(b, block, span) if b.device.id == block.device else b for b in home.batteries),
-        tanks=tuple(_bent_heat(t, block, span) if t.device.id == block.device else t for t in home.tanks),
-        pumps=tuple(_bent_heat(p, block, span) if p.device.id == block.device else p for p in home.pumps),
+        tanks=tuple(bent_heat(t, schedule, block, home) if t.device.id == block.device else t for t in home.tanks),
+        pumps=tuple(bent_heat(p, schedule, block, home) if p.device.id == block.device else p for p in home.pumps),
     )
 
 
@@ -177,12 +183,6 @@ def _bent_battery(battery: Battery, block: Block, span: Mask) -> Battery:
     if block.kind is IntentKind.DISCHARGE_AT:
         return replace(battery, discharge_w=still)
     return replace(battery, discharge_w=still, charge_w=np.where(span, 0.0, battery.charge_w))
-
-
-def _bent_heat(heat: Heat, block: Block, span: Mask) -> Heat:
-    if block.kind is IntentKind.RUN:
-        return replace(heat, price=np.where(span, NUDGE, heat.price))
-    return replace(heat, price=np.where(span, -NUDGE, heat.price))
 
 
 def _slots(home: Home, schedule: Schedule) -> tuple[PlanSlot, ...]:

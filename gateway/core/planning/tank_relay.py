@@ -97,7 +97,7 @@ def start_micro(home: Home, tank: Heat) -> float:
 
 def _slots(home: Home, tank: Heat, market: Market, room_w: Array) -> list[Slot]:
     drift = (1 - tank.keep) * (tank.around_c - tank.gain_k_per_w * tank.draw_w)
-    cold, ways, goal = TANK_K_H * home.slots.hours, _ways(home, tank, market, room_w), tank.hygiene
+    cold, ways, goal = TANK_K_H * tank.firm * home.slots.hours, _ways(home, tank, market, room_w), tank.hygiene
     columns = (tank.keep.tolist(), drift.tolist(), cold.tolist(), tank.low_c.tolist(), tank.high_c.tolist())
     return [
         Slot(keep, drift_k, cold_k, low, high, goal.goal_c if goal and goal.slot == i else -np.inf, tuple(ways[i]))
