@@ -15,6 +15,7 @@ from gateway.model.effect import Beside
 from gateway.model.plan import Block, IntentKind, Plan
 from gateway.model.snapshot import Snapshot
 from gateway.ports import Clock, LearnedStore
+from gateway.runtime.surprise import Surprise
 
 if TYPE_CHECKING:
     from gateway.core.planning.scheduler import Worked
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SLOT_S = 300.0
-SURPRISE_S = 120.0
-"""Home seconds the house must differ from the plan before it is planned anew."""
 PRICING_S = 3.0
 """So long alternatives are priced after each plan, s of the world's time; the rest keep the price they had."""
 SHOWN_FIRST = 2
@@ -62,7 +61,7 @@ class PlanLoop:
     _work: Worked | None = None
     """The plan in force as it was solved: what its alternatives are solved on from, in the one thread."""
     _cause: str = "start"
-    _surprised_since: float | None = None
+    _surprise: Surprise = field(default_factory=Surprise)
     _cars: frozenset[object] | None = None
     """What the plan knows of the cars, as of the last snapshot."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -150,19 +149,13 @@ class PlanLoop:
         return micro or 0, co2_g or 0.0  # it charges so already
 
     def watch(self, snapshot: Snapshot) -> None:
-        """Ask for a new plan when a car said something new, or the house drew far from the plan for two minutes."""
+        """Ask for a new plan when a car said something new, or house, sun or battery went far from the plan for two minutes."""
         cars = cars_known(snapshot)
         if self._cars is not None and cars != self._cars:
             self.cause("car")
         self._cars = cars
-        if not surprise(snapshot, self.plan):
-            self._surprised_since = None
-            return
-        now = self.clock.monotonic()
-        if self._surprised_since is None:
-            self._surprised_since = now
-        elif now - self._surprised_since >= SURPRISE_S:
-            self._surprised_since = None
+        charge = self._based_on.snapshot.soc_percent() if self._based_on is not None else None
+        if self._surprise.sure(snapshot, self.plan, charge, self.clock.monotonic()):
             self.cause("surprise")
 
     async def way(self, change: Change | None = None) -> Way | None:
@@ -219,15 +212,6 @@ def cars_known(snapshot: Snapshot) -> frozenset[object]:
         + (() if status.switches_phases else (status.phases_in_use,))
         for status in snapshot.chargers.values()
     )
-
-
-def surprise(snapshot: Snapshot, plan: Plan | None, threshold_w: float = 1500.0) -> bool:
-    """Whether the house draws so much more or less than planned that a new plan is worth it."""
-    if plan is None or not plan.slots:
-        return False
-    house = snapshot.house_w()
-    slot = next((s for s in reversed(plan.slots) if s.start <= snapshot.now), None)
-    return house is not None and slot is not None and abs(house - slot.power_w.get("house", house)) > threshold_w
 
 
 def _plan(request: PlanRequest, alternatives: bool) -> Plan:

@@ -17,7 +17,7 @@ from gateway.model.plan import Block, Forecast, IntentKind, Plan
 from gateway.model.preferences import ChargeMode
 from gateway.model.setpoint import Limit, LimitKind
 from gateway.model.tariff import Rate, Tariff
-from gateway.runtime.planning import PlanLoop, priced_as, pricing_order, surprise
+from gateway.runtime.planning import PlanLoop, priced_as, pricing_order
 from tests.core.homes import SITE, car, snapshot
 from tests.fakes import START, FakeClock, FakeStore
 
@@ -179,10 +179,7 @@ async def test_the_alternative_of_a_block_that_is_gone_is_not_invented() -> None
 async def test_a_house_that_draws_far_from_the_plan_is_a_surprise() -> None:
     home = Loop()
     await home.loop.once("start")
-    calm = snapshot((0.7, 0.7, 0.7), charger=car(0.0))
-    assert not surprise(calm, home.loop.plan)
     odd = snapshot((10, 10, 10), charger=car(0.0))
-    assert surprise(odd, home.loop.plan)
     task = asyncio.create_task(home.loop.run())
     await home.until(2)
     home.loop.watch(odd)

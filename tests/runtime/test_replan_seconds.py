@@ -30,6 +30,8 @@ NIGHT = Tariff("night", "Night", "EUR", SITE.timezone, (
 ))  # fmt: skip
 CALM = snapshot((0.7, 0.7, 0.7), charger=car(0.0), mode=ChargeMode.SMART)
 PLUGGED = snapshot((0.7, 0.7, 0.7), charger=replace(car(0.0), transaction="77"), mode=ChargeMode.SMART)
+BRIGHT = snapshot((-3.6, -3.6, -3.6), charger=car(0.0), mode=ChargeMode.SMART, pv_w=-3_000.0)
+"""The house as calm as before; at this hour no sun is planned."""
 ODD = snapshot((10, 10, 10), charger=car(0.0), mode=ChargeMode.SMART)
 
 
@@ -108,10 +110,14 @@ def plug_in(home: Home) -> None:
     home.loop.watch(PLUGGED)
 
 
-def surprised(home: Home) -> None:
-    home.loop.watch(ODD)
-    home.clock.leap(121)
-    home.loop.watch(ODD)
+def surprised_by(odd: Snapshot) -> Callable[[Home], object]:
+    def happen(home: Home) -> None:
+        home.snapshot = odd
+        home.loop.watch(odd)
+        home.clock.leap(121)
+        home.loop.watch(odd)
+
+    return happen
 
 
 async def prefer(home: Home) -> None:
@@ -126,10 +132,11 @@ async def prefer(home: Home) -> None:
         ("price", told("price")),
         ("event", told("event")),
         ("car", plug_in),
-        ("surprise", surprised),
+        ("surprise", surprised_by(ODD)),
+        ("surprise", surprised_by(BRIGHT)),
         ("preference", prefer),
     ],
-    ids=["price", "event", "plug-in", "surprise", "preference"],
+    ids=["price", "event", "plug-in", "surprise of the house", "surprise of the sun", "preference"],
 )
 @pytest.mark.parametrize("settled", [True, False], ids=["at rest", "while alternatives are priced"])
 async def test_a_new_plan_is_in_force_two_seconds_after_its_cause(

@@ -34,6 +34,7 @@ from gateway.core.planning.runs import Runs, make_runs, real_power
 from gateway.core.planning.season import cooling_slots, room_band
 from gateway.core.planning.site_limits import limited_sun, site_export, site_import
 from gateway.core.planning.slots import Array, Slots, make_slots, sample, slot_carbon, slot_prices
+from gateway.core.planning.sun_now import free_sun_w
 from gateway.model.quantity import Quantity
 from gateway.model.setpoint import LimitKind
 from gateway.model.site import (
@@ -146,6 +147,9 @@ def make_home(request: PlanRequest) -> Home:
     if measured is not None and math.isfinite(measured):
         house[0] = max(0.0, measured)
     pv = np.minimum(0.0, sample(request.solar, slots, 0.0))
+    shines = free_sun_w(request.snapshot)
+    if shines is not None and math.isfinite(shines):
+        pv[0] = min(0.0, shines)
     pv = limited_sun(request, slots, pv)
     hard, soft = site_import(request, slots)
     home = Home(
