@@ -8,12 +8,15 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gateway.core.control.storm import storm_windows
+from gateway.core.planning.explain_battery import feeding_words
+from gateway.core.planning.explain_heat import coming_event
 from gateway.core.planning.home import make_home
 from gateway.core.planning.request import PlanRequest
-from gateway.core.planning.scheduler import make_plan
+from gateway.core.planning.scheduler import make_plan, work_out
 from gateway.model.authority import Authority
 from gateway.model.plan import Block, Forecast, IntentKind, Plan
 from gateway.model.preferences import ChargeMode, ChargingPreference, Preferences
@@ -178,3 +181,44 @@ def test_a_pool_pump_that_rests_on_behind_an_event_says_why_it_does():
     block = first(plan_of(replace(asked(EVENING, pool=spec), limits=(limit,))), "pool")
     assert block.end > until
     assert re.fullmatch(r"Over; then the pool .*rests.*: .*\.", block.reason), block.reason
+
+
+@pytest.mark.parametrize("room_c", [19.6, 20.5, 22.0])
+def test_a_room_that_is_heated_to_its_minimum_is_not_told_to_wait(room_c):
+    """Wrong before: "heating waits until Tuesday 04:00" over 6.5 kWh of heating."""
+    plan, seen = plan_of(request(at("2026-11-18 16:00"), room_c=room_c)), 0
+    for block in plan.blocks:
+        hours = (block.end - block.start) / HOUR
+        if block.device == "pump" and block.kind is IntentKind.IDLE and block.energy_wh > 100 * hours:
+            seen += 1
+            assert "waits" not in block.reason and "needs no more" not in block.reason, block.reason
+    assert seen > 1
+
+
+def test_the_steps_after_an_event_are_no_event_that_comes():
+    """Wrong before: "heated before the event at 22:00" at 21:50, when it was over at 22:00."""
+    end = EVENING + 2 * HOUR
+    event = Limit(LimitKind.DEVICE_POWER, 0.0, EVENING - HOUR, end, Authority.DEMAND_RESPONSE, "e", "Save.", "tank")
+    steps = replace(event, start=end, end=end + timedelta(minutes=4))
+    for limits, told in (((event, steps), False), ((replace(steps, source="other"),), True)):
+        found = asked(EVENING, limits=limits, tank_c=44.0, phase=ChargePhase.AVAILABLE)
+        home = make_home(found)
+        at_end = next(i for i in range(home.slots.count) if home.slots.start(i) == end)
+        assert (coming_event(home, "tank", (LimitKind.DEVICE_POWER,), at_end) is not None) is told
+
+
+def test_a_battery_that_is_refilled_at_the_same_price_is_not_told_to_save_anything():
+    """Wrong before: it fed the house between two charges at one price "so that less is bought"."""
+    worked = work_out(asked(EVENING, phase=ChargePhase.AVAILABLE, sun_w=0.0))
+    home, battery = worked.home, worked.home.batteries[0]
+    home = replace(home, buy=np.full(home.slots.count, 300_000.0), carbon=np.zeros(home.slots.count))
+    flow = np.zeros(home.slots.count)
+    flow[2:4] = -200.0
+    saved = replace(worked.schedule, power_w={"inverter": flow})
+    assert feeding_words(home, battery, saved, 2, 4).endswith(", so that less is bought.")
+    flow[5:9] = 2_000.0
+    assert re.fullmatch(r"The battery feeds the house until \d\d:\d\d\.", feeding_words(home, battery, saved, 2, 4))
+    base = home.house_w.copy()
+    base[2:4] = 6_000.0
+    peak = replace(home, house_w=base)
+    assert feeding_words(peak, battery, saved, 2, 4).endswith(", so that the home draws no more than 5.8 kW.")

@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 
 from gateway.core.planning.compressor import gathered
-from gateway.core.planning.explain_battery import filling_words, for_storm, limited_words, still_words
+from gateway.core.planning.explain_battery import feeding_words, filling_words, for_storm, limited_words, still_words
 from gateway.core.planning.explain_car import CHEAPER, CarStory, clock, limit_of, local, sentence
 from gateway.core.planning.explain_cold import cooled_words, resting_words
-from gateway.core.planning.explain_heat import band_words, hygiene_words
+from gateway.core.planning.explain_heat import band_words, coming_event, hygiene_words, waiting_words
 from gateway.core.planning.explain_held import bound_heat_words, in_spite, outside_words, owner_first
 from gateway.core.planning.explain_loads import LOAD_ALTERNATIVES, load_stories
 from gateway.core.planning.fallback import thermostat
@@ -24,7 +24,7 @@ from gateway.core.planning.rounding import runs
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.slots import Array
 from gateway.model.plan import Block, IntentKind
-from gateway.model.setpoint import Limit, LimitKind
+from gateway.model.setpoint import LimitKind
 
 NOTHING_W = 50.0
 SHORT_H = 0.25
@@ -160,7 +160,7 @@ class Story:
             return f"The battery keeps its energy until {until}."
         if self.home.base_w[a:b].mean() < 0:
             return "The battery stores surplus sun and feeds the house."
-        return f"The battery feeds the house until {until}, so that less is bought."
+        return feeding_words(self.home, battery, self.schedule, a, b)
 
     # --- heat
 
@@ -182,7 +182,7 @@ class Story:
         what, price, until = ("room" if room else "water"), self.home.buy_cost, clock(self.home, b)
         kinds = (LimitKind.TANK_SHED, LimitKind.TEMPERATURE_OFFSET, LimitKind.DEVICE_POWER)
         limit = limit_of(self.home, heat.device.id, kinds, a, a + 1)
-        event = self._coming(heat.device.id, kinds, b) if kind is IntentKind.RUN else None
+        event = coming_event(self.home, heat.device.id, kinds, b) if kind is IntentKind.RUN else None
         held = hygiene_words(self.home, heat, a, b) if kind is IntentKind.RUN and not heat.cooling[a] else ""
         held = held or outside_words(self.home, heat, self.schedule, a, b)
         if held and limit is None:
@@ -193,7 +193,11 @@ class Story:
                 return held
         if heat.cooling[a]:
             ran = kind is IntentKind.RUN
-            return cooled_words(self.home, heat, a, b, event) if ran else resting_words(self.home, a, b, limit)
+            return (
+                cooled_words(self.home, heat, a, b, event)
+                if ran
+                else resting_words(self.home, self.schedule, heat, a, b, limit)
+            )
         if kind is IntentKind.RUN:
             if event is not None:
                 return (
@@ -211,19 +215,7 @@ class Story:
             return f"The {what} is heated until {until} to stay in its band."
         if limit is not None:
             return limited_words(self.home, limit, b, f"the {what} needs no more")
-        if b < len(price) and float(price[b]) < CHEAPER * float(price[a]):
-            return f"The {what} is warm enough; heating waits until {until}, when power is cheaper."
-        return f"The {what} keeps its minimum; it needs no more until {until}."
-
-    # --- words
-
-    def _coming(self, device: str, kinds: tuple[LimitKind, ...], b: int) -> Limit | None:
-        at = self.home.slots.start(b)
-        fitting = (
-            x for x in self.home.request.limits
-            if x.kind in kinds and x.device in ("", device) and 0 <= (x.start - at).total_seconds() <= 3 * 3600
-        )  # fmt: skip
-        return next(fitting, None)
+        return waiting_words(self.home, heat, self.schedule, a, b)
 
 
 def thermostat_at_least(heat: Heat) -> tuple[Array, Array]:

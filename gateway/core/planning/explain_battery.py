@@ -62,6 +62,19 @@ def filling_words(home: Home, battery: Battery, schedule: Schedule, a: int, b: i
     return f"The battery charges from the grid until {until}."
 
 
+def feeding_words(home: Home, battery: Battery, schedule: Schedule, a: int, b: int) -> str:
+    """Why it feeds the house in slots `a` to before `b`: it saves what is not bought again at the same price."""
+    flow, grid, price = schedule.power_w[battery.device.id], schedule.grid_w(home), home.buy_cost
+    refills = np.flatnonzero((flow[b:] > STILL_W) & (grid[b:] > STILL_W)) + b
+    words = f"The battery feeds the house until {clock(home, b)}"
+    if not len(refills) or float(price[refills[0]]) < CHEAPER * float(price[a:b].mean()):
+        return f"{words}, so that less is bought."
+    highest, before = float(grid[a:b].max()), float(grid[: refills[0] + 1].max())
+    if highest > STILL_W and highest >= before - STILL_W:
+        return f"{words}, so that the home draws no more than {highest / 1000:.1f} kW."
+    return f"{words}."
+
+
 def _coming_words(home: Home, b: int) -> str:
     """The limit of import that begins within three hours after slot `b - 1`; else empty."""
     last = int(np.searchsorted(home.slots.ahead_h, home.slots.ahead_h[min(b, home.slots.count - 1)] + 3.0)) - 1
