@@ -94,3 +94,18 @@ def test_the_minimum_has_its_hysteresis_and_says_where_heating_ends(water_c, on,
     wish = tank_wish(seen(IntentKind.IDLE, water_c, None, on=on), TANK)
     assert wish.value == value
     assert words in wish.reason
+
+
+def test_a_relay_that_is_off_for_a_moment_or_tells_late_is_switched_once_at_the_minimum():
+    """Wrong before: two commands 4 s apart, as heating ended whenever the relay did not say that it was on."""
+    told, switched = Standing(0.0, START - HOUR), []
+    for second in range(600):
+        now = START + timedelta(seconds=second)
+        # The probe wavers by 0.1 K; the relay tells 3 s late, and falls off for 2 s in every two minutes.
+        on = told.value and (now - told.since).total_seconds() > 3 and second % 120 > 1
+        at = replace(seen(IntentKind.IDLE, 44.95 + 0.1 * (second % 2), told, on=float(on)), now=now)
+        value = tank_wish(at, TANK).value
+        if value != told.value:
+            switched.append(value)
+            told = Standing(value, now)
+    assert switched == [1.0]

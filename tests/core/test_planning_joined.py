@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 
+import numpy as np
+
 from gateway.core.planning.request import PlanRequest
+from gateway.core.planning.slots import make_slots
 from gateway.model.authority import Authority
 from gateway.model.plan import Plan
 from gateway.model.preferences import ChargeMode
@@ -79,3 +82,31 @@ def test_a_peak_after_the_event_is_not_called_more_than_the_home_would_reach_by_
     words = " ".join(plan_of(evening(1.1, time(0))).relaxed)
     assert "by itself" not in words
     assert "from now on if its cars had charged as they came" in words
+
+
+def test_devices_that_return_each_at_its_own_second_cut_no_slot_into_pieces():
+    """Wrong before: slots of 9, 11, 44 and 51 s, in which a relay was planned to run."""
+    end = NOW + timedelta(hours=2)
+    seconds = {"tank": 136, "pump": 187, "car": 231, "inverter": 242}
+    steps = [
+        Limit(
+            LimitKind.DEVICE_POWER,
+            0.0,
+            end,
+            end + timedelta(seconds=after),
+            Authority.DEMAND_RESPONSE,
+            "e",
+            "Returns.",
+            name,
+        )
+        for name, after in seconds.items()
+    ]
+    before = [replace(step, start=NOW, end=end) for step in steps]
+    slots = make_slots(request(NOW, limits=(*before, *steps)), ())
+    near = slots.hours[(slots.edges[:-1] >= end.timestamp()) & (slots.edges[:-1] < end.timestamp() + 600)]
+    assert near.min() * 3600 >= 120
+    # None of it is planned while its limit holds, and what binds is cut where it ends.
+    for step in steps:
+        assert slots.start(int(np.flatnonzero(slots.touched(step.start, step.end))[-1]) + 1) >= step.end
+    hard = [replace(limit, authority=Authority.BINDING_LIMIT) for limit in (before[2], steps[2])]
+    assert steps[2].end.timestamp() in make_slots(request(NOW, limits=tuple(hard)), ()).edges

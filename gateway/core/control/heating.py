@@ -34,7 +34,7 @@ def tank_wish(snapshot: Snapshot, device: Device) -> Wish:
     spec = device.spec if isinstance(device.spec, WaterHeaterSpec) else WaterHeaterSpec(0.0, 0.0)
     state = snapshot.devices.get(device.id)
     water = state.get(Quantity.TEMPERATURE) if state else None
-    heating = bool(state and state.get(Quantity.ON))
+    heating = _is_heating(snapshot, device)
     wish = _steady(_tank_plan(snapshot, device, spec, water, heating), snapshot, device)
     sheds = [x for x in snapshot.limits if x.device in ("", device.id) and x.kind in _TANK_KINDS]
     for limit in (x for x in sheds if x.authority >= Authority.DEMAND_RESPONSE):
@@ -69,6 +69,15 @@ def _tank_plan(snapshot: Snapshot, device: Device, spec: WaterHeaterSpec, water:
     keep = (spec.min_temperature_c + spec.max_temperature_c) / 2
     on = water < keep + (HYSTERESIS_K if heating else -HYSTERESIS_K)
     return Wish(float(on), Authority.DEFAULT, f"There is no plan for it now, so the tank keeps {keep:.0f} °C.")
+
+
+def _is_heating(snapshot: Snapshot, device: Device) -> bool:
+    """Whether the relay was told to heat; before the first command, whether it says that it does.
+
+    Its own word comes later than the command, and is off for a moment when the command's life ends before the next one.
+    """
+    told, state = snapshot.loads.stands.get(device.id), snapshot.devices.get(device.id)
+    return bool(told.value) if told is not None else bool(state and state.get(Quantity.ON))
 
 
 def _steady(wish: Wish, snapshot: Snapshot, device: Device) -> Wish:

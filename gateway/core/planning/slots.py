@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,10 +16,14 @@ from gateway.core.planning.load_cuts import load_cuts
 from gateway.core.planning.request import PlanRequest
 from gateway.core.tariff.rates import price_edges, prices
 from gateway.core.tariff.windows import local_edges
+from gateway.model.authority import Authority
 from gateway.model.plan import Forecast
 from gateway.model.series import Series
+from gateway.model.setpoint import Limit
 
 Array = NDArray[np.float64]
+LEAST_S = 120.0
+"""No slot is cut shorter than this, s, where devices return after an event."""
 
 
 @dataclass(frozen=True)
@@ -68,22 +73,44 @@ def make_slots(request: PlanRequest, departures: Iterable[datetime]) -> Slots:
         low = hours
     end = max(edges)
     edges.update(math.floor(cut.timestamp()) for cut in _cuts(request, departures, start, end))
+    steps = {math.floor(edge.timestamp()) for step in _returns(request) for edge in (step.start, step.end)}
+    edges.update(_spaced(sorted(step for step in steps - edges if start < step < end), sorted(edges)))
     return Slots(np.array(sorted(edge for edge in edges if start <= edge <= end)))
 
 
 def _cuts(request: PlanRequest, departures: Iterable[datetime], start: float, end: float) -> list[datetime]:
     first, last = datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)
-    tariff = request.tariff
+    tariff, steps = request.tariff, _returns(request)
     cuts = [*departures, *price_edges(tariff, first, last)]
     cuts += local_edges(tariff, [*(d.when for d in tariff.demand), *(c.when for c in tariff.contracted)], first, last)
     spans: Sequence[tuple[datetime, datetime | None]] = [
-        *((limit.start, limit.end) for limit in request.limits),
+        *((limit.start, limit.end) for limit in request.limits if limit not in steps),
         *((point.start, point.end) for point in request.price_signals),
         *((override.start, override.end) for override in request.snapshot.overrides),
     ]
     cuts += load_cuts(request, first, last)
     cuts += [edge for span in spans for edge in span if edge is not None]
     return [cut for cut in cuts if first < cut < last]
+
+
+def _returns(request: PlanRequest) -> list[Limit]:
+    """The steps in which devices return after a joined event: each begins where one of its event and device ends."""
+    ends = {(limit.source, limit.device, limit.end) for limit in request.limits}
+    return [
+        limit
+        for limit in request.limits
+        if limit.authority >= Authority.DEMAND_RESPONSE and (limit.source, limit.device, limit.start) in ends
+    ]
+
+
+def _spaced(cuts: list[int], edges: list[float]) -> list[float]:
+    """The cuts that make no slot shorter than a relay would follow: devices return from an event each at its own second."""
+    kept = list(edges)
+    for cut in cuts:
+        at = bisect(kept, cut)
+        if cut - kept[at - 1] >= LEAST_S and kept[at] - cut >= LEAST_S:
+            kept.insert(at, float(cut))
+    return kept
 
 
 def sample(forecast: Forecast | None, slots: Slots, default: float) -> Array:
