@@ -17,6 +17,7 @@ from adapters.ocpp.frames import FrameLog
 from adapters.ocpp.quirks import Quirks
 from adapters.ocpp.schemas import BesideNewer, Schemas, SchemaViolation
 from adapters.ocpp.settings import OcppDeviceSettings
+from adapters.ocpp.stamps import Stamps
 from adapters.ocpp.versions import dialect
 from gateway.model.errors import CommandRefused, DeviceAnswerWrong, DeviceUnreachable, StoreError
 from gateway.model.site import Device
@@ -92,6 +93,7 @@ class ChargePoint:
         self.frames = FrameLog()
         self.connectors: dict[int, Connector] = {}
         self.facts = ChargerFacts(identity, facts)
+        self.stamps = Stamps(clock)
         self.version = ""
         """OCPP version spoken now, or the last time."""
         self.peer = Peer()
@@ -277,6 +279,7 @@ class ChargePoint:
     async def remember(self) -> None:
         """What is known of it before it dials: its make, the version spoken last, how it proved itself."""
         await self.facts.load()
+        self.stamps.behind_s = self.facts.behind_s
         self.version = self.version or self.facts.version
         if not self.peer.address:
             self.peer = Peer(security_profile=self.facts.security_profile)
@@ -284,6 +287,7 @@ class ChargePoint:
     async def _speak(self, version: str, peer: Peer) -> None:
         self.version, self.peer = version, peer
         await self.facts.spoke(version, peer.security_profile)
+        self.stamps.new_line()
         for connector in self.connectors.values():
             connector.speak(version)
             connector.live.line_changed()

@@ -18,6 +18,7 @@ from adapters.ocpp.live import STALE_INTERVALS, LiveState
 from adapters.ocpp.needs_kept import NeedsKept
 from adapters.ocpp.sessions import SessionBook
 from adapters.ocpp.settings import OcppDeviceSettings
+from adapters.ocpp.stamps import Stamps
 from adapters.ocpp.v2.profiles import Profiles2
 from adapters.ocpp.v16.profiles import Profiles16
 from gateway.model.charging import ChargingNeeds
@@ -44,6 +45,7 @@ class Owner(Protocol):
     facts: ChargerFacts
     frames: FrameLog
     switches_phases: bool
+    stamps: Stamps
 
     @property
     def connected(self) -> bool:
@@ -75,7 +77,8 @@ class Connector:
         """Its number: connector of OCPP 1.6, EVSE of 2.x."""
         self.spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
         self.live = LiveState(device.id, self.spec.phases, clock, float(settings.sample_interval_s))
-        self.book = SessionBook(device.id, sessions, clock, rise.most_w(len(self.spec.phases), self.spec.max_current_a))
+        most_w = rise.most_w(len(self.spec.phases), self.spec.max_current_a)
+        self.book = SessionBook(device.id, sessions, clock, most_w, owner.stamps)
         self.needs: ChargingNeeds | None = None
         """What the car itself said of the session under way."""
         self.phases_told: int | None = None
@@ -97,6 +100,11 @@ class Connector:
         self._version = ""
         self._trouble = ""
         self.speak("1.6")
+
+    @property
+    def stamps(self) -> Stamps:
+        """What is known of its charger's clock."""
+        return self._owner.stamps
 
     @property
     def frames(self) -> FrameLog:
@@ -125,6 +133,19 @@ class Connector:
         answer = await self._owner.ask(action, payload)
         self.book.heard(given)
         return answer
+
+    # ---- what its clock says
+
+    async def stamped(self, time: datetime | None, *, sampled: bool = False) -> None:
+        """A message stamped `time` is here: what is known now of the charger's clock is kept, and used for the ledger.
+
+        `sampled`: it is a sample, taken in. Raises StoreError.
+        """
+        self.stamps.hear(time)
+        if sampled:
+            self.stamps.learn(self.id, self.live.skew_s, self.live.samples_in_time)
+            await self.book.set_right()
+        await self._owner.facts.know_clock(self.stamps.behind_s)
 
     # ---- what the car said
 

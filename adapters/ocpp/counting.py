@@ -34,6 +34,10 @@ class Counting:
         self._doubts.pop(session.transaction, None)
         self._undated.discard(session.transaction)
 
+    def moved(self, session: EvSession) -> None:
+        """A session was booked at another time: what is in doubt about it is told by the session itself."""
+        self._doubts.pop(session.transaction, None)
+
     def counted(self, session: EvSession, register_wh: float, live: bool, time: datetime | None) -> EvSession:
         """The session after a sample of its register; the same object where it tells nothing new."""
         held_at, now = session.meter_at, self._clock.now()

@@ -19,6 +19,7 @@ _WITH_CAR = (ChargePhase.PLUGGED, ChargePhase.CHARGING)
 def rebooted(connector: Connector) -> None:
     """The charger started anew: profiles may be lost, and a car that goes on charging needs its limit at once."""
     connector.live.reboot()
+    connector.stamps.new_line()
     connector.limiter.reboot()
     connector.wish_is_due = connector.book.open_session() is not None
 
@@ -36,6 +37,7 @@ async def take_status(
 
     `orphaned`: it ends a session whose end was never told; `idle`: it says itself that it does not charge.
     """
+    await connector.stamped(time)
     before = connector.live.phase
     if not connector.live.take_status(phase, time, idle=idle):
         return
@@ -49,8 +51,8 @@ async def take_status(
 
 async def _close_orphan(connector: Connector, time: datetime | None) -> None:
     """Nothing is plugged in, so the connector's session is over."""
-    session = connector.book.open_session()
-    if session is not None and (time is None or time >= session.start):
+    session, at = connector.book.open_session(), connector.book.told(time)
+    if session is not None and (at is None or at >= session.start):
         await connector.book.stop(session, time, None, ORPHAN + "the connector became available")
         connector.needs = None
         connector.changed("session")
@@ -105,6 +107,7 @@ async def take_samples(connector: Connector, samples: Iterable[Sample], transact
         if BEGIN in sample.contexts and transaction is not None and connector.book.is_under_way(transaction):
             continue  # its start is known, and what was then is told once more: it is not of now
         live = connector.live.take_sample(sample)
+        await connector.stamped(sample.time, sampled=True)
         if live:
             connector.measured(live)
         register = sample.values.get(Quantity.ENERGY_IMPORT)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.ocpp.quirks import Quirks
-from adapters.ocpp.wire import clean
+from adapters.ocpp.wire import clean, to_number
 from gateway.model.errors import StoreError
 from gateway.ports import FactStore
 
@@ -54,6 +54,9 @@ class ChargerFacts:
         self.older_inside = False
         """Whether this charger dials as OCPP 2.x and has an OCPP 1.6 inside; another one of its make may well be sound."""
 
+        self.behind_s = 0.0
+        """How far its clock is behind ours, s, as its samples told last; negative: ahead."""
+
     async def load(self) -> None:
         """Recall the make last seen and what was learned of it."""
         known = await self._get(f"ocpp/charger/{self._device}") or {}
@@ -61,6 +64,7 @@ class ChargerFacts:
         self.serial, self.version = clean(known.get("serial")), clean(known.get("version"))
         self.security_profile = known["security_profile"] if known.get("security_profile") in (1, 2, 3) else 0
         self.older_inside = known.get("older_inside") is True
+        self.behind_s = to_number(known.get("clock_behind_s")) or 0.0
         await self._recall()
 
     async def boot(self, make: Make, serial: str = "") -> None:
@@ -89,11 +93,18 @@ class ChargerFacts:
             self.older_inside = older
             await self._put_charger()
 
+    async def know_clock(self, behind_s: float) -> None:
+        """Keep how far its clock is behind ours, s."""
+        if behind_s != self.behind_s:
+            self.behind_s = behind_s
+            await self._put_charger()
+
     async def _put_charger(self) -> None:
         make = {"vendor": self.make.vendor, "model": self.make.model, "firmware": self.make.firmware}
         older = {"older_inside": True} if self.older_inside else {}
         proved = {"security_profile": self.security_profile} if self.security_profile else {}
-        document = {**make, "serial": self.serial, "version": self.version, **proved, **older}
+        clock = {"clock_behind_s": self.behind_s} if self.behind_s else {}
+        document = {**make, "serial": self.serial, "version": self.version, **proved, **older, **clock}
         await self._put(f"ocpp/charger/{self._device}", document)
 
     def get(self, name: str) -> Any:

@@ -52,4 +52,5 @@ class Guesses:
         for transaction, guess in self._held.items():
             if time is not None and (guess.time, guess.register_wh) == (time, register_wh):
                 return self._known.get(transaction)
-        return None if time is None or register_wh is None else self._known.ended_with(time, register_wh)
+        at = self._known.told(time) or time
+        return None if at is None or register_wh is None else self._known.ended_with(at, register_wh)

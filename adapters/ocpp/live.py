@@ -15,6 +15,8 @@ LATE_S = 60.0
 """A sample older than this (and than three sampling intervals) is history, s of home time; so is a status."""
 PROMPT_S = 5.0
 """A sample no older than this by its charger's clock is in time, s of home time."""
+SAME_S = 5.0
+"""Skews so close to each other are the same, s of home time."""
 STALE_INTERVALS = 3
 REAL_FLOOR_S = 2.0
 """Ages below this many seconds of the world never count, however fast home time runs."""
@@ -36,12 +38,14 @@ class Freshness:
         self._clock = clock
         self.skew_s = 0.0
         """How far the charger's clock is behind ours, s; negative: ahead; 0 where it is in time, or not known."""
+        self.in_time = 0
+        """How many samples in a row came as far apart as they were stamped, and told this skew."""
         self._previous: tuple[datetime, float] | None = None
         self._was_away = False
 
     def reboot(self) -> None:
         """Its clock may have been set."""
-        self.skew_s, self._previous = 0.0, None
+        self.skew_s, self.in_time, self._previous = 0.0, 0, None
 
     def line_changed(self) -> None:
         """The line was, or is, interrupted: what was measured meanwhile comes first."""
@@ -56,7 +60,11 @@ class Freshness:
         age_s, stamped_s, arrived_s = (self._clock.now() - time).total_seconds(), *self._steps(time)
         near_s = max(1.0, 0.2 * arrived_s)
         if arrived_s >= 1.0 and abs(stamped_s - arrived_s) <= near_s:
-            self.skew_s = age_s if abs(age_s) > prompt_s else 0.0
+            skew_s = age_s if abs(age_s) > prompt_s else 0.0
+            is_same = self.in_time >= 2 and abs(skew_s - self.skew_s) <= SAME_S
+            self.skew_s, self.in_time = skew_s, self.in_time + 1 if is_same else 2
+        else:
+            self.in_time = 1
         self._previous = (time, self._clock.monotonic())
         age_s -= self.skew_s
         is_prompt = abs(age_s) <= prompt_s
@@ -134,6 +142,11 @@ class LiveState:
     def skew_s(self) -> float:
         """How far the charger's clock is behind ours by the stamps of its samples, s; negative: ahead."""
         return self._freshness.skew_s
+
+    @property
+    def samples_in_time(self) -> int:
+        """How many samples in a row told that skew."""
+        return self._freshness.in_time
 
     # ---- values
 

@@ -19,6 +19,7 @@ from adapters.ocpp.answers import Answers
 from adapters.ocpp.counting import Counting
 from adapters.ocpp.echoes import Echo, Echoes
 from adapters.ocpp.guesses import Guess, Guesses
+from adapters.ocpp.stamps import Stamps, moved
 from adapters.ocpp.transactions import AHEAD, APART, HEARD, ORPHAN, REMEMBERED, Fit, Transactions, with_number
 from gateway.model.session import EvSession
 from gateway.ports import Clock, SessionStore
@@ -32,14 +33,21 @@ __all__ = ["AHEAD", "ORPHAN", "REMEMBERED", "SessionBook"]
 class SessionBook:
     """Open and recent sessions; every change is in the store before it is in memory.
 
-    The charger gives `most_w` watts at most: what its register rose faster was not drawn.
+    The charger gives `most_w` watts at most: what its register rose faster was not drawn. `stamps` tells of its clock.
     """
 
-    def __init__(self, charger: str, store: SessionStore, clock: Clock, most_w: float = rise.MOST_W) -> None:
+    def __init__(
+        self,
+        charger: str,
+        store: SessionStore,
+        clock: Clock,
+        most_w: float = rise.MOST_W,
+        stamps: Stamps | None = None,
+    ) -> None:
         self._charger = charger
         self._store = store
         self._clock = clock
-        self._known = Transactions(clock, most_w)
+        self._known = Transactions(clock, most_w, stamps or Stamps(clock))
         self._counting = Counting(self._known, clock, most_w)
         self._guesses = Guesses(self._known)
         self._answers = Answers()
@@ -140,6 +148,10 @@ class SessionBook:
         ranges = self._known.newest(session).seen
         return sum(after[0] - before[1] - 1 for before, after in pairwise(ranges))
 
+    def told(self, time: datetime | None) -> datetime | None:
+        """The charger's time by our clock where it can be believed."""
+        return self._known.told(time)
+
     def is_under_way(self, transaction: int) -> bool:
         """Whether a session began a minute ago or more, and its start and the register there are known."""
         session = self._known.get(transaction)
@@ -231,6 +243,11 @@ class SessionBook:
             self._owed.add(transaction)
         await self._undivided(self._sample(transaction))
 
+    async def set_right(self) -> None:
+        """Move the open sessions that were booked before their charger's clock was known; raises StoreError."""
+        if any(s.end is None and self._known.correction(s) for s in self._known.of(None)):
+            await self._undivided(self._set_right())
+
     async def settle(self) -> None:
         """Before a message is answered: commit what would be lost with it; raises StoreError."""
         if self._owed:
@@ -303,7 +320,7 @@ class SessionBook:
 
     async def _opened(self, session: EvSession, time: datetime | None) -> EvSession:
         self._counting.begun(session, time)
-        self._known.came(session.transaction)
+        self._known.came(session, time)
         await self._keep(session)
         await self._close_before(session)
         self._known.forget_old()
@@ -377,6 +394,14 @@ class SessionBook:
             start_told=False, meter_told=False,
         )  # fmt: skip
         return await self._keep(session)
+
+    async def _set_right(self) -> None:
+        for session in self._known.of(None):
+            by = self._known.correction(session)
+            if session.end is None and by:
+                await self._keep(moved(session, by))
+                self._known.corrected(session, by)
+                self._counting.moved(session)
 
     async def _sample(self, transaction: int) -> None:
         # A stop that was under way is the last word.

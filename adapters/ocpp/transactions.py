@@ -8,6 +8,7 @@ from enum import Enum
 
 from adapters.ocpp import rise
 from adapters.ocpp.runs import still_since
+from adapters.ocpp.stamps import Stamps
 from gateway.model.session import EvSession
 from gateway.ports import Clock
 
@@ -42,12 +43,15 @@ class Fit(Enum):
 class Transactions:
     """The open and the recent sessions of one charger, in memory."""
 
-    def __init__(self, clock: Clock, most_w: float = rise.MOST_W) -> None:
+    def __init__(self, clock: Clock, most_w: float = rise.MOST_W, stamps: Stamps | None = None) -> None:
         self._clock = clock
+        self._stamps = stamps or Stamps(clock)
         self._most_w = most_w
         self._sessions: dict[int, EvSession] = {}
         self._came: dict[int, datetime] = {}
         """When the first word of a session came, by our clock."""
+        self._late: dict[int, tuple[timedelta, timedelta]] = {}
+        """How late a session's start came by its stamp, and how much of that is corrected."""
         self._spoken: dict[float, int] = {}
         """Ids that samples of this connector gave its session, though they are not its own."""
         self._past: set[int] = set()
@@ -57,9 +61,21 @@ class Transactions:
         """Hold the newest state of a session."""
         self._sessions[session.transaction] = session
 
-    def came(self, transaction: int) -> None:
-        """The first word of a session is here."""
-        self._came[transaction] = self._clock.now()
+    def came(self, session: EvSession, time: datetime | None) -> None:
+        """The first word of a session is here, stamped `time`."""
+        self._came[session.transaction] = self._clock.now()
+        if time is not None and self.told(time) is not None:
+            self._late[session.transaction] = self._clock.now() - time, session.start - time
+
+    def correction(self, session: EvSession) -> timedelta:
+        """By how much an open session is to be moved, by what is known now of its charger's clock; mostly 0."""
+        late = self._late.get(session.transaction)
+        return timedelta(0) if late is None else self._stamps.correction(*late)
+
+    def corrected(self, session: EvSession, by: timedelta) -> None:
+        """The session was moved by so much."""
+        late, done = self._late[session.transaction]
+        self._late[session.transaction] = late, done + by
 
     def get(self, transaction: int) -> EvSession | None:
         """The session of one id."""
@@ -201,8 +217,8 @@ class Transactions:
         return None
 
     def told(self, time: datetime | None) -> datetime | None:
-        """The charger's time where it can be believed; now for one yet to come, by a clock that is fast."""
-        now = self._clock.now()
+        """The charger's time by our clock where it can be believed; now for one yet to come, by a clock that is fast."""
+        now, time = self._clock.now(), None if time is None else self._stamps.ours(time)
         if time is None or not now - REMEMBERED < time < now + AHEAD:
             return None
         return time if time <= now + APART else now
@@ -218,6 +234,7 @@ class Transactions:
             key: session for key, session in self._sessions.items() if session.end is None or session.end > horizon
         }
         self._came = {key: time for key, time in self._came.items() if key in self._sessions}
+        self._late = {key: late for key, late in self._late.items() if key in self._sessions}
 
     def _is_later(self, session: EvSession, time: datetime | None) -> bool:
         """Whether this time is well after the session's end."""

@@ -120,7 +120,9 @@ class Inbox:
             note_stranger(self._host, number)
             return {"transactionId": STRANGER + number, "idTagInfo": {"status": "Blocked"}}
         before, meter_wh = connector.book.open_session(), to_number(payload.get("meterStart"))
-        session = await connector.book.start(number, tag, stamp, to_time(payload.get("timestamp")), meter_wh)
+        time = to_time(payload.get("timestamp"))
+        await connector.stamped(time)
+        session = await connector.book.start(number, tag, stamp, time, meter_wh)
         if events.is_current(connector, session) and (before is None or before.transaction != session.transaction):
             events.began(connector)
         connector.book.answered(session)

@@ -1,0 +1,88 @@
+"""A charger's stamps by our clock, as far as its live samples tell how wrong its own is; sessions booked before they did.
+
+Start 11:30 | 11:35 | 11:40 | 11:45 ...  as stamped       a skew of 5 h is learnt from the third sample in time:
+      16:30 | 16:35 | 16:40 | 16:45 ...  as it came       the open session is moved once, what follows is told by it
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from adapters.ocpp.its_clock import ANOTHER_S, words
+from adapters.ocpp.live import REAL_FLOOR_S
+from gateway.model.session import EvSession
+from gateway.ports import Clock
+
+log = logging.getLogger(__name__)
+
+TURN_S = 30.0
+"""A message is on its way for so long at most, when it comes at once, s of home time."""
+LEARNT_FROM = 3
+"""So many samples in time tell a skew: a message that comes late tells none."""
+
+
+class Stamps:
+    """The stamps of one charger; `behind_s` is how far its clock is behind ours, negative: ahead, 0: right or not known.
+
+    A clock that is slow stamps nothing with the time of now: one such stamp tells that it is right, or was set.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.behind_s = 0.0
+        self._is_right = False
+        """Whether a stamp of now was heard since the charger came or started."""
+
+    def new_line(self) -> None:
+        """The charger came or started anew: its clock may be another than before."""
+        self._is_right = False
+
+    def hear(self, time: datetime | None) -> None:
+        """A message stamped `time` is here."""
+        if time is not None and self.behind_s >= 0 and self._is_of_now(time):
+            self.behind_s = 0.0
+            self._is_right = True
+
+    def learn(self, charger: str, skew_s: float, samples: int) -> None:
+        """So many samples in a row, each in time, were stamped `skew_s` before they came."""
+        if samples < LEARNT_FROM or abs(skew_s - self.behind_s) < ANOTHER_S or (self._is_right and skew_s > 0):
+            return
+        before_s = self.behind_s
+        self.behind_s = skew_s if abs(skew_s) >= 2 * self._turn_s() else 0.0
+        if before_s != self.behind_s:
+            log.info("%s: its sessions are booked by a clock that is %s", charger, words(self.behind_s))
+
+    def ours(self, time: datetime) -> datetime:
+        """A stamp by our clock; as it is where it is of now, or would be yet to come: then the clock was set since."""
+        moved = time + timedelta(seconds=self.behind_s)
+        latest = self._clock.now() + timedelta(seconds=self._turn_s())
+        return time if not self.behind_s or self._is_of_now(time) or moved > latest else moved
+
+    def correction(self, late: timedelta, done: timedelta) -> timedelta:
+        """By how much to move a session whose start came `late` by its stamp, of which `done` is corrected; mostly 0.
+
+        Only a start that came as late as the skew says was told as it happened: one told afterwards stays.
+        """
+        behind = timedelta(seconds=self.behind_s)
+        is_live = abs(late - behind) <= timedelta(seconds=self._turn_s())
+        return behind - done if is_live and abs(behind - done) >= timedelta(seconds=ANOTHER_S) else timedelta(0)
+
+    def _is_of_now(self, time: datetime) -> bool:
+        return abs((self._clock.now() - time).total_seconds()) <= self._turn_s()
+
+    def _turn_s(self) -> float:
+        return max(TURN_S, REAL_FLOOR_S * self._clock.speed)
+
+
+def moved(session: EvSession, by: timedelta) -> EvSession:
+    """The session as it was, earlier or later; an open one."""
+    seconds = round(by.total_seconds())
+    return replace(
+        session,
+        start=session.start + by,
+        meter_at=None if session.meter_at is None else session.meter_at + by,
+        earlier=tuple(replace(run, since=run.since + by, until=run.until + by) for run in session.earlier),
+        curve=tuple((at + seconds, energy_wh) for at, energy_wh in session.curve),
+    )
