@@ -38,6 +38,13 @@ def seen_working(
     return fell or (stands_at(limit_a, drawn_a) and _moved(drawn_a, before_a, stood_a))
 
 
+def keeps_to(limit_a: float, offered_a: float | None, drawn_a: float | None) -> bool:
+    """By samples taken under a limit that was seen working, A per phase: whether it shows still, in a car that draws."""
+    if drawn_a is None or drawn_a > limit_a + TOLERANCE_A:
+        return False
+    return limit_a == 0 or (drawn_a > 0 and (offered_a is None or abs(offered_a - limit_a) <= TOLERANCE_A))
+
+
 def stands_at(limit_a: float, drawn_a: float | None) -> bool:
     """Whether the car draws what it is allowed to, as far as cars do."""
     return limit_a > 0 and drawn_a is not None and limit_a - BELOW_A <= drawn_a <= limit_a + TOLERANCE_A

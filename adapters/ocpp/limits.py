@@ -7,14 +7,17 @@ leaves a safe charger. Before a transaction nothing flows: the safe default is e
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import suppress
 from datetime import datetime
 
+from adapters.ocpp import limit_words
 from adapters.ocpp.above import Above
 from adapters.ocpp.climb import Climb
 from adapters.ocpp.containment import Containment
 from adapters.ocpp.defaults import Defaults
 from adapters.ocpp.dispatch import NoAnswer
+from adapters.ocpp.evidence import keeps_to
 from adapters.ocpp.facts import ChargerFacts
 from adapters.ocpp.live import LiveState
 from adapters.ocpp.pace import Held, InForce, end_of, is_stamped_wrong, lasts, pace_of, paced, written
@@ -90,6 +93,26 @@ class Limiter:
     def seen_working(self) -> bool:
         """Whether that way was seen working since the charger's last start, not just accepted; a stop never is."""
         return self._proof.seen and not self._climb.is_contained
+
+    @property
+    def works_now(self) -> bool:
+        """Whether a limit of that way is in force now, and what was measured since it last changed keeps to it."""
+        held, target = self._held, self._target
+        if held is None or held.rung != self.rung or not self.seen_working or self._pauser.paused_by is not None:
+            return False
+        if held.until is not None and target.clock.now() >= held.until:
+            return False
+        changed_at = max(held.raised_at, held.lowered_at)
+        shown = target.sampled_since(changed_at if math.isfinite(changed_at) else held.at)
+        return shown and keeps_to(held.current_a, target.offered_a(), target.drawn_a())
+
+    @property
+    def now_words(self) -> str:
+        """What limits the charger now, for a person."""
+        limit = self.in_force() or self._defaults.safe
+        is_free = self._climb.is_contained and limit is not None and limit.current_a > 0
+        stopped_by = None if is_free else self._pauser.paused_by
+        return limit_words.words(limit, self._defaults.safe, stopped_by, is_free=is_free)
 
     @property
     def paused_by_availability(self) -> bool:

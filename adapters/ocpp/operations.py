@@ -54,7 +54,9 @@ class Limits(Protocol):
     @property
     def rung(self) -> Rung: ...
     @property
-    def seen_working(self) -> bool: ...
+    def works_now(self) -> bool: ...
+    @property
+    def now_words(self) -> str: ...
 
 
 class Outlet(Protocol):
@@ -141,7 +143,8 @@ class Operations:
             firmware=make.firmware,
             serial=point.facts.serial,
             rung=outlet.limiter.rung.words,
-            rung_seen_working=outlet.limiter.seen_working,
+            rung_seen_working=outlet.limiter.works_now,
+            in_force=outlet.limiter.now_words,
             features=_shown(point.features),
             violations=dict(point.frames.violations),
             security_events=tuple(record.events),

@@ -90,6 +90,7 @@ class ChargerAbout:
     rung: str = ""
     """The way of limiting in use, in words."""
     rung_seen_working: bool = False
+    """Whether a limit of that way is in force now, and what is measured keeps to it."""
     features: Mapping[str, str] = field(default_factory=dict)
     """Configuration keys or device-model variables, as text; secrets blanked."""
     violations: Mapping[str, int] = field(default_factory=dict)
@@ -99,3 +100,5 @@ class ChargerAbout:
     """Names of the logs it uploaded to us."""
     upload_status: str = ""
     """How its last upload stands, in its own word; empty before the first."""
+    in_force: str = ""
+    """What limits it now, in words."""

@@ -130,7 +130,7 @@ def _panel(home: HomeView, device: Device) -> ChargerPanel:
         if about
         else ()
     )
-    seen = "seen working" if about and about.rung_seen_working else "not yet seen working"
+    seen = "seen working" if about and about.rung_seen_working else "not seen working now"
     return ChargerPanel(
         device.id,
         device.name,

@@ -42,7 +42,7 @@ class TraceOut(Out):
 
 
 class AboutOut(Out):
-    """One configured charger; `violations` counts what was odd in its messages, secrets in `features` are blanked."""
+    """One configured charger: `rung` is the way it is limited, `in_force` what limits it now, `violations` counts what was odd in its messages, secrets in `features` are blanked."""
 
     id: str
     identity: str
@@ -54,6 +54,7 @@ class AboutOut(Out):
     serial: str
     rung: str
     rung_seen_working: bool
+    in_force: str
     features: dict[str, str]
     violations: dict[str, int]
     security_events: list[TraceOut]

@@ -41,7 +41,9 @@ NAMES = (
 )
 SETTINGS = ("WifiPSK", "WiFiPassphrase", "VendorPIN", "APNKey", "FreeVendTag", "wifi_key", "vendor.Password", "simPin")
 OUTLET: Any = SimpleNamespace(
-    id="car", evse=2, limiter=SimpleNamespace(rung=SimpleNamespace(words="TxProfile in A"), seen_working=True)
+    id="car",
+    evse=2,
+    limiter=SimpleNamespace(rung=SimpleNamespace(words="TxProfile in A"), works_now=True, now_words="at most 8 A"),
 )
 
 
@@ -200,7 +202,7 @@ async def test_a_configuration_is_read_and_shown_without_its_secrets() -> None:
     about = known.about(point, OUTLET)
     assert about.features == {"AuthorizationKey": "***", "NumberOfConnectors": "2"}
     assert (about.vendor, about.serial, about.security_profile, about.rung) == ("Acme", "S1", 2, "TxProfile in A")
-    assert about.rung_seen_working
+    assert about.rung_seen_working and about.in_force == "at most 8 A"
 
 
 async def test_no_secret_stays_in_what_is_told_of_a_charger() -> None:

@@ -25,6 +25,7 @@ from tests.web.scene import NOW
 ABOUT = ChargerAbout(
     "charger", "CP 1/a", "2.0.1", 2, "Acme", "One", "1.4", "S77", "TxProfile in A, stack 0", True,
     {"HeartbeatInterval": "300"}, {"unknown field": 3}, (TraceLine(NOW, "in", "TamperDetected: lid"),), ("1-diag.zip",),
+    in_force="at most 8 A",
 )  # fmt: skip
 WAITING = WaitingCharger("CP<2>", "192.168.1.40", NOW, NOW, "1.6", 0, "Beta", "Two", "9", 2)
 REFUSED = WaitingCharger("", "192.168.1.41", NOW, NOW, connected=False, trouble="it offered no OCPP version")
@@ -121,6 +122,7 @@ async def test_the_page_tells_who_waits_what_each_charger_is_and_what_to_type(in
         'src="data:image/svg+xml',
         "encrypted, with password",
         "TxProfile in A, stack 0, seen working",
+        "<dt>In force now</dt><dd>at most 8 A</dd>",
         "TamperDetected: lid",
         "unknown field",
         "1-diag.zip",
