@@ -25,6 +25,8 @@ from gateway.model.session import EvSession
 from gateway.ports import Clock, SessionStore
 
 T = TypeVar("T")
+ROUNDED_WH = 100.0
+"""A stop's register may be so far from the last sample's: there are chargers that round either to 0.1 kWh."""
 REPLAYED = timedelta(minutes=1)
 """A sample that is history and older than this is a replayed one."""
 __all__ = ["AHEAD", "ORPHAN", "REMEMBERED", "SessionBook"]
@@ -353,6 +355,8 @@ class SessionBook:
         end = max(session.start, self._known.plausible(time))
         if meter_wh is not None:
             session = self._counting.at_the_stop(session, meter_wh, end, time)
+            if abs(session.meter_last_wh - meter_wh) > ROUNDED_WH:
+                session = replace(session, meter_refused_wh=meter_wh)
         await self._closed(session, end, session.meter_last_wh, reason)
 
     async def _closed(self, session: EvSession, end: datetime, stop_wh: float, reason: str) -> EvSession:

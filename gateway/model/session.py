@@ -51,6 +51,8 @@ class EvSession:
     """(seconds since 1970, energy of the session so far in Wh), thinned to the edges of each quarter hour."""
     seen: tuple[tuple[int, int], ...] = ()
     """Sequence numbers heard (OCPP 2.x), as closed ranges; of 1.6 number 0, once its charger has our answer to its start."""
+    meter_refused_wh: float | None = None
+    """The register that its stop told, Wh, where it cannot be true: the energy is what was seen before, and not sure."""
 
     @property
     def energy_wh(self) -> float:

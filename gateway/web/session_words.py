@@ -172,13 +172,20 @@ def line_of(home: HomeView, row: Row, now: datetime) -> Line:
         money(kept.cost_micro, home.site.currency) if kept else DASH,
         DASH if percent is None else f"{percent:.0f} %",
         why_words(kept),
-        ended_words(session.stop_reason),
+        ended_words(session.stop_reason) + doubt_words(session),
     )
 
 
 def ended_words(reason: str) -> str:
     """Why it ended; the charger's own word, or ours where it never said."""
     return f"not told; {reason.removeprefix(ORPHAN)}" if reason.startswith(ORPHAN) else reason
+
+
+def doubt_words(session: EvSession) -> str:
+    """That its energy is not sure, where it is not, and why; else nothing."""
+    if session.meter_refused_wh is None:
+        return ""
+    return f"; energy not sure: the register at its end, {watt_hours(session.meter_refused_wh)}, cannot be true"
 
 
 def why_words(kept: SessionAccount | None) -> str:

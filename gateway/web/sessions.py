@@ -39,6 +39,7 @@ Time = Annotated[Instant | None, Query(description="Aware ISO 8601 time, e.g. 20
 COLUMNS = (
     "transaction", "charger", "start", "end", "energy_wh", "stop_reason", "connector", "tag", "cost", "currency",
     "co2_g", "solar_wh", "battery_wh", "grid_wh", "why",
+    "refused_register_wh",
 )  # fmt: skip
 
 
@@ -69,6 +70,8 @@ class SessionOut(Out):
     settled: bool
     """Whether it has ended and closed interval data stand behind its parts."""
     why: list[ReasonOut]
+    refused_register_wh: float | None
+    """The register told at its end, where that cannot be true: `energy_wh` is what was seen before, and not sure."""
 
 
 def session_routes(home: HomeView, pages: Pages) -> APIRouter:
@@ -164,6 +167,7 @@ def out_of(row: Row) -> SessionOut:
         grid_wh=_tenth(kept.grid_wh) if kept else None,
         settled=kept.settled if kept else False,
         why=[ReasonOut(reason=r.value, words=REASON_WORDS[r], energy_wh=_tenth(wh)) for r, wh in reasons],
+        refused_register_wh=session.meter_refused_wh,
     )
 
 
@@ -182,7 +186,8 @@ def csv_row(row: Row, currency: str) -> list[Any]:
         parts = (kept.co2_g, kept.solar_wh, kept.battery_wh, kept.grid_wh)
         rest = [f"{kept.cost_micro / 1e6:.6f}", currency, *(f"{part:.0f}" for part in parts)]
     why = why_words(kept) if kept else ""
-    return [*first, harmless(session.stop_reason), session.connector, harmless(session.tag), *rest, why]
+    refused = "" if session.meter_refused_wh is None else f"{session.meter_refused_wh:.0f}"
+    return [*first, harmless(session.stop_reason), session.connector, harmless(session.tag), *rest, why, refused]
 
 
 def harmless(text: str) -> str:

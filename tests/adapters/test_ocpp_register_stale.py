@@ -87,3 +87,18 @@ async def test_a_spike_after_a_long_rest_is_taken_back_even_by_a_gateway_that_wa
 async def test_a_stop_beyond_reason_is_not_believed(place: Place, hours: int, stop: float) -> None:
     session = await sampled(place, [1000.0] * hours, 60)
     assert await stopped(place, session, 60 * hours, stop) == 0
+
+
+@pytest.mark.parametrize(
+    ("stop_wh", "energy_wh", "refused_wh"),
+    [(4000, 3000, None), (3960, 2960, None), (900_000, 2000, 900_000), (0, 2000, 0), (2950, 2000, None)],
+)
+async def test_an_energy_that_is_not_sure_is_marked(
+    place: Place, stop_wh: float, energy_wh: float, refused_wh: float | None
+) -> None:
+    """Wrong before: a stop whose register was refused looked in the ledger like any other."""
+    session = await place.start(0, 1000)
+    await place.sample(session, 30, 3000)
+    await place.to(60)
+    await place.book.stop(session, place.at(60), stop_wh, "Local")
+    assert (place.energy(session), place.row(session).meter_refused_wh) == (energy_wh, refused_wh)

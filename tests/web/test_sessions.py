@@ -121,3 +121,16 @@ async def test_a_formula_from_a_charger_is_no_formula_in_the_csv() -> None:
     table = next(csv.DictReader(io.StringIO(answer.text)))
     assert table["tag"].startswith("'=") and table["stop_reason"].startswith("'") and "<script>x" not in page
     assert "&lt;script&gt;" in page
+
+
+async def test_a_session_whose_energy_is_not_sure_says_so_on_the_page_in_the_api_and_in_the_csv() -> None:
+    sure, odd = row(1, NIGHT), row(2, NIGHT + timedelta(hours=2))
+    odd = replace(odd, session=replace(odd.session, meter_refused_wh=900_000.0))
+    asked = "start=2026-11-01T00:00:00Z&end=2026-12-01T00:00:00Z"
+    async with visitor([sure, odd]) as browser:
+        page = (await browser.get("/sessions?month=2026-11")).text
+        out = (await browser.get(f"/api/v1/sessions?{asked}")).json()
+        table = list(csv.DictReader(io.StringIO((await browser.get(f"/api/v1/sessions.csv?{asked}")).text)))
+    assert page.count("energy not sure: the register at its end, 900.0 kWh, cannot be true") == 1
+    assert {each["transaction"]: each["refused_register_wh"] for each in out} == {1: None, 2: 900_000.0}
+    assert {each["transaction"]: each["refused_register_wh"] for each in table} == {"1": "", "2": "900000"}
