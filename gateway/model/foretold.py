@@ -36,3 +36,5 @@ class DayAccuracy:
     bias_w: float
     coverage: float
     skill: float | None
+    came_w: float
+    """Mean of what was measured (sign rule)."""

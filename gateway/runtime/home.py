@@ -11,7 +11,7 @@ from gateway.model.audit import AuditRow, Notification
 from gateway.model.authority import Authority
 from gateway.model.dr import EventRecord, OptState, Timeline
 from gateway.model.errors import WishRefused
-from gateway.model.foretold import DayAccuracy
+from gateway.model.foretold import DayAccuracy, ForetoldDay
 from gateway.model.learned import DayShape, Learned
 from gateway.model.plan import Block, Forecast, IntentKind, Plan
 from gateway.model.preferences import Preferences
@@ -235,6 +235,10 @@ class Home:
     def solar_forecast(self) -> Forecast | None:
         """Solar power, negative."""
         return self.learn.solar
+
+    async def foretold(self, day: date, name: str) -> ForetoldDay | None:
+        """What was told of a local day's "load" or "solar" at its midnight; None where it was not kept."""
+        return await self.learn.foretold.day(day, name)
 
     async def forecast_accuracy(self, first: date, last: date, name: str) -> list[DayAccuracy]:
         """How well each day's "load" or "solar" was foretold at its midnight, oldest first."""

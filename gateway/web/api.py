@@ -21,13 +21,11 @@ from gateway.web.view import HomeView
 from gateway.web.wire import (
     AuditOut,
     ChargerOut,
-    DayShapeOut,
     DeviceOut,
     ForecastAccuracyOut,
     ForecastOut,
     ForecastsOut,
     Instant,
-    LoadShapeOut,
     NotificationOut,
     OptIn,
     OverrideIn,
@@ -39,6 +37,7 @@ from gateway.web.wire import (
 )
 from gateway.web.wire_dr import DrEventOut, EffectOut
 from gateway.web.wire_preferences import PreferencesModel
+from gateway.web.wire_shapes import LoadShapeOut, load_shape_out
 
 Time = Annotated[Instant | None, Query(description="Aware ISO 8601 time, e.g. 2026-11-21T18:00:00Z.")]
 READINGS_SPAN = timedelta(days=7)
@@ -111,10 +110,8 @@ def _add_learned(router: APIRouter, home: HomeView) -> None:
 
     @router.get("/loadshape")
     async def loadshape() -> LoadShapeOut:
-        """The class of each past day and the typical shapes."""
-        days = [DayShapeOut.model_validate(shape) for shape in home.day_shapes()]
-        typical = {name: list(profile) for name, profile in home.typical_shapes().items()}
-        return LoadShapeOut(days=days, typical=typical)
+        """The class of each past day, the typical shapes, what kind of home it is, and tomorrow's chances."""
+        return load_shape_out(home)
 
     _add_forecast(router, home)
 

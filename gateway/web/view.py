@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.dr import EventRecord, Timeline
-from gateway.model.foretold import DayAccuracy
+from gateway.model.foretold import DayAccuracy, ForetoldDay
 from gateway.model.learned import DayShape, Learned
 from gateway.model.loads import ApplianceRun
 from gateway.model.plan import Forecast, Plan
@@ -16,6 +16,7 @@ from gateway.model.preferences import Preferences
 from gateway.model.reading import Interval, Rollup, RuleCount
 from gateway.model.session import EvSession
 from gateway.model.setpoint import Setpoint
+from gateway.model.shapes import HomeShape, ShapeChances
 from gateway.model.site import Site
 from gateway.model.snapshot import Snapshot
 from gateway.model.tariff import Rate, Tariff
@@ -179,12 +180,24 @@ class HomeView(Protocol):
         """The named shapes: 24 hourly shares each."""
         ...
 
+    def home_shape(self) -> HomeShape | None:
+        """What the home's days amount to; None before the first classed day."""
+        ...
+
+    def shape_chances(self, day: date) -> ShapeChances | None:
+        """The chance of each shape for a local day to come; None without a dictionary."""
+        ...
+
     def learned(self) -> Learned:
         """What was learned of rooms and hot water."""
         ...
 
     def load_forecast(self) -> Forecast | None: ...
     def solar_forecast(self) -> Forecast | None: ...
+    async def foretold(self, day: date, name: str) -> ForetoldDay | None:
+        """What was told of a local day's "load" or "solar" at its midnight; None where it was not kept."""
+        ...
+
     async def forecast_accuracy(self, first: date, last: date, name: str) -> list[DayAccuracy]:
         """How well each day's "load" or "solar" was foretold at its midnight, oldest first."""
         ...

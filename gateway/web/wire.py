@@ -222,23 +222,6 @@ class ChargerOut(Out):
     needed_wh: float | None = None
 
 
-class DayShapeOut(Out):
-    day: date
-    shape: str
-    confidence: float
-    energy_wh: float
-    profile: list[float]
-    why: str
-    coverage: float
-
-
-class LoadShapeOut(Out):
-    """Past days' classes, oldest first, and the named shapes as 24 hourly shares."""
-
-    days: list[DayShapeOut]
-    typical: dict[str, list[float]]
-
-
 class ForecastOut(Out):
     """Mean and 10/90 % quantiles per slot, W."""
 
@@ -255,7 +238,8 @@ class ForecastOut(Out):
 class ForecastAccuracyOut(Out):
     """How well one local day was foretold at its midnight; `bias_w` is positive where too much was forecast.
 
-    `coverage` is the share of the quarter hours inside the 80 % band, `skill` is 1 - RMSE / RMSE of "as a week before".
+    `coverage` is the share of the quarter hours inside the 80 % band, `skill` is 1 - RMSE / RMSE of "as a week before",
+    `came_w` the mean that was measured.
     """
 
     day: date
@@ -266,6 +250,7 @@ class ForecastAccuracyOut(Out):
     bias_w: float
     coverage: float
     skill: float | None
+    came_w: float
 
 
 class ForecastsOut(Out):

@@ -20,6 +20,7 @@ def test_errors_bias_coverage_and_skill_of_a_day():
     found = day_accuracy(TOLD, came, np.full(96, 850.0))
     assert found is not None
     assert (found.quarters, found.mae_w, found.bias_w, found.coverage) == (96, 150.0, 150.0, 0.5)
+    assert found.came_w == 350.0
     assert found.rmse_w == pytest.approx(np.sqrt((50**2 + 250**2) / 2))
     assert found.skill == pytest.approx(1 - found.rmse_w / np.sqrt((400**2 + 600**2) / 2))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from gateway.core.demand_response.strategies import Strategies
 from gateway.core.metering.edit import Correction, Spread
@@ -19,7 +19,7 @@ from gateway.model.dr import (
 from gateway.model.effect import EventEffect
 from gateway.model.errors import WishRefused
 from gateway.model.flex import FlexOffer
-from gateway.model.foretold import DayAccuracy
+from gateway.model.foretold import DayAccuracy, ForetoldDay
 from gateway.model.learned import Learned
 from gateway.model.plan import Forecast
 from gateway.model.preferences import Preferences
@@ -27,6 +27,7 @@ from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval, Rollup, Rule, RuleCount
 from gateway.model.session import EvSession
 from gateway.model.setpoint import Override
+from gateway.model.shapes import HomeShape, ShapeChances, ShapeDrift
 from gateway.model.site import Site
 from gateway.model.tariff import Tariff
 from gateway.runtime.alerts import Alerts
@@ -176,6 +177,7 @@ class FakeHome:
     _records: list[EventRecord] = field(default_factory=records)
     _overrides: tuple[Override, ...] = ()
     version: int = 1
+    drift: ShapeDrift | None = None
     store: FakeStore = field(default_factory=FakeStore)
     counts: dict[str, list[RuleCount]] = field(default_factory=lambda: {"heatpump": [
         RuleCount("heatpump", Rule.RANGE, 12, at(17.9), "812.0 °C is not possible"),
@@ -276,6 +278,22 @@ class FakeHome:
     def typical_shapes(self):
         return typical()
 
+    def home_shape(self):
+        if self.blank:
+            return None
+        counts = (("evening peak", 21), ("flat", 3), ("double peak", 2), ("midday", 2))
+        return HomeShape("evening peak", 0.75, 1.19, 28, counts, (), self.drift)
+
+    def shape_chances(self, day: date):
+        chances = (
+            ("evening peak", 0.7),
+            ("double peak", 0.15),
+            ("flat", 0.1),
+            ("midday", 0.03),
+            ("night charging", 0.02),
+        )
+        return ShapeChances(day, chances, "yesterday told best so far.")
+
     def learned(self):
         return Learned({}, {}, {})
 
@@ -290,9 +308,16 @@ class FakeHome:
     def solar_forecast(self):
         return None
 
+    async def foretold(self, day: date, name: str):
+        if self.blank:
+            return None
+        start = datetime.combine(day, time(), ZONE).astimezone(UTC)
+        mean = tuple(house_w(start + timedelta(minutes=15 * i)) for i in range(96))
+        return ForetoldDay(day, name, start, mean, tuple(0.8 * w for w in mean), tuple(1.2 * w for w in mean))
+
     async def forecast_accuracy(self, first: date, last: date, name: str):
         days = (last - first).days + 1
-        return [] if self.blank else [DayAccuracy(last, name, 96, 120.0, 180.0, -15.0, 0.81, None)][:days]
+        return [] if self.blank else [DayAccuracy(last, name, 96, 120.0, 180.0, -15.0, 0.81, None, 410.0)][:days]
 
     async def intervals(self, device: str, start: datetime, end: datetime):
         return await self.store.intervals(device, start, end)

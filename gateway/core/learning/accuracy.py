@@ -22,7 +22,7 @@ def day_accuracy(told: ForetoldDay, came_w: Array, week_before_w: Array) -> DayA
     inside = ((came_w >= low - EPS) & (came_w <= high + EPS))[known]
     return DayAccuracy(
         told.day, told.name, int(known.sum()), float(np.abs(error).mean()), float(np.sqrt(np.mean(error**2))),
-        float(error.mean()), float(inside.mean()), _skill(mean - came_w, week_before_w - came_w),
+        float(error.mean()), float(inside.mean()), _skill(mean - came_w, week_before_w - came_w), float(came_w[known].mean()),
     )  # fmt: skip
 
 
