@@ -16,13 +16,13 @@ from gateway.model.errors import WishRefused
 from gateway.runtime.edits import editable
 from gateway.runtime.energy import device_name
 from gateway.runtime.words import local_time
-from gateway.web import cards, chart, devices, energy, shapes, sources
+from gateway.web import cards, chart, devices, energy, sources
 from gateway.web.appliance_cards import appliance_cards
 from gateway.web.dr_view import DrHome
 from gateway.web.envelopes import envelope_cards
 from gateway.web.event_cards import event_cards
 from gateway.web.guard import COOKIE
-from gateway.web.learned import learned_parts
+from gateway.web.loadshape import load_shape_values
 from gateway.web.login import Login
 from gateway.web.picture import cards_key, co2_words, live_document, picture, price_words
 from gateway.web.state import state_of
@@ -234,30 +234,4 @@ async def _energy_values(home: HomeView, wish: energy.Asked) -> dict[str, Any]:
 def _add_rest(router: APIRouter, home: HomeView, pages: Pages) -> None:
     @router.get("/loadshape")
     async def loadshape(request: Request) -> HTMLResponse:
-        days = home.day_shapes()
-        day = next((d for d in reversed(days) if d.profile), None)
-        curves, own = shapes.typical_curves(home, day)
-        return pages.page(
-            request,
-            "loadshape.html",
-            headline=_shape_sentence(home, day.day, day.shape, day.confidence) if day else "No day is known whole yet.",
-            day=day,
-            curves=curves,
-            own=own,
-            cells=shapes.day_cells(days),
-            tomorrow=shapes.tomorrow(home),
-            alerts=[alert for alert in home.alerts.found if alert.ended is None],
-            learned=learned_parts(home.site, home.learned()),
-        )
-
-
-def _shape_sentence(home: HomeView, day: Any, shape: str, confidence: float) -> str:
-    yesterday = home.clock.now().astimezone(home.site.timezone).date() - timedelta(days=1)
-    which = "Yesterday" if day == yesterday else f"{day:%A %d %B}"
-    sure = "clearly" if confidence >= 0.75 else "probably" if confidence >= 0.5 else "perhaps"
-    return f"{which} was {sure} {_article(shape)} day."
-
-
-def _article(shape: str) -> str:
-    words = shape.lower().removesuffix(" day")
-    return f"{'an' if words[:1] in 'aeiou' else 'a'} “{words}”"
+        return pages.page(request, "loadshape.html", **await load_shape_values(home))

@@ -1,8 +1,8 @@
-"""Curves of days as drawings: yesterday over the typical shapes, tomorrow with its band, the last days."""
+"""Curves of days as drawings: a day over its class and the usual one, tomorrow with its band, the last days."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -17,11 +17,11 @@ DAYS_SHOWN = 28
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One line of a drawing, as SVG points; `mine` marks the class of the day."""
+    """One line of a drawing, as SVG points; `kind` is "own", "class" or "usual"."""
 
     name: str
     points: str
-    mine: bool = False
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,17 @@ class Tomorrow:
     rows: list[tuple[str, float, float | None, float | None]]
 
 
-def typical_curves(home: HomeView, day: DayShape | None) -> tuple[list[Curve], Curve | None]:
-    """The typical shapes and the day's own curve, on one scale."""
-    typical = home.typical_shapes()
-    own = day.profile if day else ()
-    top = max((max(p) for p in (*typical.values(), own) if p), default=1.0) or 1.0
-    curves = [Curve(name, line(p, top), bool(day and day.shape == name)) for name, p in typical.items() if p]
-    return curves, Curve(day.shape, line(own, top), True) if day and own else None
+def day_curves(typical: Mapping[str, Sequence[float]], day: DayShape | None, usual: str) -> tuple[list[Curve], float]:
+    """What matters for one day: the home's `usual` shape, the day's class, the day itself; and the scale's top, a share 0-1.
+
+    The usual shape is left out where it is the class; the other shapes are not drawn.
+    """
+    found = [("usual", usual, typical.get(usual, ()))] if day is None or day.shape != usual else []
+    if day is not None:
+        found += [("class", day.shape, typical.get(day.shape, ())), ("own", f"{day.day:%A}", day.profile)]
+    known = [(kind, name, [max(0.0, share) for share in profile]) for kind, name, profile in found if len(profile)]
+    top = max((max(profile) for _, _, profile in known), default=0.0) or 1.0
+    return [Curve(name, line(profile, top), kind) for kind, name, profile in known], top
 
 
 def day_cells(days: Sequence[DayShape]) -> list[DayCell]:
@@ -89,7 +93,7 @@ def tomorrow(home: HomeView) -> Tomorrow | None:
     highs = [_hour(forecast, forecast.high, hour) for hour in hours]
     low, high = [v for v in lows if v is not None], [v for v in highs if v is not None]
     top = max(*known, *high, 1.0)
-    band = f"{line(high, top)} {_backwards(line(low, top))}" if len(low) == len(high) == 24 else ""
+    band = area(low, high, top) if len(low) == len(high) == 24 else ""
     rows = [(f"{hour:%H:%M}", mean, lo, hi) for hour, mean, lo, hi in zip(hours, known, lows, highs, strict=True)]
     return Tomorrow(line(known, top), band, top, watt_hours(sum(known)), forecast.method, rows)
 
@@ -107,5 +111,6 @@ def line(values: Sequence[float], top: float, width: float = WIDTH, height: floa
     return " ".join(f"{(i + 0.5) * step:.1f},{height * (1 - value / top):.1f}" for i, value in enumerate(values))
 
 
-def _backwards(points: str) -> str:
-    return " ".join(reversed(points.split()))
+def area(low: Sequence[float], high: Sequence[float], top: float) -> str:
+    """The points of an SVG polygon between two lines."""
+    return f"{line(high, top)} {' '.join(reversed(line(low, top).split()))}"

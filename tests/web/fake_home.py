@@ -292,7 +292,7 @@ class FakeHome:
             ("midday", 0.03),
             ("night charging", 0.02),
         )
-        return ShapeChances(day, chances, "yesterday told best so far.")
+        return ShapeChances(day, chances, "Weighed most: yesterday, which told this home's days best so far.")
 
     def learned(self):
         return Learned({}, {}, {})

@@ -162,7 +162,11 @@ class HomeShapes:
         rows = tuple((names[i], float(mixed[i])) for i in np.argsort(-mixed, kind="stable"))
         if not self.counts.sum():
             return ShapeChances(day, rows, "Nothing is known of this home yet; so do homes in general.")
-        return ShapeChances(day, rows, f"{EXPERTS[int(self.next_day.weights.argmax())]} told best so far.")
+        return ShapeChances(
+            day,
+            rows,
+            f"Weighed most: {EXPERTS[int(self.next_day.weights.argmax())]}, which told this home's days best so far.",
+        )
 
     def home(self) -> HomeShape | None:
         """What the home is like; None before its first classed day."""
