@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from gateway.core.learning.accuracy import day_accuracy
+from gateway.core.learning.blocks import Array
 from gateway.core.learning.quarters import powers
 from gateway.core.metering.resample import local_day
 from gateway.model.foretold import LOAD, SOLAR, DayAccuracy, ForetoldDay
@@ -62,6 +63,13 @@ class ForecastArchive:
         mean, low, high = (tuple(map(float, row)) for row in _unpacked(document))
         return ForetoldDay(day, name, local_day(day, self.site.timezone)[0], mean, low, high)
 
+    async def beside(self, day: date, name: str = LOAD) -> tuple[ForetoldDay, tuple[float, ...]] | None:
+        """What was told of one day and what came of it, W by quarter hour, NaN where not measured; None where not kept."""
+        told = await self.day(day, name)
+        if told is None:
+            return None
+        return told, tuple((await self._measured(told, told.start)).tolist())
+
     async def accuracy(self, first: date, last: date, name: str = LOAD) -> list[DayAccuracy]:
         """How well each kept and measured day from `first` to `last` was foretold, oldest first."""
         found = []
@@ -72,12 +80,12 @@ class ForecastArchive:
         return found
 
     async def _judge(self, told: ForetoldDay) -> DayAccuracy | None:
-        count = len(told.mean)
-        came, before = [
-            powers(await self.store.intervals(SERIES[told.name], at, at + count * STEP), at, count)
-            for at in (told.start, told.start - WEEK)
-        ]
+        came, before = [await self._measured(told, at) for at in (told.start, told.start - WEEK)]
         return day_accuracy(told, came, before)
+
+    async def _measured(self, told: ForetoldDay, at: datetime) -> Array:
+        count = len(told.mean)
+        return powers(await self.store.intervals(SERIES[told.name], at, at + count * STEP), at, count)
 
 
 def _of_day(values: Sequence[float], missed: int, count: int) -> list[int]:

@@ -236,9 +236,10 @@ class Home:
         """Solar power, negative."""
         return self.learn.solar
 
-    async def foretold(self, day: date, name: str) -> ForetoldDay | None:
-        """What was told of a local day's "load" or "solar" at its midnight; None where it was not kept."""
-        return await self.learn.foretold.day(day, name)
+    async def foretold(self, day: date, name: str) -> tuple[ForetoldDay, tuple[float, ...]] | None:
+        """What was told of a local day's "load" or "solar" at its midnight, and what came, W by quarter hour (NaN: not
+        measured); None where it was not kept."""
+        return await self.learn.foretold.beside(day, name)
 
     async def forecast_accuracy(self, first: date, last: date, name: str) -> list[DayAccuracy]:
         """How well each day's "load" or "solar" was foretold at its midnight, oldest first."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from gateway.core.learning.quarters import powers
 from gateway.model.foretold import LOAD, DayAccuracy, ForetoldDay
 from gateway.model.reading import INTERVAL_S
 from gateway.web.shapes import HEIGHT, WIDTH, area, line
@@ -15,7 +14,6 @@ from gateway.web.view import HomeView
 from gateway.web.words import DASH, watt_hours, watts
 
 DAYS = 14
-HOUSE = "house"
 STEP = timedelta(seconds=INTERVAL_S)
 ALIKE = 0.02
 """A difference of errors below this share is none that a person should read into."""
@@ -48,12 +46,10 @@ class ErrorRow:
 
 async def told_day(home: HomeView, day: date) -> ToldDay | None:
     """The load forecast of a local day beside the house's measurements; None where no forecast was kept."""
-    told = await home.foretold(day, LOAD)
-    if told is None:
+    found = await home.foretold(day, LOAD)
+    if found is None:
         return None
-    count = len(told.mean)
-    rows = await home.intervals(HOUSE, told.start, told.start + count * STEP)
-    came: list[float] = powers(rows, told.start, count).tolist()
+    told, came = found
     top = max(*told.high, *(value for value in came if not math.isnan(value)), 1.0)
     return ToldDay(
         line(told.mean, top), area(told.low, told.high, top), pieces(came, top), top, _sentence(told, came),

@@ -194,8 +194,9 @@ class HomeView(Protocol):
 
     def load_forecast(self) -> Forecast | None: ...
     def solar_forecast(self) -> Forecast | None: ...
-    async def foretold(self, day: date, name: str) -> ForetoldDay | None:
-        """What was told of a local day's "load" or "solar" at its midnight; None where it was not kept."""
+    async def foretold(self, day: date, name: str) -> tuple[ForetoldDay, tuple[float, ...]] | None:
+        """What was told of a local day's "load" or "solar" at its midnight, and what came, W by quarter hour (NaN: not
+        measured); None where it was not kept."""
         ...
 
     async def forecast_accuracy(self, first: date, last: date, name: str) -> list[DayAccuracy]:

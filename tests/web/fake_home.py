@@ -313,7 +313,8 @@ class FakeHome:
             return None
         start = datetime.combine(day, time(), ZONE).astimezone(UTC)
         mean = tuple(house_w(start + timedelta(minutes=15 * i)) for i in range(96))
-        return ForetoldDay(day, name, start, mean, tuple(0.8 * w for w in mean), tuple(1.2 * w for w in mean))
+        told = ForetoldDay(day, name, start, mean, tuple(0.8 * w for w in mean), tuple(1.2 * w for w in mean))
+        return told, tuple(1.1 * w if i % 5 else 1.3 * w for i, w in enumerate(mean))
 
     async def forecast_accuracy(self, first: date, last: date, name: str):
         days = (last - first).days + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -15,7 +15,7 @@ from gateway.web.foretold import against, error_rows, pieces, told_day
 from gateway.web.loadshape import chance_bars, home_kind
 from gateway.web.shapes import day_curves
 from tests.web.conftest import browser, only_read
-from tests.web.scene import ZONE, day_shapes, interval_of, typical
+from tests.web.scene import ZONE, day_shapes, typical
 
 EV = ShapeDrift(
     DriftKind.NEW_EV, date(2026, 11, 17), date(2026, 11, 19), "Since 17 November there is a block at night."
@@ -87,23 +87,20 @@ def test_variety_in_words(bits, words):
 
 async def test_yesterday_is_drawn_over_what_was_told_and_gaps_break_the_line(home):
     start = datetime(2026, 11, 20, tzinfo=ZONE).astimezone(UTC)
-    known = [
-        replace(interval_of("house", start + timedelta(minutes=15 * i)), import_wh=100.0, export_wh=0.0)
-        for i in range(96)
-        if not 10 <= i < 20
-    ]
-    home.keep(known)
+    told = ForetoldDay(date(2026, 11, 20), "load", start, (300.0,) * 96, (200.0,) * 48 + (350.0,) * 48, (500.0,) * 96)
 
-    async def told(day, name):
-        return ForetoldDay(day, name, start, (300.0,) * 96, (200.0,) * 48 + (350.0,) * 48, (500.0,) * 96)
+    async def all_at(watts):
+        async def foretold(day, name):
+            return told, tuple(math.nan if 10 <= i < 20 else watts for i in range(96))
 
-    home.foretold = told
-    found = await told_day(home, date(2026, 11, 20))
-    assert found is not None and len(found.came) == 2
+        home.foretold = foretold
+        return await told_day(home, told.day)
+
+    found = await all_at(400.0)
+    assert len(found.came) == 2
     assert found.sentence.startswith("6.5 kWh were expected, 8.6 kWh came. 86 of 86")
-    home.keep([replace(row, import_wh=60.0) for row in known])
-    found = await told_day(home, date(2026, 11, 20))
-    assert found is not None and "38 of 86 measured quarter hours (44 %)" in found.sentence
+    found = await all_at(240.0)
+    assert "38 of 86 measured quarter hours (44 %)" in found.sentence
     assert found.rows[0] == ("00:00", "300 W", "200 W to 500 W", "240 W") and found.rows[3][3] == "–"
 
 
