@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -53,6 +54,17 @@ async def test_the_days_kept_and_measured_are_judged() -> None:
     await store.save_intervals([Interval("house", t, 900, 140.0, 0.0, IntervalQuality.VALID, "counter") for t in at])
     found = await archive.accuracy(DAY - timedelta(days=3), DAY + timedelta(days=3))
     assert [(row.day, row.mae_w, row.bias_w, row.coverage) for row in found] == [(DAY, 60.0, -60.0, 1.0)]
+
+
+async def test_what_came_stands_beside_what_was_told_and_a_gap_is_not_a_number() -> None:
+    store = FakeStore()
+    archive, start = ForecastArchive(SITE, store), midnight(DAY)
+    assert await archive.beside(DAY) is None
+    await archive.keep(forecast(start), start)
+    await store.save_intervals([Interval("house", start, 900, 140.0, 0.0, IntervalQuality.VALID, "counter")])
+    found = await archive.beside(DAY)
+    assert found is not None and found[0].mean[0] == 500.0
+    assert found[1][0] == 560.0 and len(found[1]) == 96 and all(math.isnan(value) for value in found[1][1:])
 
 
 async def test_a_year_later_another_day_s_document_is_not_taken_for_this_one() -> None:
