@@ -102,7 +102,7 @@ async def error_rows(home: HomeView, yesterday: date) -> list[ErrorRow]:
 def _row(day: DayAccuracy) -> ErrorRow:
     error_wh = day.bias_w * day.quarters / 4
     sign = "±" if round(abs(error_wh)) == 0 else "+" if error_wh > 0 else "−"
-    percent = f", {100 * abs(day.bias_w) / day.came_w:.0f} %" if day.came_w > 0 else ""
+    percent = f", {100 * abs(day.bias_w) / day.came_w:.0f}\N{NO-BREAK SPACE}%" if day.came_w > 0 else ""
     return ErrorRow(
         f"{day.day:%a %d}", f"{sign}{watt_hours(error_wh)}{percent}", watts(day.mae_w), f"{100 * day.coverage:.0f} %",
         against(day.skill),

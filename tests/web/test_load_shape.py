@@ -114,12 +114,12 @@ async def test_the_days_before_tell_how_far_off_the_forecast_was(home):
     last, first = await error_rows(home, day.day)
     assert (last.day, last.energy, last.quarter, last.inside, last.against) == (
         "Fri 20",
-        "−360 Wh, 5 %",
+        "−360 Wh, 5\N{NO-BREAK SPACE}%",
         "120 W",
         "81 %",
         "25 % smaller",
     )
-    assert (first.day, first.energy, first.against) == ("Sat 07", "+360 Wh, 5 %", "–")
+    assert (first.day, first.energy, first.against) == ("Sat 07", "+360 Wh, 5\N{NO-BREAK SPACE}%", "–")
 
 
 def test_an_error_like_that_of_last_week_is_called_the_same():
