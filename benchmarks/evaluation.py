@@ -112,7 +112,7 @@ def rows(quick: bool) -> list[Row]:
     every = QUICK_EVERY if quick else 10
     made = list(forecast_figures.made_up(TEST[:1] if quick else TEST, every))
     found = forecast_figures.judged("synthetic", made, 0, None, True)
-    found += alerts_figures.rows(quick, alone=True)
+    found += alerts_figures.rows(quick, TEST, alone=True)
     target = "not set"
     told = targeting_figures.rows(quick, TEST[:1] if quick else TEST)
     return found + [
