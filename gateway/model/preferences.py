@@ -149,6 +149,15 @@ class Preferences:
     """The household's cars, each with a name of its own."""
     share_suitability: bool = False
     """Whether utilities may be told for which programs this home suits: label and score, nothing they rest on."""
+    quiet_from: time = time(22, 0)
+    """From then on, local wall time, alerts that can wait are not told; equal to `quiet_until`: there are no quiet hours."""
+    quiet_until: time = time(7, 0)
+
+    def quiet_at(self, at: time) -> bool:
+        """Whether a local wall time is in the quiet hours."""
+        if self.quiet_from <= self.quiet_until:
+            return self.quiet_from <= at < self.quiet_until
+        return at >= self.quiet_from or at < self.quiet_until
 
     def comfort_at(self, local: datetime) -> tuple[float, float]:
         """The comfort band at a local wall time, (low, high) degC."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.core.learning.alerts.episode import Episode
@@ -13,6 +13,7 @@ from gateway.core.learning.alerts.week import WeekAgainstPast
 from gateway.core.learning.told import Told
 from gateway.model.alert import Alert, AlertKind, Answer
 from gateway.model.errors import WishRefused
+from gateway.model.preferences import Preferences
 from gateway.model.series import SeriesKind
 from gateway.model.site import Site
 from gateway.model.tariff import Rate
@@ -26,11 +27,15 @@ from gateway.runtime.words import local_time
 KEY = "alerts"
 EVERY_S = 900.0
 KEPT = 20
-QUIET_FROM, QUIET_UNTIL = time(22, 0), time(7, 0)
-"""None of these alerts is a danger: at night they wait for the morning."""
 MUTED = timedelta(days=7)
 LESSON_SHARE = 0.5
-"""A dismissed alert raises its kind's threshold by so much of its own power."""
+"""A dismissed alert raises its kind's threshold by so much of its own power, ..."""
+MOST_MORE_W = 3000.0
+"""... but never by more than this, so that no kind falls silent for ever."""
+ACCEPTED_SHARE = 0.5
+"""An accepted one leaves so much of what dismissals had added, ..."""
+LEAST_MORE_W = 25.0
+"""... and nothing of less than this; the threshold never goes below the one it began with."""
 
 
 class AlertStore(IntervalStore, FactStore, Protocol):
@@ -54,6 +59,7 @@ class Alerts:
     store: AlertStore
     notices: Notices
     rate_at: Callable[[datetime], Rate]
+    preferences: Callable[[], Preferences] = Preferences
     found: list[Alert] = field(default_factory=list)
     week: WeekAgainstPast | None = None
     learned_days: int = 0
@@ -105,16 +111,26 @@ class Alerts:
             raise WishRefused(f"There is no alert '{alert_id[:60]}'. GET /api/v1/alerts lists them.")
         now = self.clock.now()
         self._put(replace(known, answer=answer, answered=now))
-        said = "Kept. You will be told again when it happens again."
-        if answer is Answer.DISMISSED:
-            before = self._lessons.get(known.kind, Lesson())
-            more = max(before.more_w, LESSON_SHARE * known.power_w)
-            self._lessons[known.kind] = Lesson(more, now + MUTED)
-            until = local_time(now + MUTED, now, self.site.timezone)
-            said = f"Dismissed. Nothing of this kind is told until {until}, and after that only from {more:.0f} W more."
+        said = self._taught(known, answer, now)
         await self._keep()
         self.notices.later_end(_cause(known.kind))
         return said
+
+    def _taught(self, known: Alert, answer: Answer, now: datetime) -> str:
+        """What an answer changes for its kind, in words."""
+        before = self._lessons.get(known.kind, Lesson())
+        if answer is Answer.DISMISSED:
+            more = min(MOST_MORE_W, max(before.more_w, LESSON_SHARE * known.power_w))
+            self._lessons[known.kind] = Lesson(more, now + MUTED)
+            until = local_time(now + MUTED, now, self.site.timezone)
+            return f"Dismissed. Nothing of this kind is told until {until}, and after that only from {more:.0f} W more."
+        more = ACCEPTED_SHARE * before.more_w
+        more = more if more >= LEAST_MORE_W else 0.0
+        self._lessons[known.kind] = Lesson(more)
+        if before == self._lessons[known.kind]:
+            return "Kept. You will be told again when it happens again."
+        left = f"from {more:.0f} W more than at first, not {before.more_w:.0f} W" if more else "as early as at first"
+        return f"Kept. You will be told again sooner next time: {left}, and without a pause."
 
     def _follow(self, kind: AlertKind, sight: Sight | None, facts: Facts, now: datetime) -> bool:
         """One look at one kind; whether something is to be kept."""
@@ -141,9 +157,8 @@ class Alerts:
         self.found = sorted([*others, alert], key=lambda a: a.told, reverse=True)[:KEPT]
 
     def _tell(self, now: datetime) -> None:
-        """Notifications of what is open and not answered; at night they wait."""
-        local = now.astimezone(self.site.timezone).time()
-        if local >= QUIET_FROM or local < QUIET_UNTIL:
+        """Notifications of what is open and not answered; in the owner's quiet hours they wait, for none is a danger."""
+        if self.preferences().quiet_at(now.astimezone(self.site.timezone).time()):
             return
         for alert in self.found:
             if alert.ended is None and alert.answer is Answer.NONE:

@@ -18,6 +18,7 @@ from gateway.model.preferences import (
     Vehicle,
 )
 
+HOURS = ("quiet_from", "quiet_until")
 INSTANTS = ("vacation_until", "storm_until", "storm_from")
 
 
@@ -28,6 +29,7 @@ def preferences_document(preferences: Preferences) -> dict[str, Any]:
     for key in INSTANTS:
         at = getattr(preferences, key)
         document[key] = at.isoformat() if at else None
+    document |= {key: getattr(preferences, key).isoformat() for key in HOURS}
     document["charging"] = {charger: _charging_document(wish) for charger, wish in preferences.charging.items()}
     document["vehicles"] = [_vehicle_document(vehicle) for vehicle in preferences.vehicles]
     document["comfort_schedule"] = [_span_document(span) for span in preferences.comfort_schedule]
@@ -40,6 +42,7 @@ def preferences_from(document: dict[str, Any]) -> Preferences:
     values = _known(Preferences, document)
     values["dr_policy"] = DrPolicy(values.get("dr_policy", DrPolicy.JOIN))
     values |= {key: datetime.fromisoformat(values[key]) for key in INSTANTS if values.get(key)}
+    values |= {key: time.fromisoformat(values[key]) for key in HOURS if key in values}
     values["charging"] = {charger: _charging_from(wish) for charger, wish in values.get("charging", {}).items()}
     values["vehicles"] = tuple(_vehicle_from(vehicle) for vehicle in values.get("vehicles", []))
     values["comfort_schedule"] = tuple(_span_from(span) for span in values.get("comfort_schedule", []))

@@ -144,6 +144,8 @@ def _shown(home: HomeView) -> dict[str, str]:
         "accept_higher_peak": "yes" if wish.accept_higher_peak else "",
         "comfort_weight": f"{wish.comfort_weight:g}",
         "share_suitability": "yes" if wish.share_suitability else "",
+        "quiet_from": f"{wish.quiet_from:%H:%M}",
+        "quiet_until": f"{wish.quiet_until:%H:%M}",
     }
 
 
@@ -160,6 +162,8 @@ def _preferences_from(home: HomeView, fields: dict[str, str]) -> PreferencesMode
                "comfort_weight", "island_soc_percent")  # fmt: skip
     for key in (*figures, "dr_policy"):
         whole[key] = fields.get(key, "").replace(",", ".") or whole[key]
+    for key in ("quiet_from", "quiet_until"):
+        whole[key] = fields.get(key, "") or whole[key]
     whole["carbon_weight_micro_per_kg"] = round(float(fields.get("carbon_per_kg", "0").replace(",", ".") or 0) * 1e6)
     if "comfort_schedule" in fields:
         whole["comfort_schedule"] = schedule_from(fields["comfort_schedule"])

@@ -160,6 +160,8 @@ class PreferencesModel(In):
     island_soc_percent: float = Field(50, ge=0, le=100)
     vehicles: list[VehicleModel] = Field(default_factory=list, max_length=20)
     share_suitability: bool = False
+    quiet_from: LocalTime = time(22)
+    quiet_until: LocalTime = time(7)
 
     def to_model(self) -> Preferences:
         """The same as the home's noun."""

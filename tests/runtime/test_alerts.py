@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 
 from gateway.model.alert import AlertKind, Answer
 from gateway.model.errors import WishRefused
+from gateway.model.preferences import Preferences
 from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.site import Site
 from gateway.model.tariff import Rate
@@ -67,6 +68,44 @@ async def test_at_night_it_waits_for_the_morning() -> None:
     alerts.clock.step(5 * 3600)  # type: ignore[attr-defined]
     alerts._tell(alerts.clock.now())
     assert CAUSE in alerts.notices.open
+
+
+@pytest.mark.parametrize(("start", "end", "told"), [(time(9), time(15), False), (time(0), time(0), True), (time(15), time(9), True)])  # fmt: skip
+async def test_the_owner_sets_the_quiet_hours(start: time, end: time, told: bool) -> None:
+    alerts = await home(1500, 23)
+    alerts.preferences = lambda: Preferences(quiet_from=start, quiet_until=end)
+    await alerts.once()
+    assert alerts.found and (CAUSE in alerts.notices.open) is told, "it is 14:00 there"
+
+
+async def test_an_alarm_never_waits_for_the_morning() -> None:
+    alerts = await home(0, 0, now=NOW.replace(hour=1))
+    alerts.notices.later_raise("control", "alarm", "Something is wrong.")
+    await alerts.once()
+    assert "control" in alerts.notices.open
+
+
+async def test_accepting_takes_back_half_of_what_dismissing_added_and_ends_the_pause() -> None:
+    alerts = await home(1500, 23)
+    await alerts.once()
+    known = alerts.found[0].id
+    await alerts.answer(known, Answer.DISMISSED)
+    before = alerts._lessons[AlertKind.LEFT_ON]
+    assert "sooner" in await alerts.answer(known, Answer.ACCEPTED)
+    after = alerts._lessons[AlertKind.LEFT_ON]
+    assert after.more_w == pytest.approx(before.more_w / 2) and after.muted_until is None
+    for _ in range(6):
+        await alerts.answer(known, Answer.ACCEPTED)
+    assert alerts._lessons[AlertKind.LEFT_ON].more_w == 0, "as at first, and never below that"
+
+
+async def test_no_number_of_dismissals_silences_a_kind_for_ever() -> None:
+    alerts = await home(9000, 23)
+    await alerts.once()
+    known = next(alert for alert in alerts.found if alert.kind is AlertKind.LEFT_ON)
+    for _ in range(3):
+        await alerts.answer(known.id, Answer.DISMISSED)
+    assert alerts._lessons[AlertKind.LEFT_ON].more_w == 3000
 
 
 async def test_a_restart_forgets_nothing_and_tells_nothing_twice() -> None:

@@ -191,7 +191,12 @@ class FakeHome:
         self.bills = Bills(self.site, self.clock, self.store, self.tariff())
         self.appliances = ApplianceWishes(self.site, self.clock, self.store, lambda what: None)
         self.alerts = Alerts(
-            self.site, self.clock, self.store, Notices(self.store, self.clock, Changes()), self.rate_at
+            self.site,
+            self.clock,
+            self.store,
+            Notices(self.store, self.clock, Changes()),
+            self.rate_at,
+            self.preferences,
         )
         self.energy = EnergyHistory(self.site, self.clock, self.store)
         self.installer = Installer([], self.clock, self.store)

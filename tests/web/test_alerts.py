@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 
 from gateway.core.learning.alerts.week import WeekAgainstPast
 from gateway.model.alert import Alert, AlertKind, Answer, Evidence
+from gateway.runtime.wish_documents import preferences_document, preferences_from
 from gateway.web.alerts import drawing, week_words
 from tests.web.fake_home import NOW, ZONE
 
@@ -65,6 +66,18 @@ async def test_unknown_alerts_odd_answers_and_visitors_are_refused(demo, reader,
     assert (await demo.post("/api/v1/alerts/left_on-1/answer", json={"answer": "later"})).status_code == 422
     refused = await reader.post("/api/v1/alerts/left_on-1/answer", json={"answer": "accept"})
     assert refused.status_code in (401, 403) and home.alerts.found[0].answer is Answer.NONE
+
+
+async def test_quiet_hours_are_a_preference_of_page_and_api(demo, home):
+    assert 'name="quiet_from" value="22:00"' in (await demo.get("/preferences")).text
+    await demo.post("/preferences", data={"quiet_from": "23:30", "quiet_until": "06:15"})
+    assert (home.preferences().quiet_from, home.preferences().quiet_until) == (time(23, 30), time(6, 15))
+    whole = (await demo.get("/api/v1/preferences")).json()
+    assert whole["quiet_from"].startswith("23:30")
+    assert (await demo.put("/api/v1/preferences", json=whole | {"quiet_until": "08:00"})).status_code < 300
+    assert home.preferences().quiet_until == time(8)
+    assert (await demo.put("/api/v1/preferences", json=whole | {"quiet_until": "25:00"})).status_code == 422
+    assert preferences_from(preferences_document(home.preferences())) == home.preferences(), "a restart keeps them"
 
 
 async def test_a_young_home_is_told_what_is_missing(demo):
