@@ -21,7 +21,7 @@ SPREADS = 1.28
 
 @dataclass(frozen=True, slots=True)
 class WeekAgainstPast:
-    """Wh of the last seven days, what the home's past lets expect at their weather, and half the 80 % band."""
+    """Wh of the last days (seven where not said otherwise), what the home's past lets expect at their weather; half the 80 % band."""
 
     used_wh: float
     expected_wh: float
@@ -38,11 +38,16 @@ class WeekAgainstPast:
 
 def week_against_past(energy_wh: Floats, air_c: Floats) -> WeekAgainstPast | None:
     """From daily energy and mean air (nan: not known), the last seven being the week; None for too few days."""
+    return against_past(energy_wh, air_c, 7)
+
+
+def against_past(energy_wh: Floats, air_c: Floats, recent: int) -> WeekAgainstPast | None:
+    """The same of the last `recent` days, of which 5 in 7 must be known."""
     known = np.isfinite(energy_wh) & np.isfinite(air_c)
     past, week = known.copy(), known.copy()
-    past[-7:] = False
-    week[:-7] = False
-    if past.sum() < LEAST_DAYS or week.sum() < 5:
+    past[-recent:] = False
+    week[:-recent] = False
+    if past.sum() < LEAST_DAYS or week.sum() < recent * 5 / 7:
         return None
     best: tuple[float, Floats, Floats] | None = None
     for heat in HEATING_C:
