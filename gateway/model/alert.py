@@ -18,6 +18,16 @@ class AlertKind(StrEnum):
     """What is always on has grown, for weeks."""
     PV_LOW = "pv_low"
     """The panels give less than the light allows."""
+    BATTERY_LOSS = "battery_loss"
+    """A battery loses more between taking and giving than it used to."""
+    HEAT_DRIFT = "heat_drift"
+    """A heat pump needs more than it did at the same weather."""
+    PUMP_DRIFT = "pump_drift"
+    """A pump runs longer or draws more than it did."""
+    METER = "meter"
+    """What the meters tell does not add up: check the wiring."""
+    HIGH_BILL = "high_bill"
+    """The running month's bill will be well above those before."""
 
 
 class Answer(StrEnum):

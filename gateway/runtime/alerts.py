@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from gateway.core.learning.alerts.episode import Episode
@@ -16,17 +16,22 @@ from gateway.model.errors import WishRefused
 from gateway.model.preferences import Preferences
 from gateway.model.series import SeriesKind
 from gateway.model.site import Site
-from gateway.model.tariff import Rate
+from gateway.model.tariff import Rate, Tariff
 from gateway.ports import Clock, FactStore, IntervalStore
 from gateway.runtime.alert_documents import alert_from, document_of
 from gateway.runtime.alert_facts import made_alert, updated
 from gateway.runtime.alert_sight import PAST_DAYS, Facts, Sight, look
+from gateway.runtime.alert_slow import BILL_DAYS, Past, Sign
+from gateway.runtime.alert_slow_facts import made_slow, updated_slow
+from gateway.runtime.bills import Spot, no_spot
 from gateway.runtime.notices import Notices
 from gateway.runtime.words import local_time
 
 KEY = "alerts"
 EVERY_S = 900.0
 KEPT = 20
+METER_CAUSES = ("wiring ", "silent ")
+"""Notifications that already tell of a meter: what follows from the same cause is not told again."""
 MUTED = timedelta(days=7)
 LESSON_SHARE = 0.5
 """A dismissed alert raises its kind's threshold by so much of its own power, ..."""
@@ -60,11 +65,15 @@ class Alerts:
     notices: Notices
     rate_at: Callable[[datetime], Rate]
     preferences: Callable[[], Preferences] = Preferences
+    tariff: Tariff | None = None
+    spot: Spot = no_spot
     found: list[Alert] = field(default_factory=list)
     week: WeekAgainstPast | None = None
     learned_days: int = 0
     _episodes: dict[AlertKind, Episode] = field(default_factory=dict)
     _lessons: dict[AlertKind, Lesson] = field(default_factory=dict)
+    _slow: dict[AlertKind, Sign] = field(default_factory=dict)
+    _looked_back: date | None = None
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def resume(self) -> None:
@@ -97,12 +106,27 @@ class Alerts:
         ]
         facts = await asyncio.to_thread(look, house, sun, air, light, self.site, now)
         self.week, self.learned_days = facts.week, facts.days
+        await self._look_back(air, light, now)
         changed = False
         for kind in AlertKind:
             changed |= self._follow(kind, facts.sights.get(kind), facts, now)
         if changed:
             await self._keep()
         self._tell(now)
+
+    async def _look_back(self, air: Told, light: Told, now: datetime) -> None:
+        """Once a local day: the signs that need weeks."""
+        today = now.astimezone(self.site.timezone).date()
+        if self._looked_back == today:
+            return
+        told = any(cause.startswith(METER_CAUSES) for cause in self.notices.open)
+        past = Past(self.site, self.store, now)
+        self._slow = {sign.kind: sign for sign in await past.signs(air, light, meter_told=told)}
+        if self.tariff is not None:
+            spot = await self.spot(now - timedelta(days=BILL_DAYS), now) if self.tariff.needs_spot else None
+            bill = await past.bill_sign(self.tariff, spot)
+            self._slow |= {bill.kind: bill} if bill is not None else {}
+        self._looked_back = today
 
     async def answer(self, alert_id: str, answer: Answer) -> str:
         """Take the owner's word, committed before this returns; what it means, in words; raises WishRefused."""
@@ -134,6 +158,8 @@ class Alerts:
 
     def _follow(self, kind: AlertKind, sight: Sight | None, facts: Facts, now: datetime) -> bool:
         """One look at one kind; whether something is to be kept."""
+        slow = self._slow.get(kind) if sight is None else None
+        sight = slow.sight if slow is not None else sight
         before = self._episodes.get(kind, Episode(kind))
         lesson = self._lessons.get(kind, Lesson())
         muted = lesson.muted_until is not None and now < lesson.muted_until and before.begun is None
@@ -141,10 +167,12 @@ class Alerts:
         after = self._episodes[kind] = before.step(seen, now)
         known = next((alert for alert in self.found if alert.kind is kind and alert.ended is None), None)
         if sight is not None and seen and before.begun is None:
-            self._put(made_alert(kind, sight, facts, self.site, now, self.rate_at))
+            slow_made = slow and made_slow(slow, self.site, now, self.rate_at)
+            self._put(slow_made or made_alert(kind, sight, facts, self.site, now, self.rate_at))
             return True
         if known is not None and sight is not None and seen:
-            self._put(updated(known, sight, facts, now, self.rate_at))
+            slow_known = slow and updated_slow(known, slow, now, self.rate_at)
+            self._put(slow_known or updated(known, sight, facts, now, self.rate_at))
             return now - (before.last or now) >= timedelta(hours=1) or now.minute < 15
         if known is not None and after.begun is None:
             self._put(replace(known, ended=before.last))

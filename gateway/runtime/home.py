@@ -105,7 +105,16 @@ class Home:
     alerts: Alerts = field(init=False)
 
     def __post_init__(self) -> None:
-        self.alerts = Alerts(self.site, self.clock, self.store, self.notices, self.rate_at, self.preferences)
+        self.alerts = Alerts(
+            self.site,
+            self.clock,
+            self.store,
+            self.notices,
+            self.rate_at,
+            self.preferences,
+            self.site_tariff,
+            self._past_spot,
+        )
         self.energy = EnergyHistory(self.site, self.clock, self.store)
         self.appliances = ApplianceWishes(self.site, self.clock, self.store, lambda what: None)
         self.bills = Bills(self.site, self.clock, self.store, self.site_tariff, self._past_spot)

@@ -29,7 +29,19 @@ NAMES = {
     AlertKind.LEFT_ON: "Something was left on",
     AlertKind.ALWAYS_ON: "What is always on has grown",
     AlertKind.PV_LOW: "The panels give less than they should",
+    AlertKind.BATTERY_LOSS: "The battery loses more than it used to",
+    AlertKind.HEAT_DRIFT: "The heat pump needs more at the same weather",
+    AlertKind.PUMP_DRIFT: "A pump needs more than it did",
+    AlertKind.METER: "The meters do not add up",
+    AlertKind.HIGH_BILL: "This month's bill will be high",
 }
+COLUMNS = {
+    AlertKind.PV_LOW: ("Missing", "So far", "Lost so far"),
+    AlertKind.BATTERY_LOSS: ("Lost beyond the usual", "So far", "Lost so far"),
+    AlertKind.METER: ("Does not add up by", "So far", "Cost so far"),
+    AlertKind.HIGH_BILL: ("As much as", "By the month's end", "Above the dearest month before"),
+}
+"""How power, energy and money are called where they are not what is drawn beyond the usual."""
 
 
 class EvidenceOut(Out):
@@ -161,13 +173,14 @@ def week_words(week: Week | None) -> str:
 def alert_card(alert: Alert, home: HomeView) -> AlertCard:
     """One alert with its figures and drawing."""
     now, zone = home.clock.now(), home.site.timezone
-    missing = alert.kind is AlertKind.PV_LOW
+    power, energy, cost = COLUMNS.get(alert.kind, ("Beyond the usual", "So far", "Cost so far"))
     facts = [
-        ("Missing" if missing else "Beyond the usual", watts(alert.power_w)),
+        (power, watts(alert.power_w)),
         ("Since", local_time(alert.begun, now, zone)),
-        ("So far", watt_hours(alert.energy_wh)),
-        ("Lost so far" if missing else "Cost so far", money(alert.cost_micro, alert.currency)),
+        (energy, watt_hours(alert.energy_wh)),
     ]
+    if alert.cost_micro is not None or alert.kind is not AlertKind.METER:
+        facts.append((cost, money(alert.cost_micro, alert.currency)))
     if alert.year_micro is not None:
         facts.append(("A year, if it stays", money(alert.year_micro, alert.currency, 0)))
     state = f"over since {local_time(alert.ended, now, zone)}" if alert.ended else "now"

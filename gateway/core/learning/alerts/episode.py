@@ -12,6 +12,11 @@ QUIET = {
     AlertKind.LEFT_ON: timedelta(hours=24),
     AlertKind.ALWAYS_ON: timedelta(days=14),
     AlertKind.PV_LOW: timedelta(days=14),
+    AlertKind.BATTERY_LOSS: timedelta(days=14),
+    AlertKind.HEAT_DRIFT: timedelta(days=14),
+    AlertKind.PUMP_DRIFT: timedelta(days=14),
+    AlertKind.METER: timedelta(days=3),
+    AlertKind.HIGH_BILL: timedelta(days=5),
 }
 """So long must no sign be seen before the same cause may be told anew."""
 

@@ -1,0 +1,308 @@
+"""Signs that need weeks, looked for once a local day in the stored intervals of each device; arrays in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import numpy as np
+
+from gateway.core.learning.alerts.battery import battery_loss
+from gateway.core.learning.alerts.clear_panels import RECENT_DAYS as CLEAR_DAYS
+from gateway.core.learning.alerts.clear_panels import clear_drop, clear_ratio
+from gateway.core.learning.alerts.days import along_days, by_day, day_start
+from gateway.core.learning.alerts.duty import RECENT_DAYS, Drift, day_energy, heat_drift, pump_drift
+from gateway.core.learning.alerts.high_bill import forecast_month
+from gateway.core.learning.alerts.meter_trouble import DROP_DAYS, LOOK_DAYS, flat_quarters, quiet_drop, short_of_parts
+from gateway.core.learning.alerts.usual import Floats
+from gateway.core.learning.sky import clear_sky_w_m2
+from gateway.core.learning.told import Told
+from gateway.model.alert import AlertKind, Evidence
+from gateway.model.reading import Interval, IntervalQuality
+from gateway.model.series import Series
+from gateway.model.site import BatterySpec, Device, Role, Site
+from gateway.model.tariff import Tariff
+from gateway.ports import IntervalStore
+from gateway.runtime.alert_sight import Sight
+
+PAST_DAYS = 119
+BILL_DAYS = 127
+"""Three whole months and the running one."""
+FLAT_DAYS = 14
+SHOWN_DAYS = 42
+GIVES_MORE = 1.03
+"""A battery gives no more than it took; so much is the doubt of its meters."""
+PRODUCERS = (Role.PV, Role.BATTERY, Role.HYBRID_INVERTER)
+METERS = (Role.MAIN_METER, Role.SUB_METER)
+CHECK = "Check the wiring and the clamps of the meters, and whether the site file lists everything that is there."
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One sign in words; `cost_micro` is told where energy times price is not what it costs."""
+
+    kind: AlertKind
+    sight: Sight
+    what: str
+    sure: str
+    advice: str
+    cost_micro: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The whole local days before today, PAST_DAYS of them, newest last."""
+
+    site: Site
+    store: IntervalStore
+    now: datetime
+
+    @property
+    def first(self) -> date:
+        """The oldest of the days."""
+        return self.now.astimezone(self.site.timezone).date() - timedelta(days=PAST_DAYS)
+
+    async def signs(self, air: Told, light: Told, *, meter_told: bool) -> list[Sign]:
+        """All signs but the bill's, at most one of each kind (the greatest); the meters' not where `meter_told`."""
+        found: list[Sign | None] = []
+        for battery in self.site.of_role(Role.BATTERY):
+            found.append(await self._battery(battery))
+        for heat in self.site.of_role(Role.HEAT_PUMP):
+            found.append(await self._heat(heat, air))
+        for pump in self.site.of_role(Role.POOL_PUMP):
+            found.append(await self._pump(pump))
+        found.append(await self._panels(light))
+        if not meter_told:
+            found.append(await self._meters())
+        known = sorted((sign for sign in found if sign is not None), key=lambda sign: -sign.sight.power_w)
+        return list({sign.kind: sign for sign in reversed(known)}.values())
+
+    async def bill_sign(self, tariff: Tariff, spot: Series | None) -> Sign | None:
+        """The running month's bill, where even its low end is well above the months before."""
+        meters = self.site.of_role(Role.MAIN_METER)
+        if not meters:
+            return None
+        rows = await self.store.intervals(meters[0].id, self.now - timedelta(days=BILL_DAYS), self.now)
+        found = await asyncio.to_thread(forecast_month, tariff, rows, self.now, spot)
+        if found is None or not found.high:
+            return None
+        today = self.now.astimezone(self.site.timezone).date()
+        days = await asyncio.to_thread(by_day, rows, self.first, PAST_DAYS, self.site.timezone)
+        bought = day_energy(np.maximum(days, 0.0)) / 24
+        begun = PAST_DAYS - (today.day - 1)
+        before = bought[begun - 90 : begun]
+        usual_w = float(np.nanmean(before)) if np.isfinite(before).any() else 0.0
+        extra = found.micro - found.usual_micro
+        bought_wh = 24 * float(np.nansum(bought[begun:]))
+        # At what a Wh has cost this month, all parts of the bill in it.
+        energy = extra * bought_wh / max(found.so_far_micro, 1)
+        hours = 24 * (_month_end(today) - today.replace(day=1)).days
+        cur = self.site.currency
+        names = ", ".join(f"{month:%B}" for month in found.against)
+        what = (
+            f"This month's bill will be about {_money(found.micro, cur)} ({_money(found.low_micro, cur)} to "
+            f"{_money(found.high_micro, cur)}); the dearest of {names} would be {_money(found.usual_micro, cur)} "
+            f"for as many days. {_money(found.so_far_micro, cur)} are counted so far."
+        )
+        sight = self._sight(energy / hours, begun, bought, np.full(PAST_DAYS, usual_w), energy)
+        sure = "The rest of the month as each of the last weeks would make it, by the rules of the tariff; it knows of no weather to come."  # fmt: skip
+        return Sign(AlertKind.HIGH_BILL, sight, what, sure, "The page Bills shows what it is made of.", extra)
+
+    async def _rows(self, device: str, days: int = PAST_DAYS) -> list[Interval]:
+        zone, today = self.site.timezone, self.first + timedelta(days=PAST_DAYS)
+        return await self.store.intervals(device, day_start(today - timedelta(days=days), zone), day_start(today, zone))
+
+    async def _days(self, device: str) -> Floats:
+        return await asyncio.to_thread(by_day, await self._rows(device), self.first, PAST_DAYS, self.site.timezone)
+
+    async def _battery(self, device: Device) -> Sign | None:
+        rows = await self._rows(device.id)
+        took, gave = await asyncio.to_thread(_flows, rows, self.first, PAST_DAYS, self.site)
+        found = battery_loss(took, gave)
+        if found is None:
+            return None
+        usual = (took * (1 - found.usual_percent / 100)) / 24
+        sight = self._sight(found.extra_wh_a_day / 24, PAST_DAYS - found.days, (took - gave) / 24, usual)
+        what = (
+            f"Of what {device.name} takes it has given back {found.now_percent:.0f} % in the last three weeks; "
+            f"by its own past it would be {found.usual_percent:.0f} %."
+        )
+        sure = "By what it took and gave each week, its standing loss taken off; shown is the loss, mean of each day."
+        return Sign(AlertKind.BATTERY_LOSS, sight, what, sure, "Look at its inverter, its temperature and the maker's service.")  # fmt: skip
+
+    async def _heat(self, device: Device, air: Told) -> Sign | None:
+        energy = day_energy(await self._days(device.id))
+        start = day_start(self.first, self.site.timezone)
+        slots = int((self.now - start).total_seconds() // 900)
+        outside = along_days(air.quarters(start, slots), start, self.first, PAST_DAYS, self.site.timezone)
+        count = np.isfinite(outside).sum(axis=1)
+        mean = np.where(count > 70, np.nansum(outside, axis=1) / np.maximum(count, 1), np.nan)
+        found = heat_drift(energy, mean)
+        if found is None:
+            return None
+        share = 100 * (found.now_wh / found.expected_wh - 1)
+        what = f"{device.name} has needed {share:.0f} % more in the last two weeks than it did at the same weather before."  # fmt: skip
+        sure = "Daily energy against degree days of its own past; days colder than nearly all before are not judged."
+        advice = "Look at its filters, the outdoor unit, the set temperatures, and whether an electric heater helps it."
+        return Sign(AlertKind.HEAT_DRIFT, self._drift(found, energy), what, sure, advice)
+
+    async def _pump(self, device: Device) -> Sign | None:
+        days = await self._days(device.id)
+        found = pump_drift(days)
+        if found is None:
+            return None
+        (hours, before), (watts, usual) = found.hours, found.running_w
+        what = (
+            f"{device.name} has run {hours:.1f} h a day in the last two weeks, {before:.1f} h before."
+            if found.longer
+            else f"{device.name} has drawn {watts:.0f} W while it runs in the last two weeks, {usual:.0f} W before."
+        )
+        advice = (
+            "Look at its hours and its float or timer." if found.longer else "Look at its filter, valves and bearings."
+        )
+        sure = "Three quarters of the last days lie above three quarters of the days before."
+        return Sign(AlertKind.PUMP_DRIFT, self._drift(found, day_energy(days)), what, sure, advice)
+
+    async def _panels(self, light: Told) -> Sign | None:
+        """Where the light is told the look at each quarter hour judges the panels."""
+        start = day_start(self.first, self.site.timezone)
+        slots = int((self.now - start).total_seconds() // 900)
+        if not self.site.of_role(Role.PV, Role.HYBRID_INVERTER) or np.isfinite(light.quarters(start, slots)[-2880:]).mean() > 0.5:  # fmt: skip
+            return None
+        made = -await self._days("solar")
+        at = start.timestamp() + 900 * (np.arange(slots) + 0.5)
+        sky = clear_sky_w_m2(at, self.site.latitude, self.site.longitude)
+        clear = np.nan_to_num(along_days(sky, start, self.first, PAST_DAYS, self.site.timezone))
+        daily = await asyncio.to_thread(clear_ratio, made, clear)
+        drop = clear_drop(daily)
+        if drop <= 0:
+            return None
+        energy = day_energy(made) / 24
+        lost = float(np.nanmean(energy[-CLEAR_DAYS:])) * drop / (1 - drop)
+        begun = PAST_DAYS - CLEAR_DAYS
+        usual = np.where(np.arange(PAST_DAYS) >= begun, energy / (1 - drop), energy)
+        what = f"In clear moments the panels have given {100 * drop:.0f} % less in the last two weeks than in those before."
+        sure = "Nobody tells the light here: judged by the home's own steady, clear hours against the clear sky."
+        advice = "Look for dirt or new shade on the panels, and at the inverter: one string may be off."
+        return Sign(AlertKind.PV_LOW, self._sight(lost, begun, energy, usual), what, sure, advice)
+
+    async def _meters(self) -> Sign | None:
+        main = next(iter(self.site.of_role(Role.MAIN_METER)), None)
+        if main is None:
+            return None
+        short = await self._short(main)
+        if short is not None:
+            return short
+        rows = [row.net_wh for row in await self._rows(main.id, FLAT_DAYS)]
+        flat = flat_quarters(np.array([np.nan if wh is None else wh for wh in rows], dtype=float))
+        days = await self._days("house")
+        level = day_energy(days) / 24
+        if flat:
+            begun = PAST_DAYS - max(1, flat // 96)
+            usual = float(np.nanmedian(level)) if np.isfinite(level).any() else 0.0
+            sight = self._sight(usual, begun, day_energy(await self._days(main.id)) / 24, np.full(PAST_DAYS, usual))
+            what = f"{main.name} has told the very same energy for each quarter hour of {flat // 4} hours."
+            sure = "In the two weeks before it never did so for longer than two hours."
+            return Sign(
+                AlertKind.METER, sight, what, sure, "Check the wiring and the meter: its register may stand still."
+            )
+        fell = quiet_drop(days)
+        if fell <= 0:
+            return None
+        usual_day = float(np.nanmedian(level[:-DROP_DAYS]))
+        sight = self._sight(fell, PAST_DAYS - DROP_DAYS, level, np.full(PAST_DAYS, usual_day))
+        what = f"{main.name} shows about {fell:.0f} W less in quiet hours than in all the weeks before."
+        sure = "So for five days; a vacation leaves the refrigerator on. A load that was taken out for good looks the same."
+        return Sign(AlertKind.METER, sight, what, sure, CHECK)
+
+    async def _short(self, main: Device) -> Sign | None:
+        """A meter that shows less than what hangs on it."""
+        days, site = LOOK_DAYS + 1, self.site
+        first = self.first + timedelta(days=PAST_DAYS - days)
+        flows: dict[str, tuple[Floats, Floats]] = {}
+        for device in site.devices:
+            flows[device.id] = _flows(await self._rows(device.id, days), first, days, site)
+        house = [row for row in await self._rows("house", days) if row.quality is IntervalQuality.VALID]
+        gap = _flows(house, first, days, site, least=0.5)[1]
+        parts = [np.nan_to_num(sum(flows[d.id])) for d in site.devices if d.role not in METERS]
+        through = np.sum(parts, axis=0) if parts else np.zeros(days)
+        found = [(short_of_parts(through - gap, through), main, "the devices that are measured by themselves")]
+        made = [np.nan_to_num(gave - took) for d in site.of_role(*PRODUCERS) for took, gave in (flows[d.id],)]
+        used = flows[main.id][0] - flows[main.id][1] + (np.sum(made, axis=0) if made else 0.0)
+        found += [(short_of_parts(used, flows[d.id][0]), main, d.name) for d in site.of_role(Role.SUB_METER)]
+        for circuit in site.circuits:
+            meter = site.device(circuit.meter)
+            inside = [flows[d.id] for d in site.devices if d.circuit == circuit.id and d.id != circuit.meter]
+            if meter is not None and inside:
+                net = np.sum([np.nan_to_num(took - gave) for took, gave in inside], axis=0)
+                took, gave = flows[meter.id]
+                found.append((short_of_parts(took - gave, net), meter, f"what hangs on {circuit.name}"))
+        short, meter, parts_name = max(found, key=lambda each: each[0])
+        if short <= 0:
+            return await self._gives_more()
+        level = day_energy(await self._days(meter.id)) / 24
+        sight = self._sight(short / 24, PAST_DAYS - LOOK_DAYS, level, level + short / 24)
+        what = f"{meter.name} shows {short / 1000:.1f} kWh a day less than {parts_name}."
+        sure = f"So on most of the last {LOOK_DAYS} days, and by more than two meters of one thing differ."
+        return Sign(AlertKind.METER, sight, what, sure, CHECK)
+
+    async def _gives_more(self) -> Sign | None:
+        """A battery that gave more in three weeks than it took, by more than it can hold."""
+        for device in self.site.of_role(Role.BATTERY):
+            took, gave = _flows(
+                await self._rows(device.id, 21), self.first + timedelta(days=PAST_DAYS - 21), 21, self.site
+            )
+            holds = device.spec.capacity_wh if isinstance(device.spec, BatterySpec) else 0.0
+            more = float(np.nansum(gave - took))
+            if np.isfinite(took).sum() >= 18 and more > holds and np.nansum(gave) > GIVES_MORE * np.nansum(took):
+                level, taken = (np.concatenate([np.full(PAST_DAYS - 21, np.nan), each / 24]) for each in (gave, took))
+                sight = self._sight(more / 21 / 24, PAST_DAYS - 21, level, taken)
+                what = f"{device.name} gave {more / 1000:.1f} kWh more in three weeks than it took and can hold."
+                return Sign(
+                    AlertKind.METER, sight, what, "No battery does; shown is what it gave over what it took.", CHECK
+                )
+        return None
+
+    def _drift(self, found: Drift, energy: Floats) -> Sight:
+        usual = np.full(PAST_DAYS, found.expected_wh / 24)
+        return self._sight(found.extra_wh / 24, PAST_DAYS - RECENT_DAYS, energy / 24, usual)
+
+    def _sight(self, power_w: float, back: int, actual: Floats, usual: Floats, energy_wh: float | None = None) -> Sight:
+        """`back` is the first day it is about; mean W of each day as evidence."""
+        shown = PAST_DAYS - SHOWN_DAYS
+        zone = self.site.timezone
+        begun = day_start(self.first + timedelta(days=back), zone)
+        evidence = Evidence(
+            day_start(self.first + timedelta(days=shown), zone), 86400, _plain(actual[shown:]), _plain(usual[shown:]),
+            tuple(k >= back for k in range(shown, PAST_DAYS)),
+        )  # fmt: skip
+        energy = power_w * (self.now - begun).total_seconds() / 3600 if energy_wh is None else energy_wh
+        return Sight(power_w, power_w, begun, energy, evidence)
+
+
+def _flows(rows: Sequence[Interval], first: date, count: int, site: Site, least: float = 0.95) -> tuple[Floats, Floats]:
+    """Wh taken and given by day, nan where less than `least` of the day is known."""
+    took, gave, known = np.zeros(count), np.zeros(count), np.zeros(count)
+    for row in rows:
+        at = (row.start.astimezone(site.timezone).date() - first).days
+        if row.net_wh is not None and 0 <= at < count:
+            took[at] += row.import_wh or 0.0
+            gave[at] += row.export_wh or 0.0
+            known[at] += row.duration_s
+    held = known >= least * 86400
+    return np.where(held, took, np.nan), np.where(held, gave, np.nan)
+
+
+def _money(micro: int, currency: str) -> str:
+    """A sum in whole units."""
+    return f"{micro / 1e6:,.0f} {currency}"
+
+
+def _month_end(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+def _plain(values: Floats) -> tuple[float | None, ...]:
+    return tuple(round(float(value), 1) if np.isfinite(value) else None for value in values)

@@ -1,0 +1,56 @@
+"""Signs that need weeks as alerts, with what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gateway.model.alert import Alert, AlertKind
+from gateway.model.site import Site
+from gateway.model.tariff import Rate
+from gateway.runtime.alert_slow import Sign
+
+YEAR_H = 8766
+PRICE_DAYS = 14
+RateAt = Callable[[datetime], Rate]
+
+
+def made_slow(sign: Sign, site: Site, now: datetime, rate_at: RateAt) -> Alert:
+    """A new alert."""
+    sight = sign.sight
+    fresh = Alert(
+        f"{sign.kind.value}-{now:%Y%m%dT%H%M}", sign.kind, sight.begun, now, sight.power_w, sight.energy_wh, None, None,
+        site.currency, sign.what, sign.sure, sign.advice, sight.evidence,
+    )  # fmt: skip
+    return updated_slow(fresh, sign, now, rate_at)
+
+
+def updated_slow(known: Alert, sign: Sign, now: datetime, rate_at: RateAt) -> Alert:
+    """The same alert with what it costs by now; begin and words stay as they were told, a bill's are told anew."""
+    if sign.kind is AlertKind.HIGH_BILL:
+        sight = sign.sight
+        return replace(
+            known, what=sign.what, power_w=sight.power_w, energy_wh=sight.energy_wh, cost_micro=sign.cost_micro,
+            evidence=sight.evidence,
+        )  # fmt: skip
+    energy = known.power_w * max((now - known.begun).total_seconds() / 3600, 0.0)
+    if sign.kind is AlertKind.METER:
+        return replace(known, energy_wh=energy, evidence=sign.sight.evidence)
+    price = _mean_price(rate_at, now, export=sign.kind is AlertKind.PV_LOW)
+    return replace(
+        known,
+        energy_wh=energy,
+        cost_micro=None if price is None else round(energy * price / 1000),
+        year_micro=None if price is None else round(known.power_w * YEAR_H * price / 1000),
+        evidence=sign.sight.evidence,
+    )
+
+
+def _mean_price(rate_at: RateAt, now: datetime, *, export: bool) -> float | None:
+    """Micro-units per kWh over the hours of the last two weeks; panels lose at least the export price."""
+    try:
+        rates = [rate_at(now - timedelta(hours=k)) for k in range(24 * PRICE_DAYS)]
+    except ValueError:
+        return None
+    return sum(rate.export_micro_per_kwh if export else rate.import_micro_per_kwh for rate in rates) / len(rates)
