@@ -242,8 +242,10 @@ class Past:
         short, meter, parts_name = max(found, key=lambda each: each[0])
         if short <= 0:
             return await self._gives_more()
-        level = day_energy(await self._days(meter.id)) / 24
-        sight = self._sight(short / 24, PAST_DAYS - LOOK_DAYS, level, level + short / 24)
+        level, begun = day_energy(await self._days(meter.id)) / 24, PAST_DAYS - LOOK_DAYS
+        sight = self._sight(
+            short / 24, begun, level, np.where(np.arange(PAST_DAYS) >= begun, level + short / 24, level)
+        )
         what = f"{meter.name} shows {short / 1000:.1f} kWh a day less than {parts_name}."
         sure = f"So on most of the last {LOOK_DAYS} days, and by more than two meters of one thing differ."
         return Sign(AlertKind.METER, sight, what, sure, CHECK)

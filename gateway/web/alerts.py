@@ -22,6 +22,7 @@ from gateway.web.view import HomeView
 from gateway.web.wire import In, Out, SaidOut
 from gateway.web.words import money, watt_hours, watts
 
+WEEKDAY_SAYS = timedelta(days=6)
 WIDTH, HEIGHT = 720.0, 200.0
 ANSWERS = {"accept": Answer.ACCEPTED, "dismiss": Answer.DISMISSED}
 NAMES = {
@@ -176,7 +177,7 @@ def alert_card(alert: Alert, home: HomeView) -> AlertCard:
     power, energy, cost = COLUMNS.get(alert.kind, ("Beyond the usual", "So far", "Cost so far"))
     facts = [
         (power, watts(alert.power_w)),
-        ("Since", local_time(alert.begun, now, zone)),
+        ("Since", _when(alert.begun, now, zone)),
         (energy, watt_hours(alert.energy_wh)),
     ]
     if alert.cost_micro is not None or alert.kind is not AlertKind.METER:
@@ -199,8 +200,14 @@ def drawing(evidence: Evidence, now: datetime, zone: ZoneInfo) -> Drawing:
     last = evidence.start + timedelta(seconds=evidence.step_s * count)
     return Drawing(
         _lines(evidence.actual_w, step, top), _lines(evidence.usual_w, step, top), marks, top,
-        local_time(evidence.start, now, zone), local_time(last, now, zone),
+        _when(evidence.start, now, zone), _when(last, now, zone),
     )  # fmt: skip
+
+
+def _when(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """Local time, or the date where a weekday no longer says which."""
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%b}" if now - at > WEEKDAY_SAYS else local_time(at, now, zone)
 
 
 def _lines(values: Sequence[float | None], step: float, top: float) -> tuple[str, ...]:

@@ -91,6 +91,12 @@ def test_the_week_is_said_in_words_with_its_doubt():
     assert week_words(None) == ""
 
 
+def test_what_began_weeks_ago_is_dated():
+    weeks = replace(EVIDENCE, start=NOW - timedelta(days=40), step_s=86400)
+    assert drawing(weeks, NOW, ZONE).first == f"{(NOW - timedelta(days=40)).astimezone(ZONE):%-d %b}"
+    assert ":" in drawing(EVIDENCE, NOW, ZONE).first
+
+
 def test_higher_stands_higher_in_the_drawing():
     found = drawing(EVIDENCE, NOW, ZONE)
     assert found.actual[1].split()[-1].endswith(",0.0"), "the highest value touches the top"
