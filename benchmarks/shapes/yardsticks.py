@@ -2,11 +2,12 @@
 
 IN holds, per home k: p{k} (days x slots, W at the home's own step), w{k} (weekday per day, Monday 0), t{k} (degC, may be
 empty), and `judged`, the number of last days to forecast at their midnight. Refit weekly on all days before; nothing tuned.
-OUT holds, per home, lightgbm{k}, hgb{k}, knn{k}: the judged days' forecasts.
+OUT holds, per home, lightgbm{k}, hgb{k}, knn{k}, ets{k}: the judged days' forecasts; with --light lightgbm{k} only.
 
     lightgbm  200 trees, 15 leaves, the rest as the library has it; direct, features of the days before
     hgb       scikit-learn's HistGradientBoosting, as the library has it; the same features
     knn       the EMHASS recipe: nearest neighbours on the last 48 values with hour and weekday, step by step
+    ets       statsmodels' Holt-Winters: level and an additive day over the last 63 days, smoothed anew each midnight
 """
 
 from __future__ import annotations
@@ -73,9 +74,25 @@ def emhass(p: np.ndarray, weekday: np.ndarray, judged: int, lags: int = 48) -> n
     return np.array(out)
 
 
+def holt_winters(p: np.ndarray, judged: int, days: int = 63) -> np.ndarray:
+    """The parameters are refit weekly; the states of the other midnights follow with the parameters as they are."""
+    from statsmodels.tsa.holtwinters import ExponentialSmoothing
+
+    slots = p.shape[1]
+    out, found = [], {}
+    for n, day in enumerate(range(len(p) - judged, len(p))):
+        past = p[max(0, day - days) : day]
+        usual = np.nan_to_num(np.nanmean(past, axis=0), nan=float(np.nanmean(past)))
+        past = np.where(np.isnan(past), usual, past).ravel()
+        model = ExponentialSmoothing(past, seasonal="add", seasonal_periods=slots, initialization_method="heuristic")
+        fitted = model.fit() if n % 7 == 0 else model.fit(optimized=False, **found)
+        found = {name: fitted.params[name] for name in ("smoothing_level", "smoothing_seasonal")}
+        out.append(fitted.forecast(slots))
+    return np.array(out)
+
+
 def main() -> None:
     import lightgbm
-    from sklearn.ensemble import HistGradientBoostingRegressor
 
     warnings.simplefilter("ignore")
     given, told = np.load(sys.argv[1]), {}
@@ -87,8 +104,11 @@ def main() -> None:
             lambda: lightgbm.LGBMRegressor(n_estimators=200, num_leaves=15, n_jobs=1, verbose=-1), p, x, judged
         )
         if "--light" not in sys.argv:
+            from sklearn.ensemble import HistGradientBoostingRegressor
+
             told[f"hgb{k}"] = direct(HistGradientBoostingRegressor, p, x, judged)
             told[f"knn{k}"] = emhass(p, weekday, judged)
+            told[f"ets{k}"] = holt_winters(p, judged)
     np.savez(sys.argv[2], **told)
 
 
