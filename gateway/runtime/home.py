@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -12,7 +12,8 @@ from gateway.model.authority import Authority
 from gateway.model.dr import EventRecord, OptState, Timeline
 from gateway.model.errors import WishRefused
 from gateway.model.foretold import DayAccuracy, ForetoldDay
-from gateway.model.learned import DayShape, Learned
+from gateway.model.habits import EvHabit, Occupancy
+from gateway.model.learned import DayShape, Learned, NotLearned
 from gateway.model.plan import Block, Forecast, IntentKind, Plan
 from gateway.model.preferences import Preferences
 from gateway.model.reading import Interval, Rollup, RuleCount
@@ -249,6 +250,14 @@ class Home:
         """What was told of a local day's "load" or "solar" at its midnight, and what came, W by quarter hour (NaN: not
         measured); None where it was not kept."""
         return await self.learn.foretold.beside(day, name)
+
+    def ev_habits(self) -> Mapping[str, EvHabit | NotLearned]:
+        """When cars come and go and what they take, by charger, or why that is not known."""
+        return self.learn.habits.cars
+
+    def occupancy(self) -> Occupancy | NotLearned:
+        """When somebody is probably at home, or why that is not known."""
+        return self.learn.habits.people
 
     async def forecast_accuracy(self, first: date, last: date, name: str) -> list[DayAccuracy]:
         """How well each day's "load" or "solar" was foretold at its midnight, oldest first."""

@@ -19,6 +19,7 @@ from gateway.model.series import Series, SeriesKind
 from gateway.model.site import Site
 from gateway.ports import Clock, Store
 from gateway.runtime.forecast_archive import ForecastArchive
+from gateway.runtime.learn_car import HabitLearning
 from gateway.runtime.learn_heat import HeatLearning
 from gateway.runtime.learn_load import LoadLearning
 from gateway.runtime.learn_shapes import ShapeLearning
@@ -54,6 +55,7 @@ class Learn:
     days: ShapeLearning = field(init=False)
     heat: HeatLearning = field(init=False)
     load_model: LoadLearning = field(init=False)
+    habits: HabitLearning = field(init=False)
     foretold: ForecastArchive = field(init=False)
     _told: dict[SeriesKind, Told] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,6 +63,7 @@ class Learn:
     def __post_init__(self) -> None:
         self.heat = HeatLearning(self.site, self.store)
         self.load_model = LoadLearning(self.site, self.store)
+        self.habits = HabitLearning(self.site, self.store)
         self.foretold = ForecastArchive(self.site, self.store)
         self.days = ShapeLearning(self.site, self.store, self.dictionary, self.notices)
 
@@ -113,6 +116,7 @@ class Learn:
         self.load, self.solar = found = await asyncio.to_thread(self._forecasts, house, sun, now)
         for forecast in found:
             await self.foretold.keep(forecast, now)
+        await self.habits.refresh(house, now)
         self.outdoor = told_outdoor(self.weather(), await self._outdoor(now), now)
         await self.days.refresh(now)
         self.on_forecast()

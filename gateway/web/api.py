@@ -14,6 +14,7 @@ from gateway.runtime.agreements import with_consents
 from gateway.runtime.energy import series_of
 from gateway.web.dr import effect_out, event_out
 from gateway.web.dr_view import DrHome
+from gateway.web.habits import add_habits
 from gateway.web.problems import Problem
 from gateway.web.state import charger_out, device_out, state_of
 from gateway.web.stream import Streams
@@ -114,6 +115,7 @@ def _add_learned(router: APIRouter, home: HomeView) -> None:
         return load_shape_out(home)
 
     _add_forecast(router, home)
+    add_habits(router, home)
 
 
 def _add_forecast(router: APIRouter, home: HomeView) -> None:

@@ -9,7 +9,8 @@ from typing import Protocol
 from gateway.model.audit import AuditRow, Notification
 from gateway.model.dr import EventRecord, Timeline
 from gateway.model.foretold import DayAccuracy, ForetoldDay
-from gateway.model.learned import DayShape, Learned
+from gateway.model.habits import EvHabit, Occupancy
+from gateway.model.learned import DayShape, Learned, NotLearned
 from gateway.model.loads import ApplianceRun
 from gateway.model.plan import Forecast, Plan
 from gateway.model.preferences import Preferences
@@ -199,6 +200,8 @@ class HomeView(Protocol):
         measured); None where it was not kept."""
         ...
 
+    def ev_habits(self) -> Mapping[str, EvHabit | NotLearned]: ...
+    def occupancy(self) -> Occupancy | NotLearned: ...
     async def forecast_accuracy(self, first: date, last: date, name: str) -> list[DayAccuracy]:
         """How well each day's "load" or "solar" was foretold at its midnight, oldest first."""
         ...

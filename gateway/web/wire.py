@@ -253,6 +253,62 @@ class ForecastAccuracyOut(Out):
     came_w: float
 
 
+class QuantilesOut(Out):
+    """The 10, 50 and 90 % quantile."""
+
+    low: float
+    mid: float
+    high: float
+
+
+class EvDayOut(Out):
+    """A car's working day or weekend day: hours of the local clock (a later quantile that is smaller lies after midnight).
+
+    `arrives` is the chance that a car is plugged in at all on such a day, `energy_wh` what a stay took.
+    """
+
+    arrives: float
+    arrival_h: QuantilesOut
+    departure_h: QuantilesOut
+    energy_wh: QuantilesOut
+
+
+class EvForecastOut(Out):
+    """The cars at one charger; `why` says what is missing while nothing is learned, and the rest is then empty.
+
+    `plugged` are the chances, 0-1, of being plugged in, by hour from `start`: of the habit alone, whatever the car does now.
+    """
+
+    charger: str
+    name: str
+    start: datetime
+    step_s: int = 3600
+    plugged: list[float] = []
+    workday: EvDayOut | None = None
+    weekend: EvDayOut | None = None
+    stays: int = 0
+    days: int = 0
+    method: str = ""
+    why: str = ""
+
+
+class OccupancyOut(Out):
+    """The chance, 0-1, that somebody is at home, by hour from `start`: an estimate from the load, which sees no person.
+
+    An hour counts as lived in above `active_above_w`; `base_w` is the home's own base level. `why` says what is missing
+    while nothing is learned, and the rest is then empty.
+    """
+
+    start: datetime
+    step_s: int = 3600
+    home: list[float] = []
+    base_w: float | None = None
+    active_above_w: float | None = None
+    days: int = 0
+    method: str = ""
+    why: str = ""
+
+
 class ForecastsOut(Out):
     load: ForecastOut | None
     solar: ForecastOut | None

@@ -20,7 +20,8 @@ from gateway.model.effect import EventEffect
 from gateway.model.errors import WishRefused
 from gateway.model.flex import FlexOffer
 from gateway.model.foretold import DayAccuracy, ForetoldDay
-from gateway.model.learned import Learned
+from gateway.model.habits import EvDay, EvHabit, Occupancy, Quantiles
+from gateway.model.learned import Learned, NotLearned
 from gateway.model.plan import Forecast
 from gateway.model.preferences import Preferences
 from gateway.model.quantity import Quantity
@@ -64,6 +65,10 @@ from tests.web.scene import (
     timeline,
     typical,
 )
+
+COMMUTER = EvDay(0.9, Quantiles(17.0, 17.5, 18.5), Quantiles(7.0, 7.5, 8.0), Quantiles(5e3, 9e3, 15e3))
+EV_HABIT = EvHabit("charger", ((0.25,) * 12 + (0.75,) * 12,) * 7, COMMUTER, COMMUTER, 40, 60, "sessions")
+OCCUPANCY = Occupancy(((0.8,) * 24,) * 7, 120.0, 200.0, 42, "estimated")
 
 
 class FakeFacts:
@@ -320,6 +325,12 @@ class FakeHome:
         mean = tuple(house_w(start + timedelta(minutes=15 * i)) for i in range(96))
         told = ForetoldDay(day, name, start, mean, tuple(0.8 * w for w in mean), tuple(1.2 * w for w in mean))
         return told, tuple(1.1 * w if i % 5 else 1.3 * w for i, w in enumerate(mean))
+
+    def ev_habits(self):
+        return {} if self.blank else {"charger": EV_HABIT}
+
+    def occupancy(self):
+        return NotLearned("3 of 7 days of the home's load are known so far.") if self.blank else OCCUPANCY
 
     async def forecast_accuracy(self, first: date, last: date, name: str):
         days = (last - first).days + 1

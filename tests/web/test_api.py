@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from gateway.model.preferences import ChargeMode
 from gateway.web.app import create_app
 from gateway.web.settings import WebSettings
 from tests.web.conftest import browser, only_read
+from tests.web.scene import SITE
 
 READS = [
-    "state", "devices", "chargers", "plan", "dr/events", "preferences", "loadshape", "forecast", "forecast?step=60", "forecast/accuracy", "sessions", "sessions.csv",
+    "state", "devices", "chargers", "plan", "dr/events", "preferences", "loadshape", "forecast", "forecast?step=60", "forecast/accuracy", "forecast/ev", "forecast/occupancy", "sessions", "sessions.csv",
     "notifications", "audit", "intervals?device=house", "intervals.csv?device=meter",
     "intervals.xml?device=inverter/pv", "attribution", "intervals/history?device=meter&start=2026-11-21T11:00:00Z", "readings?device=inverter&quantity=soc_percent", "openapi.json",
 ]  # fmt: skip
@@ -154,3 +157,13 @@ async def test_forecasts_come_in_longer_slots_and_with_how_well_they_held(reader
     [day] = (await reader.get("/api/v1/forecast/accuracy?days=7")).json()
     assert (day["coverage"], day["bias_w"], day["skill"]) == (0.81, -15.0, None)
     assert (await reader.get("/api/v1/forecast/accuracy?days=0")).status_code == 422
+
+
+async def test_habits_come_by_the_hour_of_the_home_s_own_clock(reader):
+    [car] = (await reader.get("/api/v1/forecast/ev")).json()
+    local = datetime.fromisoformat(car["start"]).astimezone(SITE.timezone)
+    assert (local.minute, len(car["plugged"])) == (0, 48)
+    assert car["plugged"] == [0.25 if (local.hour + i) % 24 < 12 else 0.75 for i in range(48)]
+    assert car["workday"]["arrival_h"] == {"low": 17.0, "mid": 17.5, "high": 18.5} and car["why"] == ""
+    people = (await reader.get("/api/v1/forecast/occupancy")).json()
+    assert (people["home"], people["base_w"]) == ([0.8] * 48, 120.0)
