@@ -1,4 +1,4 @@
-"""Day-ahead forecasts on real homes: RMSE against "same as yesterday" (d-1) and "same as last week" (d-7).
+"""Day-ahead forecasts on real homes: RMSE against "same as yesterday" (d-1) "same as last week" (d-7) and the last week's mean.
 
     python benchmarks/forecast.py FOLDER [--days 60] [--skip 0]
 
@@ -53,7 +53,7 @@ class Home:
 class Score:
     """Sums over all judged slots of one home."""
 
-    errors: dict[str, list[float]] = field(default_factory=lambda: {"ours": [], "d-1": [], "d-7": []})
+    errors: dict[str, list[float]] = field(default_factory=lambda: {"ours": [], "d-1": [], "d-7": [], "week": []})
     inside: int = 0
     still: int = 0
     """Slots inside a band that stands still: the same quantiles of the last weeks' errors, put around the forecast."""
@@ -135,12 +135,13 @@ def _judge_day(
     score.calls += 1
     sign = 1.0 if panels is None else -1.0
     yesterday, week = (sign * home.power_w[at - n * SLOTS :][:SLOTS] for n in (1, 7))
+    last = np.array([sign * home.power_w[at - n * SLOTS :][:SLOTS] for n in range(1, 8)])
     mean, low, high = np.array(forecast.mean), np.array(forecast.low), np.array(forecast.high)
     good = ~(np.isnan(truth) | np.isnan(yesterday) | np.isnan(week))
     if panels is not None:  # the night is no forecast
         middle = now.timestamp() + 900 * (np.arange(SLOTS) + 0.5)
         good &= clear_sky_w_m2(middle, *panels) > DIM_W_M2
-    for name, values in (("ours", mean), ("d-1", yesterday), ("d-7", week)):
+    for name, values in (("ours", mean), ("d-1", yesterday), ("d-7", week), ("week", _mean(last))):
         score.errors[name] += ((values - truth)[good] ** 2).tolist()
     score.inside += int(((truth >= low - 1e-9) & (truth <= high + 1e-9))[good].sum())
     if panels is None:
@@ -148,6 +149,13 @@ def _judge_day(
         score.still += int(((truth >= mean + below - 1e-9) & (truth <= mean + above + 1e-9))[good].sum())
     score.width_w += float((high - low)[good].sum())
     score.count += int(good.sum())
+
+
+def _mean(rows: np.ndarray) -> np.ndarray:
+    """By slot, of the days that are known; of all slots where a slot is known of none."""
+    known = ~np.isnan(rows)
+    found = np.nansum(rows, axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.where(known.any(axis=0), found, float(np.nanmean(rows)))
 
 
 def _still_band(blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
@@ -167,15 +175,15 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0)
     options = parser.parse_args()
     print(
-        "| home | RMSE W | vs d-1 | vs d-7 | 80 % band holds | one that stands still | width W | ms |\n|---|---|---|---|---|---|---|---|"
+        "| home | RMSE W | vs d-1 | vs d-7 | vs week's mean | 80 % band holds | one that stands still | width W | ms |\n|---|---|---|---|---|---|---|---|---|"
     )
     loads = [(home.name, judge(home, options.days, options.skip)) for home in homes(options.folder)]
     if not _table(loads):
         sys.exit(f"{options.folder}: no home with at least ten days of power values")
     print(
-        "\nPanels, daylight only:\n\n| home | RMSE W | vs d-1 | vs d-7 | 80 % band holds | one that stands still | width W | ms |"
+        "\nPanels, daylight only:\n\n| home | RMSE W | vs d-1 | vs d-7 | vs week's mean | 80 % band holds | one that stands still | width W | ms |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     suns = [
         (home.name, judge(home, options.days, options.skip, place))
         for home in homes(options.folder, panels=True)
@@ -193,17 +201,27 @@ def _table(judged: list[tuple[str, Score]]) -> bool:
             continue
         ours = score.rmse("ours")
         still = score.still / score.count if score.still else math.nan
-        row = (ours / score.rmse("d-1"), ours / score.rmse("d-7"), score.inside / score.count, still)
+        row = (
+            ours / score.rmse("d-1"),
+            ours / score.rmse("d-7"),
+            ours / score.rmse("week"),
+            score.inside / score.count,
+            still,
+        )
         rows.append(row)
         ms, width = 1000 * score.spent_s / score.calls, score.width_w / score.count
         print(
-            f"| {name} | {ours:.0f} | {row[0]:.3f} | {row[1]:.3f} | {row[2]:.2f} | {row[3]:.2f} | {width:.0f} | {ms:.1f} |"
+            f"| {name} | {ours:.0f} | {row[0]:.3f} | {row[1]:.3f} | {row[2]:.3f} | {row[3]:.3f} | {row[4]:.2f} | {width:.0f} | {ms:.1f} |"
         )
     if rows:
         table = np.array(rows)
-        mean, worst = table.mean(axis=0), (*table[:, :2].max(axis=0), *table[:, 2:].min(axis=0))
-        print(f"| mean of {len(rows)} | | {mean[0]:.3f} | {mean[1]:.3f} | {mean[2]:.2f} | {mean[3]:.2f} | | |")
-        print(f"| worst home | | {worst[0]:.3f} | {worst[1]:.3f} | {worst[2]:.2f} | {worst[3]:.2f} | | |")
+        mean, worst = table.mean(axis=0), (*table[:, :3].max(axis=0), *table[:, 3:].min(axis=0))
+        print(
+            f"| mean of {len(rows)} | | {mean[0]:.3f} | {mean[1]:.3f} | {mean[2]:.3f} | {mean[3]:.3f} | {mean[4]:.2f} | | |"
+        )
+        print(
+            f"| worst home | | {worst[0]:.3f} | {worst[1]:.3f} | {worst[2]:.3f} | {worst[3]:.3f} | {worst[4]:.2f} | | |"
+        )
     return bool(rows)
 
 
