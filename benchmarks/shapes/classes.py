@@ -87,8 +87,8 @@ class Seen(NamedTuple):
     truth: list[str]
     said: list[str]
     sure: list[float]
-    usual: list[tuple[str, str]]
-    """Home class: true, and told after seven days."""
+    usual: list[tuple[str, str, str]]
+    """Home class: of the whole year in truth, told after seven days, and the most frequent in truth of the seven."""
     chances: list[list[float]]
     came: list[int]
 
@@ -108,7 +108,7 @@ def walk(days: Days, book: ShapeDictionary, seen: Seen, labels: Sequence[str] = 
             seen.came.append(book.names.index(shape.shape))
         if number == 6 and labels:
             home = state.home()
-            seen.usual.append(("", home.shape if home else UNKNOWN))
+            seen.usual.append(("", home.shape if home else UNKNOWN, ""))
 
 
 def synthetic(name: str, seed: int, book: ShapeDictionary, count: int | None = None) -> tuple[Seen, Floats, list[str]]:
@@ -117,7 +117,8 @@ def synthetic(name: str, seed: int, book: ShapeDictionary, count: int | None = N
     for home in islice(homes(name, seed), count):
         days, judged = home_days(home), judged_days(home)
         walk(days, book, seen, home.day_labels, judged)
-        seen.usual[-1] = (NAMES[home.home_label], seen.usual[-1][1])
+        week = Counter(home.day_labels[:7]).most_common(1)[0][0]
+        seen.usual[-1] = (NAMES[home.home_label], seen.usual[-1][1], NAMES[week])
         for d in judged:
             numbers = day_numbers(days[d][1])
             shares.append(numbers.shares)
@@ -142,12 +143,15 @@ def _class_row(name: str, target: str, found: list[tuple[Seen, Floats, list[str]
     for seen, shares, labels in found:
         right = np.array(seen.truth) == np.array(seen.said)
         error = calibration_error(np.array([[s, 0.0] for s in seen.sure]), np.where(right, 0, 1))
-        usual = np.mean([a == b for a, b in seen.usual])
-        scores.append((adjusted_rand_index(seen.truth, seen.said), right.mean(), error, usual))
+        usual, week = (np.mean([row[0] == row[i] for row in seen.usual]) for i in (1, 2))
+        scores.append((adjusted_rand_index(seen.truth, seen.said), right.mean(), error, usual, week))
         beside.append(_kmeans(shares, labels))
-    ari, right, error, usual = (f"{'/'.join(f'{s[i]:.3f}' for s in scores)}" for i in range(4))
+    ari, right, error, usual, week = (f"{'/'.join(f'{s[i]:.3f}' for s in scores)}" for i in range(5))
     plain = f"; KMeans k=9 of unit-sum hours ARI {'/'.join(f'{b:.3f}' for b in beside if b is not None)}"
-    measured = f"ARI {ari}, right by name {right}, calibration error {error}, home class after 7 days {usual}"
+    measured = (
+        f"ARI {ari}, right by name {right}, calibration error {error}, home class after 7 days {usual} "
+        f"(the true labels of those days alone tell it in {week})"
+    )
     how = f"one figure a seed, {sum(len(s.truth) for s, _, _ in found)} judged days"
     return Row(f"class of a day, {name} homes", target, measured + (plain if None not in beside else ""), how)
 

@@ -110,7 +110,7 @@ def test_days_of_23_and_25_hours_keep_every_hour_and_their_class(local, count):
     hours = hourly(rows, local, BRUSSELS)
     assert len(hours) == count and None not in hours
     # The dial puts 18 h on 18 h whatever the night did.
-    assert day_numbers(hours).hours_wh.tolist() == pytest.approx(EVENING)
+    assert day_numbers(hours).hours_wh == pytest.approx(EVENING)
     assert classed(hours, local).shape == "evening peak"
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.core.learning.home_shapes import OWN_REACH, HomeShapes
+from gateway.core.learning.home_shapes import OWN_REACH, SURER, HomeShapes
 from gateway.model.shapes import DriftKind
+from tests.core.plain_shapes import PlainHome
 from tests.core.shape_days import AWAY, BOTH, BY_NAME, CAR, DAYTIME, EVENING, MONDAY, SUNNY, live, shipped
 
 WEEK = [EVENING] * 5 + [DAYTIME] * 2
@@ -107,6 +108,26 @@ def test_the_home_s_own_days_move_a_shape_only_so_far_and_make_them_surer():
     assert told[-1].confidence > told[0].confidence
     moved = state._centres - state.dictionary.prototypes
     assert 0 < np.sqrt((moved**2).sum(axis=1)).max() <= OWN_REACH + 1e-9
+
+
+@pytest.mark.parametrize("home", range(10))
+def test_two_thousand_days_have_the_chances_of_the_formulas_written_out(home):
+    dice = np.random.default_rng(home)
+    state, plain = HomeShapes(shipped()), PlainHome(shipped())
+    kinds, apart = list(BY_NAME.values()), 0.0
+    for number in range(200):
+        one, other = dice.choice(9, 2, p=np.array([9, 1, 1, 1, 1, 1, 1, 1, 4]) / 20)
+        mixed = np.array(kinds[one]) + 0.4 * float(dice.random()) * np.array(kinds[other])
+        hours = (mixed * dice.lognormal(0, 0.3, 24)).tolist()
+        day = MONDAY + timedelta(days=number)
+        told = dict(state.chances(day).chances)
+        shape = state.step(day, hours)
+        chances = plain.step(day.weekday(), hours)
+        assert shape.shape == shipped().names[int(chances.argmax())]
+        said = plain.said**SURER if number else plain.said
+        apart = max(apart, np.abs(state.before - chances).max(), abs(shape.confidence - chances.max()))
+        apart = max(apart, *(abs(told[name] - x) for name, x in zip(shipped().names, said / said.sum(), strict=True)))
+    assert apart < 1e-9
 
 
 @settings(max_examples=8, deadline=None)

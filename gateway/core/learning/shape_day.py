@@ -1,10 +1,14 @@
-"""One local day as numbers that tell its shape and not its size."""
+"""One local day as numbers that tell its shape and not its size.
+
+A day has 24 numbers: on so few, plain lists cost less than numpy's calls.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import sub
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +34,12 @@ class DayNumbers:
     sums to about zero and has a shape all the same.
     """
 
-    hours_wh: Array
+    hours_wh: list[float]
     coverage: float
     net_wh: float
     """Sum of the measured hours."""
     turned_wh: float
-    shares: Array
+    shares: list[float]
 
     @property
     def known(self) -> bool:
@@ -45,40 +49,49 @@ class DayNumbers:
 
 def day_numbers(hourly_wh: Sequence[float | None]) -> DayNumbers:
     """A local day's 23 to 25 hourly energies in Wh on the dial; gaps are bridged, the changed clock's hour is merged."""
-    if None in hourly_wh:
-        raw = np.array([math.nan if wh is None else wh for wh in hourly_wh], dtype=float)
-    else:
-        raw = np.array(hourly_wh, dtype=float)
     # nan compares false, so it is left out here too.
-    read = np.abs(raw) <= MAX_HOUR_WH
-    if not read.any():
-        return DayNumbers(np.zeros(HOURS), 0.0, 0.0, 0.0, np.zeros(HOURS))
-    coverage = 1.0
-    if read.all():
-        net, filled = float(raw.sum()), raw
-    else:
-        coverage, net = float(read.mean()), float(raw[read].sum())
-        filled = np.interp(np.arange(raw.size), np.flatnonzero(read), raw[read])
-    hours = filled if filled.size == HOURS else _on_dial(filled)
-    turned = float(np.abs(hours).sum())
-    return DayNumbers(hours, coverage, net, turned, hours / turned if turned > 0 else np.zeros(HOURS))
+    read = [wh for wh in hourly_wh if wh is not None and -MAX_HOUR_WH <= wh <= MAX_HOUR_WH]
+    if not read:
+        return DayNumbers([0.0] * HOURS, 0.0, 0.0, 0.0, [0.0] * HOURS)
+    coverage, net = len(read) / len(hourly_wh), sum(read)
+    hours = read if coverage == 1.0 else _bridged(hourly_wh)
+    if len(hours) != HOURS:
+        hours = _on_dial(hours)
+    turned = sum(map(abs, hours))
+    return DayNumbers(hours, coverage, net, turned, [wh / turned for wh in hours] if turned > 0 else [0.0] * HOURS)
 
 
-def _on_dial(filled: Array) -> Array:
+def _bridged(hourly_wh: Sequence[float | None]) -> list[float]:
+    """What was not read, on a straight line between what was."""
+    raw = np.array([math.nan if wh is None else wh for wh in hourly_wh], dtype=float)
+    at = np.flatnonzero(np.abs(raw) <= MAX_HOUR_WH)
+    filled: list[float] = np.interp(np.arange(raw.size), at, raw[at]).tolist()
+    return filled
+
+
+def _on_dial(filled: list[float]) -> list[float]:
     """24 hours of 23 or 25: the repeated hour (02 to 03 in most of Europe) as its mean, the left out one bridged."""
-    if filled.size == HOURS + 1:
-        return np.concatenate([filled[:2], [(filled[2] + filled[3]) / 2], filled[4:]])
-    if filled.size == HOURS - 1:
-        return np.concatenate([filled[:2], [(filled[1] + filled[2]) / 2], filled[2:]])
-    return np.interp(np.linspace(0, filled.size - 1, HOURS), np.arange(filled.size), filled)
+    if len(filled) == HOURS + 1:
+        return [*filled[:2], (filled[2] + filled[3]) / 2, *filled[4:]]
+    if len(filled) == HOURS - 1:
+        return [*filled[:2], (filled[1] + filled[2]) / 2, *filled[2:]]
+    hours: list[float] = np.interp(np.linspace(0, len(filled) - 1, HOURS), np.arange(len(filled)), filled).tolist()
+    return hours
+
+
+def day_features(shares: list[float]) -> list[float]:
+    """What a dictionary looks at: the shares in order, some of them by rank, and the two steepest rises in an hour.
+
+    Rank tells level from hill wherever it stands; the rises tell a charging car, which is there at once, from people,
+    who come one by one.
+    """
+    ranked = sorted(shares)
+    rises = sorted(map(sub, shares, (shares[-1], *shares[:-1])))
+    return [*shares, *[ranked[i] for i in RANKED], rises[-2], rises[-1]]
 
 
 def features(shares: Array) -> Array:
-    """What a dictionary looks at: the shares in order, some of them by rank, and the two steepest rises in an hour.
-
-    The last axis is the day's hours; the answer has FEATURES in its place. Rank tells level from hill wherever it
-    stands; the rises tell a charging car, which is there at once, from people, who come one by one.
-    """
+    """`day_features` of many days at once: the last axis is the day's hours, the answer has FEATURES in its place."""
     ranked = np.sort(shares, axis=-1)
     rises = np.sort(shares - np.concatenate((shares[..., -1:], shares[..., :-1]), axis=-1), axis=-1)
     return np.concatenate((shares, ranked[..., RANKED], rises[..., -2:]), axis=-1)

@@ -10,14 +10,13 @@ A kind is told when its sign stood on so many of the last days, once, and then n
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from gateway.core.learning.shape_day import Array
 from gateway.model.shapes import DriftKind, ShapeDrift
 
 LEARN_DAYS = 14
@@ -72,21 +71,21 @@ class Drift:
     """Days that went into the usual."""
     usual: _Day = field(default_factory=lambda: _Day(0.0, 0.0, 0.0, 0.0, 0.0))
     """Slow means; of the highest and lowest hour the extremes, slowly forgotten."""
-    shapes: Array = field(default_factory=lambda: np.zeros(0))
+    shapes: list[float] = field(default_factory=list)
     """Slow mean of the chances of the shapes."""
-    lately: Array = field(default_factory=lambda: np.zeros(0))
+    lately: list[float] = field(default_factory=list)
     """The same of about the last five days."""
-    week: list[tuple[_Day, Array]] = field(default_factory=list)
+    week: list[tuple[_Day, list[float]]] = field(default_factory=list)
     """The days that have not gone into the usual, oldest first."""
     signs: dict[DriftKind, list[date]] = field(default_factory=dict)
     told: ShapeDrift | None = None
     last: dict[DriftKind, date] = field(default_factory=dict)
     """When each kind was told, or still stood, last."""
 
-    def step(self, day: date, hours_wh: Array, chances: Array) -> ShapeDrift | None:
+    def step(self, day: date, hours_wh: list[float], chances: list[float]) -> ShapeDrift | None:
         """Take a measured day, 24 net Wh and the chances of its shapes: what has changed, as far as is known by now."""
         seen = _numbers(hours_wh)
-        self.lately = chances if not self.lately.size else 0.8 * self.lately + 0.2 * chances
+        self.lately = _towards(self.lately or chances, chances, 0.2)
         found = self._signs(seen) if self.days >= LEARN_DAYS else {}
         # A day without people tells nothing of how they live.
         if DriftKind.VACATION not in found:
@@ -110,16 +109,16 @@ class Drift:
         if seen.dark_wh < DESERTED * usual.dark_wh and seen.top_wh < 0.6 * usual.top_wh:
             part = 100 * seen.dark_wh / usual.dark_wh
             found[DriftKind.VACATION] = f"outside the hours of sun the home uses {part:.0f} % of its usual"
-        apart = float(np.abs(self.lately - self.shapes).sum()) / 2
+        apart = sum(map(abs, map(operator.sub, self.lately, self.shapes))) / 2
         if apart > APART:
             found[DriftKind.CHANGED] = f"{100 * apart:.0f} % of the last days have another shape than usual"
         return found
 
-    def _take(self, seen: _Day, chances: Array) -> None:
+    def _take(self, seen: _Day, chances: list[float]) -> None:
         """Let a day that is a week old become part of the usual."""
         self.days += 1
         part = max(1 - KEEP, 1 / self.days)
-        self.shapes = chances if self.days == 1 else self.shapes + part * (chances - self.shapes)
+        self.shapes = _towards(self.shapes or chances, chances, part)
         was = self.usual
         self.usual = _Day(
             was.dark_wh + part * (seen.dark_wh - was.dark_wh),
@@ -164,9 +163,9 @@ class Drift:
         return {
             "days": self.days,
             "usual": list(self.usual),
-            "shapes": self.shapes.tolist(),
-            "lately": self.lately.tolist(),
-            "week": [[*numbers, chances.tolist()] for numbers, chances in self.week],
+            "shapes": self.shapes,
+            "lately": self.lately,
+            "week": [[*numbers, chances] for numbers, chances in self.week],
             "signs": {kind.value: [d.isoformat() for d in days] for kind, days in self.signs.items() if days},
             "told": told and [told.kind.value, told.since.isoformat(), told.seen.isoformat(), told.why],
             "last": {kind.value: day.isoformat() for kind, day in self.last.items()},
@@ -176,9 +175,9 @@ class Drift:
     def from_document(cls, document: Mapping[str, Any], shapes: int) -> Drift:
         """What `to_document` wrote for so many shapes; raises ValueError, KeyError or TypeError when it does not fit."""
 
-        def chances(row: Any) -> Array:
-            found = np.array(row, dtype=float)
-            if found.shape not in ((shapes,), (0,)):
+        def chances(row: Any) -> list[float]:
+            found = [float(x) for x in row]
+            if len(found) not in (shapes, 0) or not all(map(math.isfinite, found)):
                 raise ValueError("chances of another dictionary")
             return found
 
@@ -196,11 +195,15 @@ class Drift:
         )
 
 
-def _numbers(hours_wh: Array) -> _Day:
-    hours = hours_wh.tolist()
-    dark = sum(wh for wh in (*hours[:9], *hours[17:]) if wh > 0)
+def _numbers(hours: list[float]) -> _Day:
+    dark = sum([wh for wh in (*hours[:9], *hours[17:]) if wh > 0])
     night = sorted((*hours[:6], *hours[22:]))
     return _Day(dark, max(hours), min(hours), night[1], night[-1])
+
+
+def _towards(mean: list[float], new: list[float], part: float) -> list[float]:
+    """The mean moved by a part of the way to the new."""
+    return [a + part * (b - a) for a, b in zip(mean, new, strict=True)]
 
 
 def _sentence(kind: DriftKind, why: str) -> str:

@@ -28,7 +28,8 @@ FLOOR = 0.004
 """No shape is less likely than this: the home can always surprise."""
 _ALL, _KINDS, _WEEKDAYS, _LATELY, _AFTER = 0, 1, 3, 10, 11
 """Where each expert's rows of counts begin: one, workday and weekend, seven, one, and one for each shape of yesterday."""
-_FIRM = np.array(FIRM)
+_FOLLOWS = 3
+"""The expert that looks at several rows: what follows such a day."""
 
 
 def _keeps(shapes: int) -> Array:
@@ -38,22 +39,61 @@ def _keeps(shapes: int) -> Array:
 
 
 @dataclass(slots=True)
+class Said:
+    """What the experts say of one day.
+
+    An expert's opinion is `part` x its row of counts + `wide` x the opinion of a wider expert: of the first for the
+    second and the fifth, of the second for the third and the fourth; the first expert's is the start.
+    """
+
+    rows: Array
+    """(experts + 1) x shapes: the counts each expert looks at, and last the start."""
+    part: list[float]
+    wide: list[float]
+    chances: list[float]
+    """The weighed opinion on each shape."""
+
+    def given(self, seen: Array) -> list[float]:
+        """The chance each expert gave to what was seen (chances of the shapes)."""
+        r0, r1, r2, r3, r4, start = self.rows.dot(seen).tolist()
+        (p0, p1, p2, p3, p4), (f0, f1, f2, f3, f4) = self.part, self.wide
+        first = p0 * r0 + f0 * start
+        second = p1 * r1 + f1 * first
+        return [first, second, p2 * r2 + f2 * second, p3 * r3 + f3 * second, p4 * r4 + f4 * first]
+
+
+@dataclass(slots=True)
 class NextDay:
-    """Decayed counts of one home; `step` after each day, `chances` for any day to come."""
+    """Decayed counts of one home; `step` after each day, `chances` for any day to come.
+
+    The experts' opinions are never written out (experts x shapes): what is asked of them is linear in the rows of
+    counts, so that a few products do.
+    """
 
     start: Array
     """What is thought of a home of which nothing is known; sums to 1."""
     counts: Array
     """(11 + shapes) x shapes: see _ALL and the others."""
-    weights: Array
+    weights: list[float]
     """How much each expert is believed; sums to 1."""
     _keep: Array
+    _looks: list[Array]
+    """For each weekday the row of counts each expert looks at (experts x rows of counts, ones and zeros)."""
+    _adds: list[Array]
+    """For each weekday the rows that such a day goes into."""
+    _ones: Array
 
     @classmethod
     def fresh(cls, start: Array) -> NextDay:
         """Nothing seen yet."""
         n = len(start)
-        return cls(start, np.zeros((_AFTER + n, n)), np.full(len(EXPERTS), 1 / len(EXPERTS)), _keeps(n))
+        looks = [np.zeros((len(EXPERTS), _AFTER + n)) for _ in range(7)]
+        for weekday, look in enumerate(looks):
+            look[range(len(EXPERTS)), [_ALL, _KINDS + (weekday >= 5), _WEEKDAYS + weekday, _AFTER, _LATELY]] = 1.0
+            look[_FOLLOWS, _AFTER] = 0.0
+        adds = [look.sum(axis=0)[:, None] for look in looks]
+        weights = [1 / len(EXPERTS)] * len(EXPERTS)
+        return cls(start, np.zeros((_AFTER + n, n)), weights, _keeps(n), looks, adds, np.ones(n))
 
     @property
     def all_days(self) -> Array:
@@ -65,41 +105,41 @@ class NextDay:
         """Decayed days of each shape (columns) that came after a day of each (rows)."""
         return np.asarray(self.counts[_AFTER:])
 
-    def experts(self, weekday: int, before: Array | None) -> Array:
-        """What each expert says of a day (experts x n, rows sum to 1); `before` are the chances of the day before it."""
-        kind = _KINDS + (weekday >= 5)
-        rows = self.counts[[_ALL, kind, _WEEKDAYS + weekday, _AFTER, _LATELY]]
-        rows[3] = 0.0 if before is None else before @ self.counts[_AFTER:]
-        part = (1.0 / (rows.sum(axis=1) + _FIRM))[:, None]
-        rows *= part
-        part *= _FIRM[:, None]
-        rows[0] += part[0] * self.start
-        rows[1] += part[1] * rows[0]
-        rows[2:4] += part[2:4] * rows[1]
-        rows[4] += part[4] * rows[0]
-        return rows
-
-    def chances(self, weekday: int, before: Array | None) -> Array:
-        """The chance of each shape on a day of this weekday."""
-        return self.mixed(self.experts(weekday, before))
-
-    def mixed(self, experts: Array) -> Array:
-        """The experts' weighed opinion, never below the floor."""
-        chances: Array = (1 - FLOOR * experts.shape[1]) * (self.weights @ experts) + FLOOR
-        return chances
-
-    def step(self, weekday: int, before: Array | None, seen: Array, experts: Array) -> None:
-        """Take a day: `seen` are the chances of its shapes, `experts` what was said of it before."""
-        right = self.weights * (experts @ seen + 1e-6)
-        self.weights = right * ((1 - SHARE) / right.sum()) + SHARE / len(EXPERTS)
-        self.counts *= self._keep
-        self.counts[[_ALL, _KINDS + (weekday >= 5), _WEEKDAYS + weekday, _LATELY]] += seen
+    def said(self, weekday: int, before: Array | None) -> Said:
+        """What is said of a day of this weekday; `before` are the chances of the shapes of the day before it."""
+        n = len(self.start)
+        rows = np.empty((len(EXPERTS) + 1, n))
+        np.dot(self._looks[weekday], self.counts, out=rows[:-1])
         if before is not None:
-            self.counts[_AFTER:] += before[:, None] * seen
+            np.dot(before, self.counts[_AFTER:], out=rows[_FOLLOWS])
+        rows[-1] = self.start
+        part = [1.0 / (total + firm) for total, firm in zip(rows.dot(self._ones).tolist(), FIRM, strict=False)]
+        wide = [firm * p for firm, p in zip(FIRM, part, strict=True)]
+        w0, w1, w2, w3, w4 = self.weights
+        second = w1 + w2 * wide[2] + w3 * wide[3]
+        first = w0 + w4 * wide[4] + second * wide[1]
+        believed = [first * part[0], second * part[1], w2 * part[2], w3 * part[3], w4 * part[4], first * wide[0]]
+        rest = 1 - FLOOR * n
+        chances = [rest * x + FLOOR for x in np.dot(believed, rows).tolist()]
+        return Said(rows, part, wide, chances)
+
+    def chances(self, weekday: int, before: Array | None) -> list[float]:
+        """The chance of each shape on a day of this weekday, none below the floor; they sum to 1."""
+        return self.said(weekday, before).chances
+
+    def step(self, weekday: int, before: Array | None, seen: Array, said: Said) -> None:
+        """Take a day: `seen` are the chances of its shapes, `said` what was said of it before."""
+        right = [w * (x + 1e-6) for w, x in zip(self.weights, said.given(seen), strict=True)]
+        part = (1 - SHARE) / sum(right)
+        self.weights = [part * x + SHARE / len(EXPERTS) for x in right]
+        self.counts *= self._keep
+        add = self._adds[weekday]
+        add[_AFTER:, 0] = 0.0 if before is None else before
+        self.counts += add * seen
 
     def to_document(self) -> dict[str, Any]:
         """The counts as JSON."""
-        return {"counts": self.counts.tolist(), "weights": self.weights.tolist()}
+        return {"counts": self.counts.tolist(), "weights": self.weights}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], start: Array) -> NextDay:
@@ -107,7 +147,7 @@ class NextDay:
         fresh = cls.fresh(start)
         for name in ("counts", "weights"):
             found = np.array(document[name], dtype=float)
-            if found.shape != getattr(fresh, name).shape or not np.isfinite(found).all() or (found < 0).any():
+            if found.shape != np.shape(getattr(fresh, name)) or not np.isfinite(found).all() or (found < 0).any():
                 raise ValueError(f"{name} does not fit")
-            setattr(fresh, name, found)
+            setattr(fresh, name, found if name == "counts" else found.tolist())
         return fresh

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.core.learning.shape_day import HOURS, Array
 
 WINDOWS = {
@@ -14,14 +16,12 @@ WINDOWS = {
 """The local hours that explain a name; a name that is not here is explained by its busiest hours."""
 
 
-def why(name: str, shares: Array, net_wh: float) -> str:
-    """One sentence; `shares` are the day's 24 hours over what was turned over, `net_wh` the day's net energy."""
-    hours = shares.tolist()
-    used = sum(x for x in hours if x > 0) or 1.0
+def why(name: str, hours: Sequence[float], profile: Sequence[float], net_wh: float) -> str:
+    """One sentence; `hours` are the day's 24 net Wh, `profile` the shares of what it takes, `net_wh` its net energy."""
     if name == "away":
         return f"Only {net_wh / 1000:.1f} kWh all day, and no hour stands out."
     if name == "flat":
-        return f"The hours differ little: the busiest holds {100 * max(hours) / used:.0f} % of the day's energy."
+        return f"The hours differ little: the busiest holds {100 * max(profile):.0f} % of the day's energy."
     if name == "solar dip":
         noon = sum(hours[11:15]) / 4
         night = (sum(hours[:5]) / 5) or 1e-9
@@ -29,14 +29,14 @@ def why(name: str, shares: Array, net_wh: float) -> str:
         return f"Between 11 and 15 h the home {told}."
     if name == "EV night":
         begin, length = _block(hours)
-        share = sum(max(0.0, hours[(begin + i) % HOURS]) for i in range(length)) / used
+        share = sum([profile[(begin + i) % HOURS] for i in range(length)])
         return f"{100 * share:.0f} % of the day's energy falls into a block from {begin} to {_end(begin, length)} h."
     windows = WINDOWS.get(name) or (_busiest(hours),)
-    share = sum(max(0.0, hours[h % HOURS]) for begin, end in windows for h in range(begin, end)) / used
+    share = sum([profile[h % HOURS] for begin, end in windows for h in range(begin, end)])
     return f"{100 * share:.0f} % of the day's energy falls {' and '.join(f'between {a} and {_end(a, b - a)} h' for a, b in windows)}."
 
 
-def _block(hours: list[float]) -> tuple[int, int]:
+def _block(hours: Sequence[float]) -> tuple[int, int]:
     """Where the highest hour between 20 and 8 h stands, with its neighbours of at least half of it: begin, length."""
     top = max((*range(20, 24), *range(8)), key=lambda h: hours[h])
     begin = end = top
@@ -47,7 +47,7 @@ def _block(hours: list[float]) -> tuple[int, int]:
     return begin % HOURS, end - begin + 1
 
 
-def _busiest(hours: list[float], length: int = 4) -> tuple[int, int]:
+def _busiest(hours: Sequence[float], length: int = 4) -> tuple[int, int]:
     """The `length` hours in a row (round the clock) that hold most."""
     begin = max(range(HOURS), key=lambda h: sum(hours[(h + i) % HOURS] for i in range(length)))
     return begin, begin + length
