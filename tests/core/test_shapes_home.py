@@ -91,6 +91,11 @@ def test_a_vacation_ends_when_the_people_are_back():
     assert state.home().drift is None
 
 
+def test_a_week_of_less_use_with_its_evenings_is_no_vacation():
+    state = lived(*[EVENING] * 30, *[[wh * 0.35 for wh in EVENING]] * 7)
+    assert state.home().drift is None
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_weekends_chance_and_a_cold_spell_are_no_change(seed):
     colder = [[wh * (1 + 0.3 * np.sin(day / 14)) for wh in WEEK[day % 7]] for day in range(98)]

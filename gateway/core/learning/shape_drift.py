@@ -39,6 +39,10 @@ TOLD_DAYS = 14
 SUN_HOURS = slice(9, 17)
 DESERTED = 0.45
 """A day without people uses less than this part of the usual outside the hours of sun."""
+HILL = 2.0
+"""Where people are, an hour outside those of sun holds more than this times their mean: someone cooks or makes light.
+
+A season's end halves what a home uses as well, which was most of the wrong vacations before."""
 RISE_WH = 1400.0
 """A charger adds at least this to the highest hour the home has shown."""
 EXPORT_WH = 300.0
@@ -86,7 +90,7 @@ class Drift:
         """Take a measured day, 24 net Wh and the chances of its shapes: what has changed, as far as is known by now."""
         seen = _numbers(hours_wh)
         self.lately = _towards(self.lately or chances, chances, 0.2)
-        found = self._signs(seen) if self.days >= LEARN_DAYS else {}
+        found = self._signs(seen, hours_wh) if self.days >= LEARN_DAYS else {}
         # A day without people tells nothing of how they live.
         if DriftKind.VACATION not in found:
             self.week.append((seen, chances))
@@ -94,7 +98,7 @@ class Drift:
             self._take(*self.week.pop(0))
         return self._tell(day, found)
 
-    def _signs(self, seen: _Day) -> dict[DriftKind, str]:
+    def _signs(self, seen: _Day, hours_wh: list[float]) -> dict[DriftKind, str]:
         found = {}
         usual = self.usual
         for top, most, when in ((seen.top_wh, usual.top_wh, ""), (seen.night_wh, usual.night_wh, " of the night")):
@@ -106,7 +110,8 @@ class Drift:
         if seen.level_w > HEAT_RATIO * usual.level_w and seen.level_w > usual.level_w + HEAT_W:
             words = f"the night's level is {seen.level_w:.0f} W where {usual.level_w:.0f} W were usual"
             found[DriftKind.NEW_HEAT_PUMP] = words
-        if seen.dark_wh < DESERTED * usual.dark_wh and seen.top_wh < 0.6 * usual.top_wh:
+        little = seen.dark_wh < DESERTED * usual.dark_wh and seen.top_wh < 0.6 * usual.top_wh
+        if little and max(_dark(hours_wh)) * len(_dark(hours_wh)) <= HILL * seen.dark_wh:
             part = 100 * seen.dark_wh / usual.dark_wh
             found[DriftKind.VACATION] = f"outside the hours of sun the home uses {part:.0f} % of its usual"
         apart = sum(map(abs, map(operator.sub, self.lately, self.shapes))) / 2
@@ -196,9 +201,14 @@ class Drift:
 
 
 def _numbers(hours: list[float]) -> _Day:
-    dark = sum([wh for wh in (*hours[:9], *hours[17:]) if wh > 0])
+    dark = sum([wh for wh in _dark(hours) if wh > 0])
     night = sorted((*hours[:6], *hours[22:]))
     return _Day(dark, max(hours), min(hours), night[1], night[-1])
+
+
+def _dark(hours: list[float]) -> list[float]:
+    """The hours before and after those of sun."""
+    return [*hours[: SUN_HOURS.start], *hours[SUN_HOURS.stop :]]
 
 
 def _towards(mean: list[float], new: list[float], part: float) -> list[float]:

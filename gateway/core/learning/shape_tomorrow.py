@@ -35,7 +35,7 @@ _FOLLOWS = 3
 def _keeps(shapes: int) -> Array:
     """What a day leaves of each row of counts."""
     days = [HALF_LIFE[0], *[HALF_LIFE[1]] * 2, *[HALF_LIFE[2]] * 7, HALF_LIFE[4], *[HALF_LIFE[3]] * shapes]
-    return np.array([[0.5 ** (1 / half)] for half in days])
+    return np.array([[0.5 ** (1 / half)] * shapes for half in days])
 
 
 @dataclass(slots=True)
