@@ -39,10 +39,11 @@ TOLD_DAYS = 14
 SUN_HOURS = slice(9, 17)
 DESERTED = 0.45
 """A day without people uses less than this part of the usual outside the hours of sun."""
-HILL = 2.0
+HILL = 2.5
 """Where people are, an hour outside those of sun holds more than this times their mean: someone cooks or makes light.
 
-A season's end halves what a home uses as well, which was most of the wrong vacations before."""
+A season's end lowers what a home uses as well. On 135 hard synthetic homes (half of seeds 1 to 3) this left 180 of 181
+vacations found and 20 of 218 wrong ones."""
 RISE_WH = 1400.0
 """A charger adds at least this to the highest hour the home has shown."""
 EXPORT_WH = 300.0
