@@ -2,7 +2,7 @@
 
     python -m benchmarks.shapes.alerts_figures [--seeds 1,2,3] [--homes N] [--yardstick PYTHON] [--alone]
 
-The house is watched as the hub watches it: what is usual is learned at each local midnight from the six weeks before,
+The house is watched as the hub watches it: what is usual is learned at each local midnight from the sixty days before,
 then every closed quarter hour is judged. The air and the light outside are told, as a weather source tells them.
 """
 
@@ -167,7 +167,7 @@ def rows(
     found = [
         Row("alerts, recall", target, words(total(parts), days), how),
         Row("alerts, cost", "-", f"{cpu_ms:.2f} ms CPU a home-day", "all four kinds, learned anew each midnight"),
-        Row("alerts, state", "<= 16 KiB", f"{PAST_DAYS * QUARTERS * 4 / 1024:.1f} KiB", "six weeks of quarter hours as float32; the hub reads them from its store"),
+        Row("alerts, state", "<= 16 KiB", f"{PAST_DAYS * QUARTERS * 2 / 1024:.1f} KiB", "sixty days of quarter hours as int16 W; the hub reads them from its store"),
     ]  # fmt: skip
     if alone:
         return found

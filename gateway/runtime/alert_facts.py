@@ -82,11 +82,11 @@ def _what(kind: AlertKind, sight: Sight, site: Site, now: datetime) -> str:
 
 
 def _sure(kind: AlertKind, facts: Facts) -> str:
-    basis = f"compared with {min(facts.days, 42)} days of this home"
+    basis = f"compared with {min(facts.days, 60)} days of this home"
     if kind is AlertKind.SPIKE:
         return f"No usual day of this hour was so high for two hours; {basis}."
     if kind is AlertKind.LEFT_ON:
-        return f"Even the quietest tenth of the last 24 hours is above its usual; {basis}."
+        return f"Even its quietest hours are above what is usual, for eight hours or for a day; {basis}."
     if kind is AlertKind.ALWAYS_ON:
         return f"The quiet hours of two weeks lie above those of the four weeks before, weather taken off; {basis}."
     return "Yield over the light that was told, against this home's own days before; one cloudy week does not make it."

@@ -10,7 +10,7 @@ import numpy as np
 
 from gateway.core.learning.alerts.always_on import always_on_rise, quiet_level
 from gateway.core.learning.alerts.days import along_days, by_day, day_start
-from gateway.core.learning.alerts.house import SPIKE, Usual, excess, usual
+from gateway.core.learning.alerts.house import PLAIN, SPIKE, Usual, excess, usual
 from gateway.core.learning.alerts.panels import panels_drop, yields
 from gateway.core.learning.alerts.usual import PAST_DAYS as BAND_DAYS
 from gateway.core.learning.alerts.usual import Floats
@@ -108,7 +108,7 @@ def _see_house(home: _Home, known: Usual, sights: dict[AlertKind, Sight]) -> Non
         return
     explained = known.thermal.load(home.air[-2:])
     actual = home.hours(home.load)
-    top = np.tile(known.spike.top, 2) + explained.reshape(-1, 4).mean(axis=1)
+    top = (np.tile(known.spike.top, 2) + explained.ravel()).reshape(-1, 4).mean(axis=1)
     mean = (np.tile(known.mean_w, 2) + explained.ravel()).reshape(-1, 4).mean(axis=1)
     newest = 24 + home.at // 4
     for kind, over, beside in (
@@ -122,7 +122,9 @@ def _see_house(home: _Home, known: Usual, sights: dict[AlertKind, Sight]) -> Non
             power = _mean((actual - mean)[back + 1 : newest + 1])
         else:
             # The threshold's own distance from the usual quiet level belongs to what is beyond it.
-            power = float(over + known.left_on.top[home.at // 4] + known.left_on.margin_w - known.base_w)
+            power = float(over + known.left_on.top[home.at] + known.left_on.margin_w - known.base_w)
+            if over == found.soon[home.at]:
+                power = _mean((actual - mean)[newest - PLAIN.quarters // 4 + 1 : newest + 1])
             lows = np.fmin.reduce(home.load[-2:].reshape(-1, 4), axis=1)
             back = newest
             while back > max(0, newest - MOST_BACK_H) and lows[back - 1] > known.base_w + 0.5 * power:

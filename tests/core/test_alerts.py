@@ -61,6 +61,19 @@ def test_a_small_load_that_never_ends_is_left_on_and_no_spike() -> None:
     )
 
 
+def test_a_heater_left_on_is_told_after_eight_hours() -> None:
+    change = np.zeros(192)
+    change[96 + 8 :] = 1500
+    left_on = judged(change)[1]
+    assert 8 + 29 <= np.flatnonzero(left_on > 0)[0] <= 8 + 32
+
+
+def test_a_car_of_five_hours_is_not_left_on() -> None:
+    change = np.zeros(192)
+    change[96 + 8 : 96 + 28] = 3700
+    assert judged(change)[1].max() < 0
+
+
 def test_the_evening_that_is_there_every_day_is_usual() -> None:
     change = np.zeros(192)
     change[96 + 74 : 96 + 83] = 200

@@ -1,7 +1,7 @@
 """Spikes and loads left on: how far the house stands above its own usual band, at each quarter of a day.
 
-A spike is seen when more than every usual level of the hour lasted for two hours; what was left on is seen when even
-the quietest tenth of the last 24 hours is above what it usually is.
+A spike is seen when more than every usual level of the time of day lasted for two hours; what was left on is seen when
+even the quietest tenth of the last 24 hours is above what it usually is, and a large load already after eight hours.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gateway.core.learning.alerts.usual import (
+    LATELY_DAYS,
     LEAST_DAYS,
     QUARTERS,
     Band,
@@ -18,19 +19,21 @@ from gateway.core.learning.alerts.usual import (
     Sustained,
     Thermal,
     band,
-    by_hour,
     sustained,
     thermal,
 )
 
 SPIKE = Sustained(8, 0)
 LEFT_ON = Sustained(96, 9)
-SPIKE_LEAST_W, LEFT_ON_LEAST_W = 500.0, 105.0
-SPIKE_RANK, LEFT_ON_RANK = 2, 6
-"""Of 42 days this many may stand higher without moving the band: a home has odd days that were never told."""
-RECENT = 24
-RECENT_SHARE = 0.8
-"""What the last hours before already stood above the mean day is counted as weather or habit, not as the spike."""
+PLAIN = Sustained(32, 2)
+"""What stays on for eight hours far beyond the usual needs no whole day: no oven and hardly a car lasts so long."""
+SPIKE_LEAST_W, LEFT_ON_LEAST_W, PLAIN_LEAST_W = 750.0, 125.0, 1000.0
+NEW_DAYS, NEW_MORE_W = 35, 200.0
+"""A home of fewer days has not shown all its habits: a spike must be by so much higher."""
+SPIKE_RANK, LEFT_ON_RANK, PLAIN_RANK = 2, 6, 2
+"""Of the past days this many may stand higher without moving the band: a home has odd days that were never told."""
+SPIKE_NEAR, LEFT_ON_NEAR = 3, 6
+"""A habit may come so many quarters earlier or later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Usual:
     thermal: Thermal
     spike: Band
     left_on: Band
+    plain: Band
     mean_w: Floats
     base_w: float
     """The usual quietest tenth of a day, weather taken off."""
@@ -52,22 +56,26 @@ class Excess:
 
     spike: Floats
     left_on: Floats
+    soon: Floats
+    """Of left_on, what eight hours alone prove."""
 
 
 def usual(days: Floats, air: Floats) -> Usual | None:
     """What is usual from days x 96, W and degC outside (nan: not known), newest last; None for less than two weeks."""
     if (np.isfinite(days).mean(axis=1) > 0.8).sum() < LEAST_DAYS:
         return None
-    slopes = thermal(days, air)
+    slopes = thermal(days[-LATELY_DAYS:], air[-LATELY_DAYS:])
     plain = days - slopes.load(air)
-    series, known = plain.ravel(), np.isfinite(plain)
+    lately, known = plain[-LATELY_DAYS:], np.isfinite(plain[-LATELY_DAYS:])
     count = np.maximum(known.sum(axis=0), 1)
-    quiet = sustained(series, LEFT_ON)
+    quiet = sustained(lately.ravel(), LEFT_ON)
+    more_w = NEW_MORE_W if len(days) < NEW_DAYS else 0.0
     return Usual(
         slopes,
-        band(by_hour(sustained(series, SPIKE)), SPIKE_RANK, SPIKE_LEAST_W, 1.0, 3),
-        band(by_hour(quiet), LEFT_ON_RANK, LEFT_ON_LEAST_W, 0.0, 1),
-        np.where(known, plain, 0.0).sum(axis=0) / count,
+        band(_rows(sustained(plain.ravel(), SPIKE)), SPIKE_RANK, SPIKE_LEAST_W + more_w, SPIKE_NEAR),
+        band(_rows(quiet), LEFT_ON_RANK, LEFT_ON_LEAST_W, LEFT_ON_NEAR),
+        band(_rows(sustained(plain.ravel(), PLAIN)), PLAIN_RANK, PLAIN_LEAST_W, SPIKE_NEAR),
+        np.where(known, lately, 0.0).sum(axis=0) / count,
         float(np.median(quiet[np.isfinite(quiet)])) if np.isfinite(quiet).any() else 0.0,
         len(days),
     )
@@ -76,13 +84,13 @@ def usual(days: Floats, air: Floats) -> Usual | None:
 def excess(known: Usual, two_days: Floats, air: Floats) -> Excess:
     """Yesterday and today, 2 x 96, against the usual; what today has not brought yet is nan and gives no alert."""
     plain = (two_days - known.thermal.load(air)).ravel()
-    over = plain - np.tile(known.mean_w, 2)
-    total = np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(over), over, 0.0))])
-    end = np.arange(QUARTERS, 2 * QUARTERS) + 1 - SPIKE.quarters
-    before = np.maximum((total[end] - total[end - RECENT]) / RECENT, 0.0)
-    spike = sustained(plain, SPIKE)[QUARTERS:] - _line(known.spike) - RECENT_SHARE * before
-    return Excess(spike, sustained(plain, LEFT_ON)[QUARTERS:] - _line(known.left_on))
+    slow, soon = _beyond(plain, LEFT_ON, known.left_on), _beyond(plain, PLAIN, known.plain)
+    return Excess(_beyond(plain, SPIKE, known.spike), np.maximum(slow, soon), soon)
 
 
-def _line(found: Band) -> Floats:
-    return np.repeat(found.top + found.margin_w, 4)
+def _beyond(plain: Floats, kind: Sustained, usual_band: Band) -> Floats:
+    return sustained(plain, kind)[QUARTERS:] - usual_band.top - usual_band.margin_w
+
+
+def _rows(series: Floats) -> Floats:
+    return series.reshape(-1, QUARTERS)

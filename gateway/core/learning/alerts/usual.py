@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-PAST_DAYS = 42
+PAST_DAYS, LATELY_DAYS = 60, 42
+"""Habits are known by the one; heat and quiet levels, which move with the season, by the other."""
 LEAST_DAYS = 14
 QUARTERS = 96
 WARM_C, COLD_C = 22.0, 16.0
@@ -33,7 +34,7 @@ class Sustained:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """The highest usual sustained level at each local hour, W, and by how much W an alert must pass it."""
+    """The highest usual sustained level at each quarter of the local day, W, and by how much W an alert must pass it."""
 
     top: Floats
     margin_w: float
@@ -81,22 +82,10 @@ def sustained(series: Floats, kind: Sustained) -> Floats:
     return np.asarray(np.partition(windows, kind.skip, axis=1)[:, kind.skip])
 
 
-def by_hour(levels: Floats) -> Floats:
-    """Days x 24: the highest level of each hour."""
-    return np.asarray(levels.reshape(-1, 24, 4).max(axis=2))
-
-
-def band(hours: Floats, rank: int, least_w: float, share: float, day_rank: int) -> Band:
-    """The band of days x 24 sustained levels: the rank-th highest day within an hour, and the margin above it.
-
-    The margin is at least `least_w`, and `share` of how far the home's day_rank-th most unusual day passed the band.
-    """
-    before = np.concatenate([[-np.inf], hours[:-1, 23]])[:, None]
-    after = np.concatenate([hours[1:, 0], [-np.inf]])[:, None]
-    wide = np.concatenate([before, hours, after], axis=1)
-    near = np.maximum(np.maximum(wide[:, :24], wide[:, 1:25]), wide[:, 2:])
-    rank = min(rank, len(near))
-    top = np.partition(near, -rank, axis=0)[-rank]
-    over = np.where(np.isfinite(hours) & np.isfinite(top), hours - np.where(np.isfinite(top), top, 0.0), 0.0)
-    unusual = np.sort(over.max(axis=1))[-min(day_rank, len(over))]
-    return Band(np.where(np.isfinite(top), top, np.inf), max(least_w, share * float(unusual)))
+def band(levels: Floats, rank: int, margin_w: float, near: int) -> Band:
+    """The band of days x 96 sustained levels: the rank-th highest day within `near` quarters of each; inf if unknown."""
+    series = np.concatenate([np.full(near, -np.inf), levels.ravel(), np.full(near, -np.inf)])
+    highest = sliding_window_view(series, 2 * near + 1).max(axis=1).reshape(levels.shape)
+    rank = min(rank, len(highest))
+    top = np.partition(highest, -rank, axis=0)[-rank]
+    return Band(np.where(np.isfinite(top), top, np.inf), margin_w)
