@@ -140,6 +140,10 @@ def _see_house(home: _Home, known: Usual, sights: dict[AlertKind, Sight]) -> Non
             _plain(actual[: newest + 1]), _plain(beside[: newest + 1]), marked,
         )  # fmt: skip
         sights[kind] = Sight(float(over), max(power, 0.0), begun, energy, evidence)
+    left, spike = sights.get(AlertKind.LEFT_ON), sights.get(AlertKind.SPIKE)
+    if left is not None and spike is not None and spike.power_w < 1.5 * left.power_w:
+        # One cause, one alert: what stays on is no spike of its own.
+        del sights[AlertKind.SPIKE]
 
 
 def _see_always_on(home: _Home, known: Usual | None, sights: dict[AlertKind, Sight]) -> None:
