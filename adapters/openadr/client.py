@@ -62,6 +62,7 @@ class Vtn:
             version=self._versions.found,
             ven=self._enrolment.ven_id,
             groups=self._enrolment.groups,
+            unlisted=tuple(sorted(self._listings.unlisted)),
             resources=tuple(self._enrolment.resources),
             clock_skew_s=self._account.web.clock_skew_s,
             events=self._count,

@@ -5,8 +5,9 @@ Absence from a listing means "cancelled", so a listing is complete or an error:
     page 1 [a b c]   -> c's neighbour a is deleted here ->   page 2 [e f]        d was never shown
 
 A server may give fewer objects than asked for, so that only a page that is empty, or brings nothing new, is the end.
-A listing is believed when it lacks nothing that the reading before it named (of several pages there must be one); else it
-is read again. So objects that only come in hold nobody up, and one that is gone is gone in two readings.
+A listing is believed when it lacks nothing that the reading before it named (of several pages, and of none, there must be
+one); else it is read again. So objects that only come in hold nobody up, and one that is gone is gone in two readings. An
+answer that is no list but may mean none (204, null) is believed when the next look gets it, too.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ class Listings:
         self._failures: dict[tuple[str, str], int] = {}
         """How often a group's listing has failed that never worked."""
         self._worked: set[tuple[str, str]] = set()
+        self.unlisted: set[str] = set()
+        """Groups whose listings are gone on without: what is for them is not listed, which does not mean withdrawn."""
+        self._blank: set[str] = set()
+        """Listings whose last answer was no list, but may have meant none."""
 
     async def complete(self, path: str, query: Mapping[str, str] | None = None) -> list[object]:
         """Every object of a listing, once; raises ServerError for any page that fails, or when it keeps changing."""
@@ -51,7 +56,7 @@ class Listings:
             objects, pages = await self._read(path, query or {})
             named = frozenset(identity(each) for each in objects)
             self._agreed[key] = named
-            if not objects or (named >= before if before is not None else pages == 1):
+            if named >= before if before is not None else pages == 1:
                 return objects
             before = named
         raise ServerUnreachable(self._account.name, f"GET {path} changed at each of {MAX_READINGS} readings")
@@ -81,10 +86,12 @@ class Listings:
             self._failures[key] = self._failures.get(key, 0) + 1
             if self._failures[key] < FAILURES_THAT_STOP:
                 raise
+            self.unlisted.add(group)
             if self._failures[key] == FAILURES_THAT_STOP:
                 log.warning("%s; going on without what is listed for the group %r alone", error, group)
             return []
         self._worked.add(key)
+        self.unlisted.discard(group)
         return found
 
     async def _read(self, path: str, query: Mapping[str, str]) -> tuple[list[object], int]:
@@ -107,8 +114,10 @@ class Listings:
         if answer.status in PAST_THE_END and params["skip"] != "0":
             return [], 0
         found = self._account.check(answer, f"GET {path}")
-        if answer.status == 204 or (found is None and answer.size):  # no objects as some servers write it: null
+        blank = answer.status == 204 or (found is None and answer.size)  # no objects as some servers write it
+        if blank and (path in self._blank or params["skip"] != "0"):
             return [], answer.size
+        (self._blank.discard if isinstance(found, list) else self._blank.add)(path)
         if not isinstance(found, list):
             raise ServerAnswerWrong(self._account.name, f"GET {path} did not give a list")
         return found, answer.size

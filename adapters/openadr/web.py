@@ -60,7 +60,8 @@ class Web:
         response, raw = await self._http.exchange(method, url, REQUEST_TIMEOUT_S, MAX_ANSWER_BYTES, **request)
         moved = moved_to(response) if response.status_code in SAME_METHOD or method == "GET" else None
         if moved is not None:
-            more = {name: value for name, value in request.items() if name != "params"}  # the new address has them
+            # A new address that has no query of its own stands for the same question.
+            more = {name: value for name, value in request.items() if name != "params" or "?" not in moved}
             response, raw = await self._http.exchange(method, moved, REQUEST_TIMEOUT_S, MAX_ANSWER_BYTES, **more)
         return self._answer(response, raw)
 

@@ -154,6 +154,8 @@ class ServerFacts:
     """Our id there; empty before enrolment, or where it keeps none."""
     groups: tuple[str, ...] = ()
     """Groups (targets) the utility put the home or its devices in."""
+    unlisted: tuple[str, ...] = ()
+    """Groups whose listings fail: an event for one of them that is not listed was not withdrawn for that."""
     resources: tuple[str, ...] = ()
     """Our devices on the server's list, by name."""
     clock_skew_s: float | None = None

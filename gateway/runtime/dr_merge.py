@@ -53,7 +53,8 @@ async def merge_events(dr: DemandResponse, server: str, events: Sequence[DrEvent
     listed, changed = {event.id for event in events} | set(unread), False
     for event in events:
         changed |= await _event(dr, event)
-    mine = [record for record in dr.records.values() if record.event.server == server]
+    unlisted = set(dr.facts(server).unlisted)
+    mine = [r for r in dr.records.values() if r.event.server == server and unlisted.isdisjoint(r.event.targets)]
     missing = [r for r in mine if r.event.id not in listed and r.cancelled_at is None and not dr.over(r)]
     for record in _surely_missing(dr, server, missing, unread.count("")):
         await dr.cancel(record, "cancelled by the utility")

@@ -22,11 +22,13 @@ from gateway.model.dr import (
     Payload,
 )
 from gateway.model.setpoint import LimitKind
-from gateway.model.site import Device, PoolPumpSpec, Role, Site
+from gateway.model.site import ChargerSpec, Device, PoolPumpSpec, Role, Site, WaterHeaterSpec
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+CAR = Device("car", "Car", Role.EV_CHARGER, spec=ChargerSpec())
+TANK = Device("tank", "Tank", Role.WATER_HEATER, spec=WaterHeaterSpec(power_w=2000.0, volume_l=200.0))
 POOL = Device("pool", "Pool", Role.POOL_PUMP, spec=PoolPumpSpec(power_w=1100.0))
-SITE = Site("Home", ZoneInfo("UTC"), 50.0, 4.0, "EUR", 3, 25.0, (POOL,))
+SITE = Site("Home", ZoneInfo("UTC"), 50.0, 4.0, "EUR", 3, 25.0, (POOL, CAR, TANK))
 
 
 def record(
@@ -95,8 +97,13 @@ def test_a_level_of_one_utility_is_not_ended_by_the_other() -> None:
     assert limits(asked, same) == [], "within one utility its own priorities count"
 
 
-def test_a_capacity_limit_for_a_device_limits_the_device_and_one_that_it_cannot_take_the_home() -> None:
-    assert limits(record("u", "p", "a", IMPORT + "LIMIT", 0.5, targets=("pool",))) == [(LimitKind.DEVICE_POWER, 500.0)]
-    assert limits(record("u", "p", "a", IMPORT + "LIMIT", 4, targets=("a group",))) == [(LOWER, 4_000.0)]
-    exports = record("u", "p", "a", "EXPORT_CAPACITY_LIMIT", 4, targets=("pool",))
+@pytest.mark.parametrize("target", ["pool", "tank", "a group"])
+def test_a_capacity_limit_for_what_only_runs_or_rests_limits_the_home(target: str) -> None:
+    """A limit is never left out: a pump or a tank draws its power or none."""
+    assert limits(record("u", "p", "a", IMPORT + "LIMIT", 0.5, targets=(target,))) == [(LOWER, 500.0)]
+
+
+def test_a_capacity_limit_for_a_charger_limits_the_charger_alone() -> None:
+    assert limits(record("u", "p", "a", IMPORT + "LIMIT", 4, targets=("car",))) == [(LimitKind.DEVICE_POWER, 4_000.0)]
+    exports = record("u", "p", "a", "EXPORT_CAPACITY_LIMIT", 4, targets=("car",))
     assert limits(exports) == [(LimitKind.SITE_EXPORT, 4_000.0)]

@@ -35,6 +35,7 @@ class Lively(FakeServer):
     poll_s: float = 60.0
     skew_s: float | None = None
     unread: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
     hint: asyncio.Event = field(default_factory=asyncio.Event)
     resources: list[DrResource] = field(default_factory=list)
     gone: list[DrResource] = field(default_factory=list)
@@ -55,7 +56,7 @@ class Lively(FakeServer):
 
     @property
     def facts(self) -> ServerFacts:
-        return ServerFacts(clock_skew_s=self.skew_s, unread=self.unread)
+        return ServerFacts(clock_skew_s=self.skew_s, unread=self.unread, unlisted=self.unlisted)
 
 
 def home(**preferences: object) -> tuple[Utility, Lively]:
@@ -334,3 +335,16 @@ async def test_a_server_that_hints_is_back_and_is_looked_at_although_the_pause_a
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert server.looks > looks and "utility:e1" in made.dr.records
+
+
+async def test_an_event_for_a_group_that_cannot_be_listed_is_not_withdrawn() -> None:
+    """Wrong before: after a restart beside a server that answers 500 by groups a binding limit was gone."""
+    made, server = home()
+    server.listed = [event(targets=("street",))]
+    await made.dr.look(server)
+    server.listed, server.unlisted = [], ("street",)
+    await made.dr.look(server)
+    assert made.dr.records["utility:e1"].cancelled_at is None
+    server.unlisted = ()
+    await made.dr.look(server)
+    assert made.dr.records["utility:e1"].cancelled_at is not None

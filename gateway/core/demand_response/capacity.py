@@ -14,14 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from gateway.core.demand_response.device_limits import most_w, named
+from gateway.core.demand_response.device_limits import named
 from gateway.core.demand_response.kinds import CAPACITY, watts_of
 from gateway.core.demand_response.overlap import Held
 from gateway.core.demand_response.words import limit_of
 from gateway.model.authority import Authority
 from gateway.model.dr import Signal
 from gateway.model.setpoint import Limit, LimitKind
-from gateway.model.site import Device, Site
+from gateway.model.site import Device, Role, Site
 
 
 def capacity_limits(signals: Sequence[Signal], site: Site, now: datetime) -> Iterator[Limit]:
@@ -32,7 +32,7 @@ def capacity_limits(signals: Sequence[Signal], site: Site, now: datetime) -> Ite
             continue
         held = Held(signal.start, signal.end, signal)
         # What a device cannot be held to is held at the meter: a limit is never left out.
-        loads = [one for one in site.devices if one.id in named(signal, site) and _holds(signal, one, site)]
+        loads = [one for one in site.devices if one.id in named(signal, site) and _holds(signal, one)]
         for load in loads:
             words = f"The utility limits {load.name} to {watts / 1000:g} kW"
             yield limit_of(LimitKind.DEVICE_POWER, watts, held, load.id, words, site, now)
@@ -63,8 +63,9 @@ def _subscribed(base: Signal, granted: Sequence[Signal], site: Site, now: dateti
         yield _binding(limit)
 
 
-def _holds(signal: Signal, device: Device, site: Site) -> bool:
-    return signal.kind.startswith("IMPORT") and most_w(device, site) is not None
+def _holds(signal: Signal, device: Device) -> bool:
+    """Whether the device can be held to any power: a charger can; what only runs or rests is held at the meter."""
+    return signal.kind.startswith("IMPORT") and device.role is Role.EV_CHARGER
 
 
 def _within(edge: datetime, base: Signal) -> bool:
