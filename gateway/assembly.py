@@ -31,6 +31,7 @@ from gateway.ports import Actuator, Clock, Connection, DrServer, EvCharger, Mete
 
 MAX_SHAPES_BYTES = 256 * 1024
 CONFIG = Path(__file__).resolve().parent.parent / "config"
+SHAPES = Path("shapes", "homes.json")
 KINDS = {
     "modbus_tcp": Kind(ModbusTcpSettings, ModbusDeviceSettings),
     "modbus_rtu": Kind(ModbusRtuSettings, ModbusDeviceSettings),
@@ -275,13 +276,18 @@ def load_strategies(path: Path) -> Strategies:
 
 
 def load_shapes(site_file: SiteFile, config: Path = CONFIG) -> ShapeDictionary:
-    """The dictionary of load shapes that the site file names; raises SiteFileError."""
-    return _shapes_of(site_file.shapes_path(config))
+    """The dictionary of load shapes that the site file names, else the one that comes with Hearth; raises SiteFileError."""
+    named = site_file.named_shapes
+    return _shapes_of(named) if named is not None else shipped_shapes(config)
 
 
 def shipped_shapes(config: Path = CONFIG) -> ShapeDictionary:
-    """The dictionary of load shapes that comes with Hearth; raises SiteFileError."""
-    return _shapes_of(config / "shapes" / "homes.json")
+    """The dictionary of load shapes that comes with Hearth; raises SiteFileError.
+
+    A folder of configuration data of one's own need not have it.
+    """
+    own = config / SHAPES
+    return _shapes_of(own if own.is_file() else CONFIG / SHAPES)
 
 
 def _shapes_of(path: Path) -> ShapeDictionary:

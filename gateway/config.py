@@ -64,9 +64,10 @@ class SiteFile:
         """The files of the tariffs below the folder of configuration data, in the order in which they hold."""
         return [config / "tariffs" / f"{name}.yaml" for name in (*self.earlier_tariffs, self.tariff)]
 
-    def shapes_path(self, config: Path) -> Path:
-        """The file of the dictionary of load shapes; the shipped one lies below the folder of configuration data."""
-        return self.path.parent / self.shapes_file if self.shapes_file else config / "shapes" / "homes.json"
+    @property
+    def named_shapes(self) -> Path | None:
+        """The file of the dictionary of load shapes that the site file names; None for the shipped one."""
+        return self.path.parent / self.shapes_file if self.shapes_file else None
 
 
 @dataclass(frozen=True, slots=True)
