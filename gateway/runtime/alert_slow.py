@@ -229,9 +229,10 @@ class Past:
         parts = [np.nan_to_num(sum(flows[d.id])) for d in site.devices if d.role not in METERS]
         through = np.sum(parts, axis=0) if parts else np.zeros(days)
         found = [(short_of_parts(through - gap, through), main, "the devices that are measured by themselves")]
-        made = [np.nan_to_num(gave - took) for d in site.of_role(*PRODUCERS) for took, gave in (flows[d.id],)]
-        used = flows[main.id][0] - flows[main.id][1] + (np.sum(made, axis=0) if made else 0.0)
-        found += [(short_of_parts(used, flows[d.id][0]), main, d.name) for d in site.of_role(Role.SUB_METER)]
+        net = flows[main.id][0] - flows[main.id][1]
+        for sub in site.of_role(Role.SUB_METER):
+            used = net + sum(_given(flows[d.id], charged=_behind(site, sub, d)) for d in site.of_role(*PRODUCERS))
+            found.append((short_of_parts(used, flows[sub.id][0]), main, sub.name))
         for circuit in site.circuits:
             meter = site.device(circuit.meter)
             inside = [flows[d.id] for d in site.devices if d.circuit == circuit.id and d.id != circuit.meter]
@@ -295,6 +296,18 @@ def _flows(rows: Sequence[Interval], first: date, count: int, site: Site, least:
             known[at] += row.duration_s
     held = known >= least * 86400
     return np.where(held, took, np.nan), np.where(held, gave, np.nan)
+
+
+def _given(flow: tuple[Floats, Floats], *, charged: bool) -> Floats:
+    """Wh a day a producer gave, 0 where not known; what it took counts against it unless the sub-meter saw it `charged`."""
+    took, gave = flow
+    return np.nan_to_num(gave if charged else gave - took)
+
+
+def _behind(site: Site, meter: Device, device: Device) -> bool:
+    """Whether a device may hang behind a sub-meter: as the site file's circuits say; anywhere, where they do not say."""
+    told = any(circuit.meter == meter.id for circuit in site.circuits)
+    return not told or any(circuit.meter == meter.id for circuit in site.above(device.circuit))
 
 
 def _money(micro: int, currency: str) -> str:

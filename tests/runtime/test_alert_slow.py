@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ import pytest
 from gateway.core.learning.told import Told
 from gateway.model.alert import AlertKind
 from gateway.model.reading import Interval, IntervalQuality
-from gateway.model.site import BatterySpec, Device, Role, Site
+from gateway.model.site import BatterySpec, Circuit, Device, Role, Site
 from gateway.model.tariff import Rate, Tariff
 from gateway.runtime.alert_slow import Past
 from gateway.runtime.alerts import Alerts
@@ -44,13 +45,15 @@ def battery(when: datetime, share: float = 0.88) -> float:
     return 2500.0 * (11 <= when.hour < 14) - share * 2500 * (18 <= when.hour < 21)
 
 
-async def home(grid: Watts = at_home, pool: Watts = pump, akku: Watts = battery, house: Watts = at_home) -> Alerts:
+async def home(
+    grid: Watts = at_home, pool: Watts = pump, akku: Watts = battery, house: Watts = at_home, **others: Watts
+) -> Alerts:
     """A home of DAYS whose devices draw what is said of each."""
     store, clock = FakeStore(), FakeClock(NOW)
     rows = []
     for k in range(DAYS * 96):
         start = NOW - timedelta(minutes=15 * (DAYS * 96 - k))
-        for name, watts in (("grid", grid), ("pool", pool), ("akku", akku), ("house", house)):
+        for name, watts in (("grid", grid), ("pool", pool), ("akku", akku), ("house", house), *others.items()):
             wh = watts(start) / 4
             rows.append(Interval(name, start, 900, max(wh, 0.0), max(0.0, -wh), IntervalQuality.VALID, "t"))
     await store.save_intervals(rows)
@@ -120,6 +123,34 @@ async def test_a_meter_that_stands_still_and_one_that_falls_silent_are_told() ->
 async def test_a_battery_that_gives_more_than_it_took_is_a_matter_of_meters() -> None:
     found = await seen(await home(akku=lambda when: battery(when, 1.2)))
     assert "more in three weeks than it took" in found[AlertKind.METER]
+
+
+GARAGE = Device("garage", "Garage meter", Role.SUB_METER)
+
+
+async def garage_home(*circuits: Circuit, sub: Watts, akku: str = "") -> Alerts:
+    """A home that always takes 300 W and whose battery charges 7.5 kWh a day, with a sub-meter."""
+    alerts = await home(grid=lambda when: 300 + battery(when), garage=sub)
+    devices = tuple(replace(each, circuit=akku) if each.id == "akku" else each for each in SITE.devices)
+    alerts.site = replace(SITE, devices=(*devices, GARAGE), circuits=circuits)
+    return alerts
+
+
+async def meter_words(alerts: Alerts) -> list[str]:
+    found = await Past(alerts.site, alerts.store, NOW).signs(Told(), Told(), meter_told=False)
+    return [sign.what for sign in found if sign.kind is AlertKind.METER]
+
+
+async def test_a_sub_meter_before_a_battery_is_judged_with_its_charging() -> None:
+    assert await meter_words(await garage_home(sub=lambda when: 100 + battery(when))) == []
+
+
+async def test_a_sub_meter_that_the_site_file_puts_elsewhere_is_judged_without_the_battery() -> None:
+    circuit = Circuit("yard", "Yard", meter="garage")
+    short = await garage_home(circuit, sub=lambda when: 500.0)
+    assert await meter_words(short) == ["Main meter shows 4.8 kWh a day less than Garage meter."]
+    behind = await garage_home(circuit, sub=lambda when: 100 + battery(when), akku="yard")
+    assert await meter_words(behind) == []
 
 
 async def test_a_dear_month_is_told_with_its_range_and_a_usual_one_is_not() -> None:
