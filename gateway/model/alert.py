@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class AlertKind(StrEnum):
-    """What was noticed; the home keeps at most one open alert of each."""
+    """What was noticed."""
 
     SPIKE = "spike"
     """Much more than usual for hours."""
@@ -52,6 +52,19 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """The kind, and the device it is about, None for the whole home; there is at most one open alert of each."""
+
+    kind: AlertKind
+    device: str | None = None
+
+    @property
+    def name(self) -> str:
+        """In one line, as the stored documents and notifications have it."""
+        return self.kind.value if self.device is None else f"{self.kind.value} {self.device}"
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """One cause. `power_w` is what is drawn beyond the usual (for panels: what is missing), a magnitude.
 
@@ -75,3 +88,10 @@ class Alert:
     ended: datetime | None = None
     answer: Answer = Answer.NONE
     answered: datetime | None = None
+    device: str | None = None
+    """The device it is about; None: the whole home."""
+
+    @property
+    def cause(self) -> Cause:
+        """What it is about."""
+        return Cause(self.kind, self.device)

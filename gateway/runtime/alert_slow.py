@@ -15,11 +15,18 @@ from gateway.core.learning.alerts.clear_panels import clear_drop, clear_ratio
 from gateway.core.learning.alerts.days import along_days, by_day, day_start
 from gateway.core.learning.alerts.duty import RECENT_DAYS, Drift, day_energy, heat_drift, pump_drift
 from gateway.core.learning.alerts.high_bill import forecast_month
-from gateway.core.learning.alerts.meter_trouble import DROP_DAYS, LOOK_DAYS, flat_quarters, quiet_drop, short_of_parts
+from gateway.core.learning.alerts.meter_trouble import (
+    DROP_DAYS,
+    LEAST_WH,
+    LOOK_DAYS,
+    flat_quarters,
+    quiet_drop,
+    short_of_parts,
+)
 from gateway.core.learning.alerts.usual import Floats
 from gateway.core.learning.sky import clear_sky_w_m2
 from gateway.core.learning.told import Told
-from gateway.model.alert import AlertKind, Evidence
+from gateway.model.alert import AlertKind, Cause, Evidence
 from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.series import Series
 from gateway.model.site import BatterySpec, Device, Role, Site
@@ -41,14 +48,20 @@ CHECK = "Check the wiring and the clamps of the meters, and whether the site fil
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One sign in words; `cost_micro` is told where energy times price is not what it costs."""
+    """One sign in words, of a device or (None) of the home; `cost_micro`: where energy times price is not the cost."""
 
     kind: AlertKind
     sight: Sight
     what: str
     sure: str
     advice: str
+    device: str | None = None
     cost_micro: int | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """What it is about."""
+        return Cause(self.kind, self.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,7 @@ class Past:
         return self.now.astimezone(self.site.timezone).date() - timedelta(days=PAST_DAYS)
 
     async def signs(self, air: Told, light: Told, *, meter_told: bool) -> list[Sign]:
-        """All signs but the bill's, at most one of each kind (the greatest); the meters' not where `meter_told`."""
+        """All signs but the bill's, at most one of each cause; the meters' not where `meter_told`."""
         found: list[Sign | None] = []
         for battery in self.site.of_role(Role.BATTERY):
             found.append(await self._battery(battery))
@@ -75,9 +88,8 @@ class Past:
             found.append(await self._pump(pump))
         found.append(await self._panels(light))
         if not meter_told:
-            found.append(await self._meters())
-        known = sorted((sign for sign in found if sign is not None), key=lambda sign: -sign.sight.power_w)
-        return list({sign.kind: sign for sign in reversed(known)}.values())
+            found += await self._meters()
+        return [sign for sign in found if sign is not None]
 
     async def bill_sign(self, tariff: Tariff, spot: Series | None) -> Sign | None:
         """The running month's bill, where even its low end is well above the months before."""
@@ -108,7 +120,9 @@ class Past:
         )
         sight = self._sight(energy / hours, begun, bought, np.full(PAST_DAYS, usual_w), energy)
         sure = "The rest of the month as each of the last weeks would make it, by the rules of the tariff; it knows of no weather to come."  # fmt: skip
-        return Sign(AlertKind.HIGH_BILL, sight, what, sure, "The page Bills shows what it is made of.", extra)
+        return Sign(
+            AlertKind.HIGH_BILL, sight, what, sure, "The page Bills shows what it is made of.", cost_micro=extra
+        )
 
     async def _rows(self, device: str, days: int = PAST_DAYS) -> list[Interval]:
         zone, today = self.site.timezone, self.first + timedelta(days=PAST_DAYS)
@@ -130,7 +144,7 @@ class Past:
             f"by its own past it would be {found.usual_percent:.0f} %."
         )
         sure = "By what it took and gave each week, its standing loss taken off; shown is the loss, mean of each day."
-        return Sign(AlertKind.BATTERY_LOSS, sight, what, sure, "Look at its inverter, its temperature and the maker's service.")  # fmt: skip
+        return Sign(AlertKind.BATTERY_LOSS, sight, what, sure, "Look at its inverter, its temperature and the maker's service.", device.id)  # fmt: skip
 
     async def _heat(self, device: Device, air: Told) -> Sign | None:
         energy = day_energy(await self._days(device.id))
@@ -146,7 +160,7 @@ class Past:
         what = f"{device.name} has needed {share:.0f} % more in the last two weeks than it did at the same weather before."  # fmt: skip
         sure = "Daily energy against degree days of its own past; days colder than nearly all before are not judged."
         advice = "Look at its filters, the outdoor unit, the set temperatures, and whether an electric heater helps it."
-        return Sign(AlertKind.HEAT_DRIFT, self._drift(found, energy), what, sure, advice)
+        return Sign(AlertKind.HEAT_DRIFT, self._drift(found, energy), what, sure, advice, device.id)
 
     async def _pump(self, device: Device) -> Sign | None:
         days = await self._days(device.id)
@@ -163,7 +177,7 @@ class Past:
             "Look at its hours and its float or timer." if found.longer else "Look at its filter, valves and bearings."
         )
         sure = "Three quarters of the last days lie above three quarters of the days before."
-        return Sign(AlertKind.PUMP_DRIFT, self._drift(found, day_energy(days)), what, sure, advice)
+        return Sign(AlertKind.PUMP_DRIFT, self._drift(found, day_energy(days)), what, sure, advice, device.id)
 
     async def _panels(self, light: Told) -> Sign | None:
         """Where the light is told the look at each quarter hour judges the panels."""
@@ -188,13 +202,19 @@ class Past:
         advice = "Look for dirt or new shade on the panels, and at the inverter: one string may be off."
         return Sign(AlertKind.PV_LOW, self._sight(lost, begun, energy, usual), what, sure, advice)
 
-    async def _meters(self) -> Sign | None:
+    async def _meters(self) -> list[Sign]:
+        """At most one sign of each meter."""
         main = next(iter(self.site.of_role(Role.MAIN_METER)), None)
         if main is None:
-            return None
-        short = await self._short(main)
-        if short is not None:
-            return short
+            return []
+        found = await self._short(main) or await self._gives_more()
+        if all(sign.device != main.id for sign in found):
+            of_main = await self._main_meter(main)
+            found += [of_main] if of_main is not None else []
+        return found
+
+    async def _main_meter(self, main: Device) -> Sign | None:
+        """A main meter that stands still or fell silent."""
         rows = [row.net_wh for row in await self._rows(main.id, FLAT_DAYS)]
         flat = flat_quarters(np.array([np.nan if wh is None else wh for wh in rows], dtype=float))
         days = await self._days("house")
@@ -205,9 +225,8 @@ class Past:
             sight = self._sight(usual, begun, day_energy(await self._days(main.id)) / 24, np.full(PAST_DAYS, usual))
             what = f"{main.name} has told the very same energy for each quarter hour of {flat // 4} hours."
             sure = "In the two weeks before it never did so for longer than two hours."
-            return Sign(
-                AlertKind.METER, sight, what, sure, "Check the wiring and the meter: its register may stand still."
-            )
+            advice = "Check the wiring and the meter: its register may stand still."
+            return Sign(AlertKind.METER, sight, what, sure, advice, main.id)
         fell = quiet_drop(days)
         if fell <= 0:
             return None
@@ -215,10 +234,10 @@ class Past:
         sight = self._sight(fell, PAST_DAYS - DROP_DAYS, level, np.full(PAST_DAYS, usual_day))
         what = f"{main.name} shows about {fell:.0f} W less in quiet hours than in all the weeks before."
         sure = "So for five days; a vacation leaves the refrigerator on. A load that was taken out for good looks the same."
-        return Sign(AlertKind.METER, sight, what, sure, CHECK)
+        return Sign(AlertKind.METER, sight, what, sure, CHECK, main.id)
 
-    async def _short(self, main: Device) -> Sign | None:
-        """A meter that shows less than what hangs on it."""
+    async def _short(self, main: Device) -> list[Sign]:
+        """Meters that show less than what hangs on them, each by its greatest gap."""
         days, site = LOOK_DAYS + 1, self.site
         first = self.first + timedelta(days=PAST_DAYS - days)
         flows: dict[str, tuple[Floats, Floats]] = {}
@@ -240,19 +259,25 @@ class Past:
                 net = np.sum([np.nan_to_num(took - gave) for took, gave in inside], axis=0)
                 took, gave = flows[meter.id]
                 found.append((short_of_parts(took - gave, net), meter, f"what hangs on {circuit.name}"))
-        short, meter, parts_name = max(found, key=lambda each: each[0])
-        if short <= 0:
-            return await self._gives_more()
+        greatest = {meter.id: (short, meter, name) for short, meter, name in sorted(found, key=lambda each: each[0])}
+        below = sum(short for short, meter, _ in greatest.values() if meter is not main)
+        # What a branch's meter does not see is missing in the home too: one cause, told of the branch.
+        told = [each for each in greatest.values() if each[0] > (below + LEAST_WH if below and each[1] is main else 0)]
+        return [await self._less(meter, short, name) for short, meter, name in told]
+
+    async def _less(self, meter: Device, short: float, parts: str) -> Sign:
+        """A meter that shows `short` Wh a day less than its parts."""
         level, begun = day_energy(await self._days(meter.id)) / 24, PAST_DAYS - LOOK_DAYS
         sight = self._sight(
             short / 24, begun, level, np.where(np.arange(PAST_DAYS) >= begun, level + short / 24, level)
         )
-        what = f"{meter.name} shows {short / 1000:.1f} kWh a day less than {parts_name}."
+        what = f"{meter.name} shows {short / 1000:.1f} kWh a day less than {parts}."
         sure = f"So on most of the last {LOOK_DAYS} days, and by more than two meters of one thing differ."
-        return Sign(AlertKind.METER, sight, what, sure, CHECK)
+        return Sign(AlertKind.METER, sight, what, sure, CHECK, meter.id)
 
-    async def _gives_more(self) -> Sign | None:
-        """A battery that gave more in three weeks than it took, by more than it can hold."""
+    async def _gives_more(self) -> list[Sign]:
+        """Batteries that gave more in three weeks than they took, by more than they can hold."""
+        found = []
         for device in self.site.of_role(Role.BATTERY):
             took, gave = _flows(
                 await self._rows(device.id, 21), self.first + timedelta(days=PAST_DAYS - 21), 21, self.site
@@ -263,10 +288,9 @@ class Past:
                 level, taken = (np.concatenate([np.full(PAST_DAYS - 21, np.nan), each / 24]) for each in (gave, took))
                 sight = self._sight(more / 21 / 24, PAST_DAYS - 21, level, taken)
                 what = f"{device.name} gave {more / 1000:.1f} kWh more in three weeks than it took and can hold."
-                return Sign(
-                    AlertKind.METER, sight, what, "No battery does; shown is what it gave over what it took.", CHECK
-                )
-        return None
+                sure = "No battery does; shown is what it gave over what it took."
+                found.append(Sign(AlertKind.METER, sight, what, sure, CHECK, device.id))
+        return found
 
     def _drift(self, found: Drift, energy: Floats) -> Sight:
         usual = np.full(PAST_DAYS, found.expected_wh / 24)

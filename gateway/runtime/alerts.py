@@ -11,48 +11,39 @@ from typing import Protocol
 from gateway.core.learning.alerts.episode import Episode
 from gateway.core.learning.alerts.week import WeekAgainstPast
 from gateway.core.learning.told import Told
-from gateway.model.alert import Alert, AlertKind, Answer
+from gateway.model.alert import Alert, Answer, Cause
 from gateway.model.errors import WishRefused
 from gateway.model.preferences import Preferences
 from gateway.model.series import SeriesKind
 from gateway.model.site import Site
 from gateway.model.tariff import Rate, Tariff
 from gateway.ports import Clock, FactStore, IntervalStore
-from gateway.runtime.alert_documents import alert_from, document_of
+from gateway.runtime.alert_documents import (
+    alerts_from,
+    document_of,
+    episode_documents,
+    episodes_from,
+    lesson_documents,
+    lessons_from,
+)
 from gateway.runtime.alert_facts import made_alert, updated
-from gateway.runtime.alert_sight import PAST_DAYS, Facts, Sight, look
+from gateway.runtime.alert_lessons import Lesson, taught
+from gateway.runtime.alert_sight import PAST_DAYS, Facts, look
 from gateway.runtime.alert_slow import BILL_DAYS, Past, Sign
 from gateway.runtime.alert_slow_facts import made_slow, updated_slow
 from gateway.runtime.bills import Spot, no_spot
 from gateway.runtime.notices import Notices
-from gateway.runtime.words import local_time
 
 KEY = "alerts"
+NOTICE = "alert "
 EVERY_S = 900.0
 KEPT = 20
 METER_CAUSES = ("wiring ", "silent ")
 """Notifications that already tell of a meter: what follows from the same cause is not told again."""
-MUTED = timedelta(days=7)
-LESSON_SHARE = 0.5
-"""A dismissed alert raises its kind's threshold by so much of its own power, ..."""
-MOST_MORE_W = 3000.0
-"""... but never by more than this, so that no kind falls silent for ever."""
-ACCEPTED_SHARE = 0.5
-"""An accepted one leaves so much of what dismissals had added, ..."""
-LEAST_MORE_W = 25.0
-"""... and nothing of less than this; the threshold never goes below the one it began with."""
 
 
 class AlertStore(IntervalStore, FactStore, Protocol):
     """Interval data and small documents."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What a dismissal taught of one kind: W more before it is told, and silence until then."""
-
-    more_w: float = 0.0
-    muted_until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -70,22 +61,21 @@ class Alerts:
     found: list[Alert] = field(default_factory=list)
     week: WeekAgainstPast | None = None
     learned_days: int = 0
-    _episodes: dict[AlertKind, Episode] = field(default_factory=dict)
-    _lessons: dict[AlertKind, Lesson] = field(default_factory=dict)
-    _slow: dict[AlertKind, Sign] = field(default_factory=dict)
+    _episodes: dict[Cause, Episode] = field(default_factory=dict)
+    _lessons: dict[Cause, Lesson] = field(default_factory=dict)
+    _slow: dict[Cause, Sign] = field(default_factory=dict)
     _looked_back: date | None = None
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def resume(self) -> None:
-        """Take up what was told and taught before."""
+        """Take up what was told and taught before; a notification whose alert is over, answered or gone is ended."""
         document = await self.store.get(KEY) or {}
-        self.found = [alert for entry in document.get("alerts", []) if (alert := alert_from(entry)) is not None]
-        for entry in document.get("episodes", []):
-            kind, begun, last = AlertKind(entry["kind"]), entry["begun"], entry["last"]
-            self._episodes[kind] = Episode(kind, datetime.fromisoformat(begun), datetime.fromisoformat(last))
-        for name, entry in document.get("lessons", {}).items():
-            muted = entry["muted_until"]
-            self._lessons[AlertKind(name)] = Lesson(entry["more_w"], datetime.fromisoformat(muted) if muted else None)
+        self.found = alerts_from(document, self.site.devices)
+        self._episodes = episodes_from(document, self.found)
+        self._lessons = lessons_from(document, self.found)
+        asked = {_notice(alert.cause) for alert in self._unanswered()}
+        for notice in [name for name in self.notices.open if name.startswith(NOTICE) and name not in asked]:
+            self.notices.later_end(notice)
 
     async def run(self) -> None:
         """Look now and at every quarter hour until cancelled."""
@@ -108,8 +98,8 @@ class Alerts:
         self.week, self.learned_days = facts.week, facts.days
         await self._look_back(air, light, now)
         changed = False
-        for kind in AlertKind:
-            changed |= self._follow(kind, facts.sights.get(kind), facts, now)
+        for cause in dict.fromkeys((*map(Cause, facts.sights), *self._slow, *self._episodes)):
+            changed |= self._follow(cause, facts, now)
         if changed:
             await self._keep()
         self._tell(now)
@@ -121,11 +111,11 @@ class Alerts:
             return
         told = any(cause.startswith(METER_CAUSES) for cause in self.notices.open)
         past = Past(self.site, self.store, now)
-        self._slow = {sign.kind: sign for sign in await past.signs(air, light, meter_told=told)}
+        self._slow = {sign.cause: sign for sign in await past.signs(air, light, meter_told=told)}
         if self.tariff is not None:
             spot = await self.spot(now - timedelta(days=BILL_DAYS), now) if self.tariff.needs_spot else None
             bill = await past.bill_sign(self.tariff, spot)
-            self._slow |= {bill.kind: bill} if bill is not None else {}
+            self._slow |= {bill.cause: bill} if bill is not None else {}
         self._looked_back = today
 
     async def answer(self, alert_id: str, answer: Answer) -> str:
@@ -133,64 +123,62 @@ class Alerts:
         known = next((alert for alert in self.found if alert.id == alert_id), None)
         if known is None:
             raise WishRefused(f"There is no alert '{alert_id[:60]}'. GET /api/v1/alerts lists them.")
+        if known.answer is answer:
+            return "You said so already; nothing changes."
         now = self.clock.now()
         self._put(replace(known, answer=answer, answered=now))
-        said = self._taught(known, answer, now)
+        before = self._lessons.get(known.cause, Lesson())
+        self._lessons[known.cause], said = taught(before, known, answer, now, self.site.timezone)
         await self._keep()
-        self.notices.later_end(_cause(known.kind))
+        if known.ended is None:
+            self.notices.later_end(_notice(known.cause))
         return said
 
-    def _taught(self, known: Alert, answer: Answer, now: datetime) -> str:
-        """What an answer changes for its kind, in words."""
-        before = self._lessons.get(known.kind, Lesson())
-        if answer is Answer.DISMISSED:
-            more = min(MOST_MORE_W, max(before.more_w, LESSON_SHARE * known.power_w))
-            self._lessons[known.kind] = Lesson(more, now + MUTED)
-            until = local_time(now + MUTED, now, self.site.timezone)
-            return f"Dismissed. Nothing of this kind is told until {until}, and after that only from {more:.0f} W more."
-        more = ACCEPTED_SHARE * before.more_w
-        more = more if more >= LEAST_MORE_W else 0.0
-        self._lessons[known.kind] = Lesson(more)
-        if before == self._lessons[known.kind]:
-            return "Kept. You will be told again when it happens again."
-        left = f"from {more:.0f} W more than at first, not {before.more_w:.0f} W" if more else "as early as at first"
-        return f"Kept. You will be told again sooner next time: {left}, and without a pause."
-
-    def _follow(self, kind: AlertKind, sight: Sight | None, facts: Facts, now: datetime) -> bool:
-        """One look at one kind; whether something is to be kept."""
-        slow = self._slow.get(kind) if sight is None else None
+    def _follow(self, cause: Cause, facts: Facts, now: datetime) -> bool:
+        """One look at one cause; whether something is to be kept."""
+        sight = facts.sights.get(cause.kind) if cause.device is None else None
+        slow = self._slow.get(cause) if sight is None else None
         sight = slow.sight if slow is not None else sight
-        before = self._episodes.get(kind, Episode(kind))
-        lesson = self._lessons.get(kind, Lesson())
+        before = self._episodes.get(cause, Episode(cause.kind))
+        lesson = self._lessons.get(cause, Lesson())
         muted = lesson.muted_until is not None and now < lesson.muted_until and before.begun is None
         seen = sight is not None and sight.beyond_w > lesson.more_w and not muted
-        after = self._episodes[kind] = before.step(seen, now)
-        known = next((alert for alert in self.found if alert.kind is kind and alert.ended is None), None)
+        after = self._episodes[cause] = before.step(seen, now)
+        known = next((alert for alert in self.found if alert.cause == cause and alert.ended is None), None)
         if sight is not None and seen and before.begun is None:
             slow_made = slow and made_slow(slow, self.site, now, self.rate_at)
-            self._put(slow_made or made_alert(kind, sight, facts, self.site, now, self.rate_at))
+            self._put(slow_made or made_alert(cause.kind, sight, facts, self.site, now, self.rate_at))
             return True
         if known is not None and sight is not None and seen:
             slow_known = slow and updated_slow(known, slow, now, self.rate_at)
             self._put(slow_known or updated(known, sight, facts, now, self.rate_at))
             return now - (before.last or now) >= timedelta(hours=1) or now.minute < 15
+        if after.begun is None:
+            del self._episodes[cause]
         if known is not None and after.begun is None:
             self._put(replace(known, ended=before.last))
-            self.notices.later_end(_cause(kind))
+            self.notices.later_end(_notice(cause))
             return True
         return False
 
     def _put(self, alert: Alert) -> None:
-        others = [other for other in self.found if other.id != alert.id]
-        self.found = sorted([*others, alert], key=lambda a: a.told, reverse=True)[:KEPT]
+        """KEPT of them, the newest first; those that are over make room, never an open one."""
+        known = [other for other in self.found if other.id != alert.id] + [alert]
+        open_ones = [each for each in known if each.ended is None]
+        over = sorted((each for each in known if each.ended is not None), key=_newest, reverse=True)
+        kept = open_ones + over[: max(0, KEPT - len(open_ones))]
+        self.found = sorted(kept, key=_newest, reverse=True)
+
+    def _unanswered(self) -> list[Alert]:
+        """What is open and waits for the owner's word."""
+        return [alert for alert in self.found if alert.ended is None and alert.answer is Answer.NONE]
 
     def _tell(self, now: datetime) -> None:
         """Notifications of what is open and not answered; in the owner's quiet hours they wait, for none is a danger."""
         if self.preferences().quiet_at(now.astimezone(self.site.timezone).time()):
             return
-        for alert in self.found:
-            if alert.ended is None and alert.answer is Answer.NONE:
-                self.notices.later_raise(_cause(alert.kind), "warning", f"{alert.what} {alert.advice}")
+        for alert in self._unanswered():
+            self.notices.later_raise(_notice(alert.cause), "warning", f"{alert.what} {alert.advice}")
 
     async def _keep(self) -> None:
         async with self._writing:
@@ -199,20 +187,16 @@ class Alerts:
     def _document(self) -> dict[str, object]:
         return {
             "alerts": [document_of(alert) for alert in self.found],
-            "episodes": [
-                {"kind": e.kind.value, "begun": e.begun.isoformat(), "last": e.last.isoformat()}
-                for e in self._episodes.values()
-                if e.begun is not None and e.last is not None
-            ],
-            "lessons": {
-                kind.value: {
-                    "more_w": lesson.more_w,
-                    "muted_until": lesson.muted_until.isoformat() if lesson.muted_until else None,
-                }
-                for kind, lesson in self._lessons.items()
-            },
+            "episodes": episode_documents(self._episodes),
+            "lessons": lesson_documents(self._lessons),
         }
 
 
-def _cause(kind: AlertKind) -> str:
-    return f"alert {kind.value}"
+def _notice(cause: Cause) -> str:
+    """The cause by which its notification is raised and ended."""
+    return f"{NOTICE}{cause.name}"
+
+
+def _newest(alert: Alert) -> tuple[datetime, str]:
+    """By when it was told; of one look always in the same order."""
+    return alert.told, alert.id

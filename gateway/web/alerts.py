@@ -56,10 +56,14 @@ class EvidenceOut(Out):
 
 
 class AlertOut(Out):
-    """One alert: `power_w` beyond the usual (for panels: missing), money in micro-units of `currency`."""
+    """One alert: `power_w` beyond the usual (for panels: missing), money in micro-units of `currency`.
+
+    Its cause is `kind` and `device` together; `device` is null for what is about the whole home.
+    """
 
     id: str
     kind: str
+    device: str | None
     begun: datetime
     told: datetime
     ended: datetime | None
@@ -117,7 +121,7 @@ def alert_routes(home: HomeView, pages: Pages, desk: AlertDesk) -> APIRouter:
 
     @router.post("/api/v1/alerts/{alert}/answer")
     async def answer(alert: str, wish: AnswerIn) -> SaidOut:
-        """Accept or dismiss an alert; a dismissed kind is silent for a week and then needs more."""
+        """Accept or dismiss an alert; a dismissed cause is silent for a week and then needs more."""
         if not any(each.id == alert for each in desk.found):
             raise Problem(404, f"There is no alert '{alert[:60]}'. GET /api/v1/alerts lists them.")
         return SaidOut(text=await desk.answer(alert, ANSWERS[wish.answer]))
@@ -187,7 +191,9 @@ def alert_card(alert: Alert, home: HomeView) -> AlertCard:
     state = f"over since {local_time(alert.ended, now, zone)}" if alert.ended else "now"
     if alert.answer is not Answer.NONE:
         state += f", {alert.answer.value}"
-    return AlertCard(alert, NAMES[alert.kind], state, tuple(facts), drawing(alert.evidence, now, zone))
+    device = home.site.device(alert.device) if alert.device is not None else None
+    name = f"{NAMES[alert.kind]}: {device.name}" if device is not None else NAMES[alert.kind]
+    return AlertCard(alert, name, state, tuple(facts), drawing(alert.evidence, now, zone))
 
 
 def drawing(evidence: Evidence, now: datetime, zone: ZoneInfo) -> Drawing:

@@ -84,7 +84,7 @@ async def test_a_battery_that_gives_back_less_is_told_once_with_cause_cost_and_e
     assert alert.power_w == pytest.approx(0.18 * 7500 / 24, rel=0.1)
     assert alert.cost_micro == pytest.approx(alert.energy_wh * 300)
     assert len(alert.evidence.actual_w) == 42 and sum(alert.evidence.marked) == 21
-    assert "alert battery_loss" in alerts.notices.open
+    assert "alert battery_loss akku" in alerts.notices.open
     again = Alerts(SITE, alerts.clock, alerts.store, alerts.notices, alerts.rate_at)
     await again.resume()
     assert again.found == alerts.found, "kept over a restart"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from gateway.model.alert import AlertKind, Answer
+from gateway.model.alert import AlertKind, Answer, Cause
 from gateway.model.errors import WishRefused
 from gateway.model.preferences import Preferences
 from gateway.model.reading import Interval, IntervalQuality
@@ -90,22 +91,24 @@ async def test_accepting_takes_back_half_of_what_dismissing_added_and_ends_the_p
     await alerts.once()
     known = alerts.found[0].id
     await alerts.answer(known, Answer.DISMISSED)
-    before = alerts._lessons[AlertKind.LEFT_ON]
+    before = alerts._lessons[Cause(AlertKind.LEFT_ON)]
     assert "sooner" in await alerts.answer(known, Answer.ACCEPTED)
-    after = alerts._lessons[AlertKind.LEFT_ON]
+    after = alerts._lessons[Cause(AlertKind.LEFT_ON)]
     assert after.more_w == pytest.approx(before.more_w / 2) and after.muted_until is None
-    for _ in range(6):
-        await alerts.answer(known, Answer.ACCEPTED)
-    assert alerts._lessons[AlertKind.LEFT_ON].more_w == 0, "as at first, and never below that"
+    for k in range(6):
+        alerts._put(replace(alerts.found[0], id=f"later {k}", answer=Answer.NONE))
+        await alerts.answer(f"later {k}", Answer.ACCEPTED)
+    assert alerts._lessons[Cause(AlertKind.LEFT_ON)].more_w == 0, "as at first, and never below that"
 
 
 async def test_no_number_of_dismissals_silences_a_kind_for_ever() -> None:
     alerts = await home(9000, 23)
     await alerts.once()
     known = next(alert for alert in alerts.found if alert.kind is AlertKind.LEFT_ON)
-    for _ in range(3):
-        await alerts.answer(known.id, Answer.DISMISSED)
-    assert alerts._lessons[AlertKind.LEFT_ON].more_w == 3000
+    for k in range(3):
+        alerts._put(replace(known, id=f"later {k}"))
+        await alerts.answer(f"later {k}", Answer.DISMISSED)
+    assert alerts._lessons[Cause(AlertKind.LEFT_ON)].more_w == 3000
 
 
 async def test_a_restart_forgets_nothing_and_tells_nothing_twice() -> None:
@@ -133,7 +136,7 @@ async def test_a_dismissed_cause_is_silent_and_then_needs_more() -> None:
     await fresh.once()
     assert fresh.found == [], "muted"
     fresh.clock.step(8 * 86400)  # type: ignore[attr-defined]
-    assert fresh._lessons[AlertKind.LEFT_ON].more_w == pytest.approx(100, rel=0.1)
+    assert fresh._lessons[Cause(AlertKind.LEFT_ON)].more_w == pytest.approx(100, rel=0.1)
 
 
 async def copied(alerts: Alerts) -> FakeStore:

@@ -52,6 +52,17 @@ async def test_the_api_lists_them_with_their_evidence_and_takes_an_answer(demo, 
     assert "Dismiss: this is usual" not in (await demo.get("/alerts")).text
 
 
+async def test_page_and_api_name_the_device_it_is_about(demo, home):
+    device = home.site.devices[0]
+    about = replace(ALERT, id="meter-1", kind=AlertKind.METER, device=device.id)
+    gone = replace(about, id="meter-2", device="gone")
+    home.alerts.found = [about, gone, ALERT]
+    assert [found["device"] for found in (await demo.get("/api/v1/alerts")).json()] == [device.id, "gone", None]
+    text = (await demo.get("/alerts")).text
+    assert text.count(f"The meters do not add up: {device.name} <") == 1
+    assert "The meters do not add up <" in text and "Something was left on <" in text
+
+
 async def test_a_form_without_scripts_does_the_same(demo, home):
     home.alerts.found = [ALERT]
     answer = await demo.post("/do/alert", data={"alert": "left_on-1", "answer": "accept", "back": "/alerts"})
