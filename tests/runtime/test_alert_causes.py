@@ -9,11 +9,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from gateway.core.learning.told import Told
 from gateway.model.alert import Alert, AlertKind, Answer, Cause, Evidence
 from gateway.model.reading import Interval, IntervalQuality
-from gateway.model.site import Device, Role, Site
+from gateway.model.site import Circuit, Device, Role, Site
 from gateway.model.tariff import Rate
 from gateway.runtime.alert_documents import document_of
+from gateway.runtime.alert_sight import Sight
+from gateway.runtime.alert_slow import Sign
+from gateway.runtime.alert_slow_facts import updated_slow
 from gateway.runtime.alerts import KEPT, Alerts
 from gateway.runtime.live import Changes
 from gateway.runtime.notices import Notices
@@ -184,3 +188,41 @@ async def test_the_same_answer_twice_counts_once() -> None:
     for _ in range(4):
         assert "already" in await alerts.answer("old", Answer.ACCEPTED)
     assert alerts._lessons[Cause(AlertKind.LEFT_ON)] == once and alerts.found[0].answered == NOW
+
+
+async def branch_home(circuit_w: float, main_short_w: float = 0.0) -> Alerts:
+    """A pump of 600 W on a branch whose meter shows `circuit_w`; the main meter shows so much less than is used."""
+    main, branch = Device("grid", "Main meter", Role.MAIN_METER), Device("sub", "Yard meter", Role.SUB_METER)
+    site = replace(SITE, devices=(main, branch, replace(POOL, circuit="yard")), circuits=(Circuit("yard", "Yard", meter="sub"),))  # fmt: skip
+    store, clock = FakeStore(), FakeClock(NOW)
+    flows = {"grid": 600 - main_short_w, "sub": circuit_w, "pool": 600.0, "house": -main_short_w}
+    for k in range(10 * 96):
+        start = NOW - timedelta(minutes=15 * (k + 1))
+        await store.save_intervals([
+            Interval(name, start, 900, max(w, 0.0) / 4, max(-w, 0.0) / 4, IntervalQuality.VALID, "t")
+            for name, w in flows.items()
+        ])  # fmt: skip
+    return Alerts(site, clock, store, Notices(store, clock, Changes()), lambda when: RATE)
+
+
+@pytest.mark.parametrize(
+    ("circuit_w", "main_short_w", "told"),
+    [(600, 0, []), (400, 0, ["sub"]), (400, 200, ["sub"]), (400, 400, ["grid", "sub"]), (600, 300, ["grid"])],
+)
+async def test_each_meter_that_is_short_is_told_and_what_a_branch_explains_is_not_told_of_the_main_meter(
+    circuit_w: float, main_short_w: float, told: list[str]
+) -> None:
+    alerts = await branch_home(circuit_w, main_short_w)
+    await alerts._look_back(Told(), Told(), NOW)
+    short = [sign.device for sign in alerts._slow.values() if "less than" in sign.what]
+    assert sorted(str(device) for device in short) == told
+
+
+async def test_a_meter_that_goes_wrong_in_another_way_is_shown_with_the_words_of_its_evidence() -> None:
+    evidence = kept().evidence
+    known = kept(AlertKind.METER, device="pool", what="It is short.")
+    sight = Sight(50.0, 50.0, NOW, 1.0, replace(evidence, actual_w=(7.0,)))
+    sign = Sign(AlertKind.METER, sight, "It stands still.", "Sure.", "Check.", "pool")
+    after = updated_slow(known, sign, NOW, lambda when: RATE)
+    assert (after.what, after.evidence.actual_w, after.power_w) == ("It stands still.", (7.0,), 50.0)
+    assert after.begun == known.begun and after.id == known.id
