@@ -97,7 +97,7 @@ async def _received(dr: DemandResponse, event: DrEvent) -> None:
 
 
 async def _changed(dr: DemandResponse, known: EventRecord, event: DrEvent) -> None:
-    """The owner's own word on the same ask stays; all else is decided anew, as it would be for a new event.
+    """The owner's own word on the same ask stays, a skip on another ask too; all else is decided anew, as a new event is.
 
     One that was withdrawn and is announced again is a new announcement: "now" means now. Interpretation: shown again in
     the very version that was withdrawn, it was missing by mistake, or is a replay: it goes on with the times it had.
@@ -109,12 +109,19 @@ async def _changed(dr: DemandResponse, known: EventRecord, event: DrEvent) -> No
     same = same_ask(known.event, event)
     if not (dr.over(record) or (known.chosen and same)):
         goes_on = same and not again and known.opt is OptState.JOINED
-        record = replace(record.with_opt(*dr.decision(event, goes_on=goes_on)), chosen=False)
+        decided = dr.decision(event, goes_on=goes_on)
+        if not _skip_stands(known, decided[0]):
+            record = replace(record.with_opt(*decided), chosen=False)
     await dr.keep(record, "asked", f"event '{event.name or event.id}' {'announced again' if again else 'changed'}")
     if again:
         await dr.tell_decision(record)
     elif not dr.over(record):
         await tell_change(dr, known, record)
+
+
+def _skip_stands(known: EventRecord, decided: OptState) -> bool:
+    """Whether the owner's skip holds for another ask: it may become binding, or ask, but no policy joins it instead."""
+    return known.chosen and known.opt is OptState.SKIPPED and decided in (OptState.JOINED, OptState.SKIPPED)
 
 
 async def _clock_mended(dr: DemandResponse, known: EventRecord) -> bool:

@@ -32,7 +32,9 @@ def is_news(event: DrEvent) -> bool:
 async def tell_change(dr: DemandResponse, before: EventRecord, after: EventRecord) -> None:
     """Tell the owner of a change that is decided anew, or that asks more of a home that takes part."""
     cause, name = f"event {after.key} changed", after.event.name or after.event.id
-    if after.opt is not before.opt or not same_ask(before.event, after.event):
+    if after.chosen and after.opt is OptState.SKIPPED and not same_ask(before.event, after.event):
+        words = f"The utility changed '{name}': {_asked(dr, after)}. You skipped it, and it stays skipped."
+    elif after.opt is not before.opt or not same_ask(before.event, after.event):
         words = f"The utility changed '{name}', so it is decided anew: {_asked(dr, after)}. {after.opt_reason}"
     elif after.opt in TAKING_PART and asks_more(
         before, after, dr.programs, dr.device_names(), dr.clock.now(), dr.site.timezone

@@ -125,6 +125,29 @@ async def test_the_owners_word_holds_for_more_of_the_same(choice: str) -> None:
     assert (record_of(made).opt, record_of(made).chosen) == (OptState.UNDECIDED, False)
 
 
+OTHER_ASKS = {
+    "alert": [asking(("SIMPLE", 2), ("ALERT_FLEX_ALERT", "save"))],
+    "setpoint": [asking(("SIMPLE", 2), ("CONTROL_SETPOINT", 1))],
+    "vendor": [asking(("SIMPLE", 2), ("SIMPLE_VENDOR", 1))],
+    "price and back": [asking(("PRICE", 0.2), units={"PRICE": "KWH"}), asking(("SIMPLE", 3))],
+    "empty and back": [asking(), asking(("SIMPLE", 3))],
+    "not understood and back": [asking(("CTA2045_REBOOT", 0)), asking(("SIMPLE", 3))],
+    "another program": [asking(("SIMPLE", 2), program="p2")],
+}
+
+
+@pytest.mark.parametrize("edits", OTHER_ASKS.values(), ids=OTHER_ASKS)
+async def test_a_skip_by_hand_stands_whatever_else_the_event_asks(edits: list[DrEvent]) -> None:
+    """Wrong before: the policy joined it again, and the car stood still."""
+    made, _ = home()
+    await made.look(asking(("SIMPLE", 2)))
+    await made.dr.opt(KEY, "skip", "owner")
+    for edit in edits:
+        await made.look(edit)
+        assert (record_of(made).opt, record_of(made).chosen) == (OptState.SKIPPED, True) and not made.kinds()
+    assert words_of(made, f"event {KEY} changed").endswith("You skipped it, and it stays skipped.")
+
+
 async def test_a_change_of_an_event_that_is_over_leaves_its_record_as_it_was() -> None:
     made, _ = home()
     await made.look(asking(("SIMPLE", 1)))

@@ -3,6 +3,8 @@
 what was answered    |-- level 1 --|             program P, SIMPLE
 more of the same   |------- level 3 -------|     the owner's answer holds, and the owner is told
 something else       |-- 4 kW limit --|          another kind or program: decided anew, as a new event is
+
+A skip by hand holds for something else too, unless that binds or asks the owner again: no policy joins what was skipped.
 """
 
 from __future__ import annotations
