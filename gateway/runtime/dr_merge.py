@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 
 CLOCK_WRONG_S, CLOCK_APART_S = 30.0, 5.0
 """From these differences to the server's clock events to the second are not joined, and a person is told."""
-NO_TIME = timedelta(days=1)
 DOUBT = timedelta(hours=1)
 """An event that vanished as an object without an id appeared may be that one, for so long."""
 CLOCK_WORDS = "The utility's clock and this home's are apart by"
@@ -76,11 +75,12 @@ def _surely_missing(
 
 async def _event(dr: DemandResponse, event: DrEvent) -> bool:
     known = dr.records.get(event.key)
+    _believed(dr, event)  # judged when told
     if known is None:
         await _received(dr, event)
         return True
     if known.event.fingerprint == event.fingerprint and known.cancelled_at is None:
-        dr.records[event.key] = known = _newer_mark(known, event)
+        dr.records[event.key] = known = _newer_mark(dr, known, event)
         return await _clock_mended(dr, known)
     if _is_older(dr, known, event) or _is_past(dr, known, event):
         return False
@@ -137,11 +137,10 @@ async def _clock_mended(dr: DemandResponse, known: EventRecord) -> bool:
 def _is_older(dr: DemandResponse, known: EventRecord, event: DrEvent) -> bool:
     """Whether an older modification than the one known is told: a lagging copy, or a replay. It changes nothing.
 
-    A utility that means it (its server was restored from a copy) modifies or withdraws the event. A mark further ahead of
-    now than any time zone was no time, so nothing is older than it.
+    A utility that means it (its server was restored from a copy) modifies or withdraws the event.
     """
-    before, now = _modified(known.event), _modified(event)
-    if before is None or now is None or now >= before or before > dr.clock.now() + NO_TIME:
+    before, now = _believed(dr, known.event), _modified(event)
+    if before is None or now is None or now >= before:
         return False
     if dr.older.get(event.key) != event.fingerprint:
         dr.older[event.key] = event.fingerprint
@@ -158,11 +157,22 @@ def _same_version(known: DrEvent, event: DrEvent) -> bool:
     return bool(event.modified) and (known.modified, known.fingerprint) == (event.modified, event.fingerprint)
 
 
-def _newer_mark(known: EventRecord, event: DrEvent) -> EventRecord:
+def _newer_mark(dr: DemandResponse, known: EventRecord, event: DrEvent) -> EventRecord:
     """The same content marked as modified later: what comes between is older. In memory only, for some mark each look."""
-    before, now = _modified(known.event), _modified(event)
-    newer = before is not None and now is not None and now > before
+    before, now = _believed(dr, known.event), _believed(dr, event)
+    newer = now is not None and (before is None or now > before)
     return replace(known, event=replace(known.event, modified=event.modified)) if newer else known
+
+
+def _believed(dr: DemandResponse, event: DrEvent) -> datetime | None:
+    """When an event was modified; None for a mark that was ahead of the server's clock when it was told, then and later.
+
+    Nothing was modified in the future, so such a mark says nothing of what came before or after it.
+    """
+    found, ahead_s = _modified(event), (dr.skew_s(event.server) or 0.0) + CLOCK_WRONG_S
+    if found is not None and found > dr.clock.now() + timedelta(seconds=ahead_s):
+        dr.ahead[event.key] = event.modified
+    return found if dr.ahead.get(event.key) != event.modified else None
 
 
 def _modified(event: DrEvent) -> datetime | None:

@@ -46,13 +46,14 @@ class Changing(FakeServer):
 
     nameless: int = 0
     poll_s: float = 60.0
+    ahead_s: float | None = None
 
     async def programs(self) -> list[DrProgram]:
         return [DrProgram("p1", self.name, "Evening peak"), DrProgram("p2", self.name, "Summer")]
 
     @property
     def facts(self) -> ServerFacts:
-        return ServerFacts(unread=("",) * self.nameless)
+        return ServerFacts(unread=("",) * self.nameless, clock_skew_s=self.ahead_s)
 
 
 def home(**preferences: object) -> tuple[Utility, Changing]:
@@ -202,6 +203,42 @@ async def test_a_mark_of_a_wrong_year_hides_no_later_change() -> None:
     await made.look(asking(("SIMPLE", 0), modified="2036-01-01T00:00:00Z"))
     await made.look(asking(("SIMPLE", 2), modified=START.isoformat()))
     assert made.kinds()
+
+
+@pytest.mark.parametrize("ahead_s", [60, 600, 19.5 * 3600])
+async def test_a_mark_ahead_of_now_hides_no_later_change(ahead_s: float) -> None:
+    """Wrong before: marked 19.5 h ahead, the event stood still, and the utility's release was ignored for hours."""
+    made, _ = home()
+    await made.look(asking(("SIMPLE", 2), modified=(START + timedelta(seconds=ahead_s)).isoformat()))
+    await made.look(asking(("SIMPLE", 0), modified=(START - timedelta(minutes=1)).isoformat()))
+    assert not made.kinds()
+
+
+async def test_a_mark_that_was_ahead_is_not_believed_when_its_time_comes() -> None:
+    """The release was stamped before the mark and is seen after it: the link was down meanwhile."""
+    made, _ = home()
+    await made.look(asking(("SIMPLE", 2), modified=(START + timedelta(minutes=10)).isoformat()))
+    await made.clock.advance(900)
+    await made.look(asking(("SIMPLE", 0), modified=(START + timedelta(minutes=5)).isoformat()))
+    assert not made.kinds()
+
+
+@pytest.mark.parametrize(("clock_s", "mark_s"), [(None, 20), (600, 620)])
+async def test_a_mark_within_the_difference_of_the_clocks_is_believed(clock_s: float | None, mark_s: float) -> None:
+    made, server = home()
+    server.ahead_s = clock_s
+    await made.look(asking(("SIMPLE", 0), modified=(START + timedelta(seconds=mark_s)).isoformat()))
+    await made.look(asking(("SIMPLE", 2), modified=START.isoformat()))
+    assert record_of(made).event.intervals[0].payloads[0].values == (0,)
+
+
+async def test_a_mark_ahead_of_now_on_the_same_content_takes_no_good_mark_away() -> None:
+    made, _ = home()
+    calm = asking(("SIMPLE", 0), modified=START.isoformat())
+    await made.look(calm)
+    await made.look(replace(calm, modified=(START + timedelta(hours=9)).isoformat()))
+    await made.look(asking(("SIMPLE", 2), modified=(START - timedelta(hours=1)).isoformat()))
+    assert not made.kinds()
 
 
 async def test_an_event_announced_again_goes_by_the_policy_of_now() -> None:
