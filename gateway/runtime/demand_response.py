@@ -13,7 +13,7 @@ from gateway.core.demand_response.opt import agreement_of, asks_action, decide_o
 from gateway.core.demand_response.response import prices, to_limits
 from gateway.core.demand_response.safe import next_safe, safe_limits
 from gateway.core.demand_response.schedule import event_span
-from gateway.core.demand_response.standing import is_in, noted, opted_out, restored, stands
+from gateway.core.demand_response.standing import is_in, never_left, noted, restored, stands
 from gateway.core.demand_response.strategies import Strategies
 from gateway.core.demand_response.timeline import PAST_S, Laid, build_timeline, phase_of
 from gateway.model.agreement import Shared
@@ -196,20 +196,23 @@ class DemandResponse:
     async def _earned(self, record: EventRecord) -> EventRecord:
         """What the program pays for what was delivered, where the table of strategies says so; nothing for a test.
 
-        What it pays per event is counted only where the home delivered something and followed the event to its end.
+        What it pays per event is counted only where the home delivered something, and followed the event to its end without leaving.
         """
         pay, wh = self.strategies.pay_of(record.event.program_key), record.delivered_wh
         if pay is None or wh is None or record.event.test:
             return record
-        through = wh > 0 and is_in(stands(record)[-1]) and not self._all_aside(record)
+        through = wh > 0 and is_in(stands(record)[-1]) and not self._left(record)
         amount = (pay.per_event or 0.0 if through else 0.0) + (pay.per_kwh or 0.0) * max(0.0, wh) / 1000
         record = self.records[record.key] = replace(record, earned_micro=round(amount * 1e6))
         await self.store.save_event(record)
         return record
 
-    def _all_aside(self, record: EventRecord) -> bool:
+    def _left(self, record: EventRecord) -> bool:
+        """Whether the owner opted out for a while of the event's time, or of it all."""
         span = event_span(record, self.site.timezone)
-        return span is not None and opted_out(record, self.clock.now(), self.acts_on(record, span[0]))
+        if span is None:
+            return False
+        return not never_left(record, span[0], span[1] or self.clock.now(), self.acts_on(record, span[0]))
 
     async def _note(self, record: EventRecord, step: str, words: str) -> None:
         await self.store.append(AuditRow(self.clock.now(), step, record.key, words, 6, record.key))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 from gateway.core.demand_response.baseline.methods import WORDS
-from gateway.core.demand_response.delivered import Delivered, delivered
+from gateway.core.demand_response.delivered import Delivered, delivered, summed
 from gateway.core.demand_response.opt import asks_action
 from gateway.core.demand_response.proof_rules import ProofRules
 from gateway.core.demand_response.report import build_report, remembered, untold
@@ -143,9 +143,9 @@ class Reporting:
         if span is None or (span[1] is None and gone is None):
             return
         end = min(x for x in (span[1], gone) if x is not None)
-        part = followed(record, span[0], end) if self._to_measure(record, end) else None
-        if part is not None and (gone is None or part[1] - part[0] <= CATCH_UP):
-            await self._delivered(record, *part)
+        parts = followed(record, span[0], end) if self._to_measure(record, end) else ()
+        if parts and (gone is None or parts[-1][1] - parts[0][0] <= CATCH_UP):
+            await self._delivered(record, parts)
 
     def _grace(self) -> timedelta:
         """How long after its end a quarter hour is on disk."""
@@ -211,8 +211,8 @@ class Reporting:
             return False
         return end <= self._closed() and now < end + GIVE_UP and now >= self._retry_at.get(record.key, now)
 
-    async def _delivered(self, record: EventRecord, start: datetime, end: datetime) -> None:
-        found, now = await self.measure(record, start, end), self.clock.now()
+    async def _delivered(self, record: EventRecord, parts: Sequence[tuple[datetime, datetime]]) -> None:
+        found, now = summed([await self.measure(record, *part) for part in parts]), self.clock.now()
         tried = record.key in self._retry_at
         self._retry_at[record.key] = now + timedelta(seconds=INTERVAL_S)
         if found.energy_wh is not None or not tried:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from gateway.core.demand_response.standing import followed
 from gateway.core.demand_response.strategies import parse_strategies
 from gateway.model.agreement import DrPolicy
 from gateway.model.dr import DrInterval, DrReport, Duration, IntervalPeriod, OptState, Payload, ReportDescriptor
@@ -63,6 +64,22 @@ async def test_an_event_followed_for_most_of_its_time_and_then_skipped_is_told_a
     assert home.reporting.held_back(home.record) == [
         "Not told of the time after it, because you skipped the event: USAGE."
     ]
+
+
+async def test_a_stretch_that_was_skipped_delivers_nothing() -> None:
+    """Wrong before: skipped for 50 of 60 minutes and joined again, the whole hour counted as delivered."""
+    home = await home_with()
+    await home.to(BEGIN + 5 * MINUTE)
+    await home.dr.opt("e1", "skip", "the owner")
+    await home.to(BEGIN + 55 * MINUTE)
+    await home.dr.opt("e1", "join", "the owner")
+    await home.dr.overridden("e1", "car")
+    await home.dr.followed("e1", "car")
+    await home.to(END + 10 * MINUTE)
+    assert followed(home.record, BEGIN, END) == ((BEGIN, BEGIN + 5 * MINUTE), (BEGIN + 55 * MINUTE, END))
+    assert home.record.delivered_wh == pytest.approx(4000 * 10 / 60)
+    low, high = home.record.delivered_low_wh, home.record.delivered_high_wh
+    assert low is not None and high is not None and low <= 4000 * 10 / 60 <= high
 
 
 async def test_what_was_followed_stays_told_when_a_later_interval_is_skipped() -> None:
@@ -174,17 +191,26 @@ async def earned(left: str) -> int | None:
     await home.clock.advance(45 * 60)
     if left == "skipped":
         await home.dr.opt("e1", "skip", "the owner")
+    if left == "skipped for a while":
+        await home.dr.opt("e1", "skip", "the owner")
+        await home.clock.advance(60)
+        await home.dr.opt("e1", "join", "the owner")
     if left == "withdrawn":
         await home.look()
     for device in {"car set aside": ("car",), "all set aside": ("car", "tank")}.get(left, ()):
         await home.dr.overridden("e1", device)
+    if left == "all set aside for a while":
+        for device in ("car", "tank"):
+            await home.dr.overridden("e1", device)
+        await home.clock.advance(60)
+        await home.dr.followed("e1", "tank")
     await home.dr.update("utility:e1", delivered_wh=0.0 if left == "nothing delivered" else 2000.0)
     return home.dr.records["utility:e1"].earned_micro
 
 
 EARNED = {
     "followed": 7_000_000, "car set aside": 7_000_000, "all set aside": 2_000_000, "skipped": 2_000_000,
-    "withdrawn": 2_000_000, "nothing delivered": 0, "a test": None,
+    "skipped for a while": 2_000_000, "all set aside for a while": 2_000_000, "withdrawn": 2_000_000, "nothing delivered": 0, "a test": None,
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from gateway.core.demand_response.baseline.rows import Baseline, BaselineRow, energy_in
@@ -58,6 +58,29 @@ def delivered(
         return Delivered(whole, low, high, {}, whole, low, high, *how)
     energy = sum(per_device.values())
     return Delivered(energy, energy - error_wh, energy + error_wh, per_device, whole, low, high, *how)
+
+
+def summed(parts: Sequence[Delivered]) -> Delivered:
+    """What was delivered over several stretches (at least one): the sum, not known where one part is not.
+
+    A baseline that misses does so in all of them alike, so the intervals add up. Its method and error are told of the last.
+    """
+    devices = dict.fromkeys(device for part in parts for device in part.per_device)
+    return replace(
+        parts[-1],
+        energy_wh=_sum([part.energy_wh for part in parts]),
+        low_wh=_sum([part.low_wh for part in parts]),
+        high_wh=_sum([part.high_wh for part in parts]),
+        per_device={device: sum(part.per_device.get(device, 0.0) for part in parts) for device in devices},
+        home_wh=_sum([part.home_wh for part in parts]),
+        home_low_wh=_sum([part.home_low_wh for part in parts]),
+        home_high_wh=_sum([part.home_high_wh for part in parts]),
+    )
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def _step_wh(rows: Sequence[BaselineRow]) -> float:

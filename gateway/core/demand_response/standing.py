@@ -8,6 +8,7 @@ Interpretations, where OpenADR 3.1 leaves it open:
 - An event that waits for the owner's answer is not followed: level 0 and a NORMAL state, as nobody opted out of it.
 - The whole home has opted out once every device the event acts on is set aside; until then it follows.
 - An interval followed for a part is told whole: the utility settles intervals. One withdrawn ends with the withdrawal.
+  What was delivered counts the stretches followed only.
 """
 
 from __future__ import annotations
@@ -69,13 +70,27 @@ def opted_out(record: EventRecord, when: datetime, devices: Collection[str]) -> 
     return stand.opt is OptState.SKIPPED or aside
 
 
-def followed(record: EventRecord, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:
-    """From the first to the last instant of [start, end) in which the home took part; None when it never did.
+def never_left(record: EventRecord, start: datetime, end: datetime, devices: Collection[str]) -> bool:
+    """Whether the owner had not opted out (see `opted_out`) at any instant of [start, end)."""
+    changes = [stand.at for stand in stands(record) if start < stand.at < end]
+    return not any(opted_out(record, at, devices) for at in (start, *changes))
 
-    An instant (`end` = `start`) counts as followed when it is.
+
+def followed(record: EventRecord, start: datetime, end: datetime) -> tuple[tuple[datetime, datetime], ...]:
+    """The stretches of [start, end) in which the home took part, in order; empty when it never did.
+
+    A stretch that was skipped parts two; one withdrawn by the utility and announced again does not. An instant (`end` =
+    `start`) counts as followed when it is.
     """
-    found = [(max(a, start), min(b, end)) for a, b in _spans(record) if a <= start < b or start < a < end]
-    return (found[0][0], found[-1][1]) if found else None
+    found: list[tuple[datetime, datetime]] = []
+    parted = True
+    for stand, since, until in _periods(record):
+        if is_in(stand) and (since <= start < until or start < since < end):
+            first = max(since, start) if parted else found.pop()[0]
+            found.append((first, min(until, end)))
+            parted = False
+        parted |= not (is_in(stand) or stand.withdrawn)
+    return tuple(found)
 
 
 def restored(record: EventRecord) -> EventRecord:
@@ -85,9 +100,10 @@ def restored(record: EventRecord) -> EventRecord:
     return replace(record, opt=opt, cancelled_at=None, overridden_at=None, overridden_devices=())
 
 
-def _spans(record: EventRecord) -> Iterator[tuple[datetime, datetime]]:
+def _periods(record: EventRecord) -> Iterator[tuple[Stand, datetime, datetime]]:
+    """Each stand with its time; those replaced in the same instant are left out."""
     known = stands(record)
     starts = [_EVER, *(stand.at for stand in known[1:])]
     for stand, start, end in zip(known, starts, [*starts[1:], _NEVER], strict=True):
-        if is_in(stand):
-            yield start, end
+        if start < end:
+            yield stand, start, end
