@@ -5,7 +5,8 @@ refused          tried 5 times at growing distances, then set aside with a word;
 blamed           unreachable for one report only (a server that answers it with 500 for good): as refused
 
 A report is blamed when it failed 5 rounds in a row while the account works and another one then got through. While none
-does it is the server that fails, and nothing counts against any report.
+does it is the server that fails, and nothing counts against any report: all are kept and tried, in longer pauses after a
+day, and the owner is told.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ AGAIN = timedelta(days=1)
 GIVE_UP = timedelta(days=7)
 IDLE_S = 5.0
 LONGEST_S = 300.0
+STUCK = timedelta(days=1)
+STUCK_S = 900.0
+"""A report that fails for so long though the account works is told of, and tried in pauses of so many seconds."""
 
 
 @dataclass(slots=True)
@@ -38,6 +42,14 @@ class Refusals:
     tries: int
     since: datetime
     again: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """Since when a server cannot be reached with one report though its account works, and the last words."""
+
+    since: datetime
     reason: str
 
 
@@ -52,6 +64,8 @@ class Outbox:
     _refused: dict[str, Refusals] = field(default_factory=dict)
     _failed: dict[str, int] = field(default_factory=dict)
     """In how many rounds in a row a report was the one that the server could not be reached with, by key."""
+    _failing: dict[str, Failing] = field(default_factory=dict)
+    """By report key."""
 
     async def deliver(self, server: DrServer) -> None:
         """Send what is kept for one server, oldest first, until cancelled; a lost link keeps it for later."""
@@ -62,7 +76,8 @@ class Outbox:
             if error is not None and failures == 1:
                 log.warning("report kept for later: %s", error)
             wished = error.retry_after_s if isinstance(error, ServerUnreachable) else None
-            pause = IDLE_S if error is None else wished or min(LONGEST_S, 2.0 ** min(failures, 9))
+            longest = STUCK_S if self._stuck(f"{server.name}/") else LONGEST_S
+            pause = IDLE_S if error is None else wished or min(longest, 2.0 ** min(failures, 10))
             await self.clock.sleep(pause, real_floor=min(pause, 30.0) if failures else 0.5)
 
     async def round(self, server: DrServer) -> ServerError | None:
@@ -87,6 +102,7 @@ class Outbox:
                     continue
                 if not reached:
                     self._failed[report.key] = self._failed.get(report.key, 0) + 1
+                    self._note_failing(report, error, works=works)
                 if reached or stuck is not None or not works or self._failed[report.key] < TRIES:
                     return error
                 stuck = report, error
@@ -107,16 +123,37 @@ class Outbox:
 
     def set_aside(self, event_key: str) -> list[str]:
         """What of an event's reports the server does not take, in words."""
-        return [
-            f"The utility's server does not take the report {key.split('/')[2].partition('-')[0]}: {refused.reason}"
+        refused = [
+            f"The utility's server does not take the report {_kind(key)}: {refused.reason}"
             for key, refused in self._refused.items()
-            if refused.tries >= TRIES and ":".join(key.split("/")[:2]) == event_key
+            if refused.tries >= TRIES and _event(key) == event_key
         ]
+        return refused + [
+            f"The report {_kind(key)} has not got through to the utility's server for a day or longer, though it answers "
+            f"otherwise; it is kept and tried again: {reason}"
+            for key, reason in self._stuck().items()
+            if _event(key) == event_key
+        ]
+
+    def _stuck(self, start: str = "") -> dict[str, str]:
+        """The server's words on each report that fails for long, whose key starts so."""
+        now = self.clock.now()
+        known = self._failing.items()
+        return {key: one.reason for key, one in known if key.startswith(start) and now - one.since >= STUCK}
+
+    def _note_failing(self, report: DrReport, error: ServerError, *, works: bool) -> None:
+        if not works:  # nobody can be reached: that is told of the server
+            for key in [key for key in self._failing if key.startswith(f"{report.server}/")]:
+                del self._failing[key]
+            return
+        before = self._failing.get(report.key)
+        self._failing[report.key] = Failing(before.since if before else self.clock.now(), error.reason)
 
     async def _delivered(self, report: DrReport) -> None:
         await self.store.delivered(report.key, self.clock.now())
         self._refused.pop(report.key, None)
         self._failed.pop(report.key, None)
+        self._failing.pop(report.key, None)
         await self._note("confirmed", report, f"report {report.payload_type} delivered")
         if self.on_delivered is not None:
             await self.on_delivered(report)
@@ -127,6 +164,7 @@ class Outbox:
         pause = AGAIN if tries >= TRIES else timedelta(seconds=SOON_S * 2 ** (tries - 1))
         self._refused[report.key] = Refusals(tries, since, now + pause, error.reason)
         self._failed.pop(report.key, None)
+        self._failing.pop(report.key, None)
         if tries == 1:
             log.warning("report refused, the others go on: %s", error)
         if tries == TRIES:
@@ -139,3 +177,11 @@ class Outbox:
     async def _note(self, step: str, report: DrReport, words: str) -> None:
         event = f"{report.server}:{report.event}"
         await self.store.append(AuditRow(self.clock.now(), step, event, words, 6, event))
+
+
+def _kind(key: str) -> str:
+    return key.split("/")[2].partition("-")[0]
+
+
+def _event(key: str) -> str:
+    return ":".join(key.split("/")[:2])

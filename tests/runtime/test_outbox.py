@@ -178,6 +178,39 @@ async def test_a_report_that_the_server_always_answers_with_500_holds_up_no_othe
     assert box.words()[-1].startswith("report USAGE given up after a week") and len(box.server.tried) < 30
 
 
+async def test_reports_that_always_fail_with_nothing_else_to_send_are_told_and_kept():
+    """Wrong before: 4,618 tries in eight days, and the owner heard nothing."""
+    box = Box()
+    kept = [report(1), report(2)]
+    box.server.fails_on = {one.key for one in kept}
+    await box.keep(*kept)
+    task = asyncio.create_task(box.outbox.deliver(box.server))
+    await box.clock.advance(23 * 3600)
+    assert not box.outbox.set_aside("utility:e1")
+    for _ in range(7 * 24):
+        await box.clock.advance(3600)
+    words = box.outbox.set_aside("utility:e1")
+    assert len(words) == 2 and all("USAGE" in one and one.endswith("answered with 500") for one in words)
+    assert len(box.server.tried) < 2000 and not box.outbox.set_aside("utility:e2")
+    box.server.fails_on = set()
+    await box.clock.advance(1000)
+    task.cancel()
+    assert box.server.got == [one.key for one in kept] and not box.outbox.set_aside("utility:e1")
+
+
+async def test_a_server_that_nobody_reaches_is_no_matter_of_a_report():
+    """Its looks go on working for a little while: what failed then is not told a day later."""
+    box = Box()
+    box.server.down = True
+    await box.keep(report(1), report(2))
+    await box.minutes(20)
+    assert {report(1).key, report(2).key} == set(box.server.tried)
+    box.works = False
+    await box.minutes(1)
+    await box.clock.advance(3 * 86_400)
+    assert not box.outbox.set_aside("utility:e1")
+
+
 async def test_several_reports_that_the_server_chokes_on_hold_up_no_other():
     box = Box()
     box.server.fails_on = {report(number).key for number in (1, 2, 4)}
