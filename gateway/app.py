@@ -132,6 +132,7 @@ class Gateway:
             irradiance=self.sources.irradiance,
             dictionary=shapes,
             notices=self.notices,
+            preferences=lambda: self.wishes.preferences,
         )
         self.chain = EventChain(clock, store, RecordSigner(store.folder / PKI))
         table = read_yaml(config / "dr" / f"{site_file.strategies}.yaml")

@@ -13,6 +13,7 @@ from gateway.core.learning.shape_dictionary import ShapeDictionary
 from gateway.core.learning.told import SUN_LEAD_H, Told
 from gateway.model.learned import DayShape, DrawPattern, Learned, ThermalModel
 from gateway.model.plan import Forecast
+from gateway.model.preferences import Preferences
 from gateway.model.quantity import Quantity
 from gateway.model.reading import Interval
 from gateway.model.series import Series, SeriesKind
@@ -52,6 +53,8 @@ class Learn:
     dictionary: ShapeDictionary | None = None
     """The named shapes; without them no day is classed."""
     notices: Notices | None = None
+    preferences: Callable[[], Preferences] = Preferences
+    """When the owner wants quiet: then a change of the days is not told."""
     days: ShapeLearning = field(init=False)
     heat: HeatLearning = field(init=False)
     load_model: LoadLearning = field(init=False)
@@ -65,7 +68,7 @@ class Learn:
         self.load_model = LoadLearning(self.site, self.store)
         self.habits = HabitLearning(self.site, self.store)
         self.foretold = ForecastArchive(self.site, self.store)
-        self.days = ShapeLearning(self.site, self.store, self.dictionary, self.notices)
+        self.days = ShapeLearning(self.site, self.store, self.dictionary, self.notices, self.preferences)
 
     @property
     def shapes(self) -> list[DayShape]:

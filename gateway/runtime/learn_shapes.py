@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -12,6 +12,7 @@ from gateway.core.learning.home_shapes import HomeShapes
 from gateway.core.learning.hours import hourly, summed
 from gateway.core.learning.shape_dictionary import ShapeDictionary
 from gateway.model.learned import DayShape
+from gateway.model.preferences import Preferences
 from gateway.model.reading import Interval
 from gateway.model.shapes import DriftKind, HomeShape, ShapeChances, ShapeDrift
 from gateway.model.site import Role, Site
@@ -39,6 +40,7 @@ class ShapeLearning:
     store: Store
     dictionary: ShapeDictionary | None
     notices: Notices | None = None
+    preferences: Callable[[], Preferences] = Preferences
     days: list[DayShape] = field(default_factory=list)
     """Oldest first."""
     state: HomeShapes | None = None
@@ -57,15 +59,20 @@ class ShapeLearning:
             return HomeShapes(self.dictionary)
 
     async def refresh(self, now: datetime) -> None:
-        """Class every local day that ended and was not taken; nothing while there is no dictionary or no history."""
+        """Class every local day that ended and was not taken, and tell what changed.
+
+        Nothing while there is no dictionary or no history.
+        """
         if self.dictionary is None:
             return
         if self.state is None:
             await self.resume()
-        state = self.state
-        if state is None:
+        if self.state is None:
             return
-        today = now.astimezone(self.site.timezone).date()
+        await self._take(self.state, now.astimezone(self.site.timezone).date())
+        await self._tell(self.state.drift.told, now)
+
+    async def _take(self, state: HomeShapes, today: date) -> None:
         first = today - timedelta(days=HISTORY_DAYS) if state.last is None else state.last + timedelta(days=1)
         if first >= today:
             return
@@ -81,7 +88,6 @@ class ShapeLearning:
         self.state = state
         known = {shape.day: shape for shape in (*self.days, *new)}
         self.days = [known[day] for day in sorted(known)]
-        await self._tell(state.drift.told, today)
 
     async def _series(self, start: datetime, end: datetime) -> dict[str, list[Interval]]:
         parts = [device.id for device in self.site.devices if device.role not in NOT_HABITS]
@@ -101,14 +107,17 @@ class ShapeLearning:
             found.append(state.step(day, summed(hours.pop(HOUSE), hours.values())))
         return found
 
-    async def _tell(self, drift: ShapeDrift | None, today: date) -> None:
-        """One notification per kind of change, ended when it no longer stands."""
+    async def _tell(self, drift: ShapeDrift | None, now: datetime) -> None:
+        """One notification per kind of change, ended when it no longer stands; in quiet hours a new one waits."""
         if self.notices is None:
             return
         for kind in DriftKind:
             if drift is None or drift.kind is not kind:
                 await self.notices.end(cause(kind))
-        if drift is not None and today - drift.seen <= timedelta(days=NEWS_DAYS):
+        local = now.astimezone(self.site.timezone)
+        if drift is None or self.preferences().quiet_at(local.time()):
+            return
+        if local.date() - drift.seen <= timedelta(days=NEWS_DAYS):
             await self.notices.raise_(cause(drift.kind), "info", drift.why)
 
     def home(self) -> HomeShape | None:

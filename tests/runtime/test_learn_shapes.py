@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pytest
 
@@ -80,6 +80,17 @@ async def test_a_change_is_told_once_and_ended_when_it_is_over():
     await learned.store.save_intervals(rows(TODAY + timedelta(days=1), EVENING))
     await learned.refresh(START + timedelta(days=2))
     assert not learned.notices.open
+
+
+async def test_in_quiet_hours_a_change_waits_and_is_told_when_they_end():
+    learned = learning(await store_of(*[EVENING] * 30, *[AWAY] * 4))
+    midnight = datetime.combine(TODAY, time(0, 2), SITE.timezone)
+    await learned.refresh(midnight)
+    assert learned.notices is not None and learned.home().drift is not None and not learned.notices.open
+    await learned.refresh(midnight.replace(hour=6, minute=58))
+    assert not learned.notices.open
+    await learned.refresh(midnight.replace(hour=7))
+    assert cause(DriftKind.VACATION) in learned.notices.open
 
 
 async def test_what_changed_long_ago_in_imported_history_is_no_news():
