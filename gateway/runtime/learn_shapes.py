@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from gateway.core.learning.home_shapes import HomeShapes
-from gateway.core.learning.hours import hourly, summed
+from gateway.core.learning.hours import hourly
 from gateway.core.learning.shape_dictionary import ShapeDictionary
+from gateway.core.learning.shape_rest import METERS, rest_of, whole
+from gateway.core.metering.csv_rows import IMPORTED
+from gateway.core.metering.remainder import HOUSE, SOLAR
 from gateway.model.learned import DayShape
 from gateway.model.preferences import Preferences
 from gateway.model.reading import Interval
 from gateway.model.shapes import DriftKind, HomeShape, ShapeChances, ShapeDrift
-from gateway.model.site import Role, Site
+from gateway.model.site import Site
 from gateway.ports import Store
 from gateway.runtime.notices import Notices
 
 KEY = "home shapes"
 HISTORY_DAYS = 63
-HOUSE, SOLAR = "house", "solar"
-NOT_HABITS = (Role.MAIN_METER, Role.SUB_METER, Role.PV, Role.BATTERY, Role.HYBRID_INVERTER)
-"""Meters hold what the others do, the sun stands in "solar", and a battery does what the gateway plans."""
 NEWS_DAYS = 3
 """A change that was seen longer ago is no news: it comes from history that was brought in."""
 
@@ -32,8 +32,8 @@ NEWS_DAYS = 3
 class ShapeLearning:
     """The classes of past days, and the streaming state of the home's shapes.
 
-    A day is what the home takes from the grid and gives to it, but for its battery: the house, the sun, and every
-    device that is measured by itself.
+    A day is what the home takes from the grid and gives to it, but for its battery, which does what the gateway plans:
+    the house, the sun, and every device that is measured by itself.
     """
 
     site: Site
@@ -90,7 +90,7 @@ class ShapeLearning:
         self.days = [known[day] for day in sorted(known)]
 
     async def _series(self, start: datetime, end: datetime) -> dict[str, list[Interval]]:
-        parts = [device.id for device in self.site.devices if device.role not in NOT_HABITS]
+        parts = [device.id for device in self.site.devices if device.role not in METERS]
         return {name: await self.store.intervals(name, start, end) for name in (HOUSE, SOLAR, *parts)}
 
     def _classed(
@@ -104,7 +104,9 @@ class ShapeLearning:
         for number in range((today - first).days):
             day = first + timedelta(days=number)
             hours = {name: hourly(by_day[name, day], day, zone) for name in series}
-            found.append(state.step(day, summed(hours.pop(HOUSE), hours.values())))
+            imported = any(row.method == IMPORTED for row in by_day[HOUSE, day])
+            rest = rest_of(self.site, hours, state.drift.parts, imported)
+            found.append(state.step(day, whole(self.site, hours), rest))
         return found
 
     async def _tell(self, drift: ShapeDrift | None, now: datetime) -> None:

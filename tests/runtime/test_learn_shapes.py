@@ -11,11 +11,12 @@ from gateway.model.errors import StoreError
 from gateway.model.learned import DayShape
 from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.shapes import DriftKind
+from gateway.model.site import Device, Role, Site
 from gateway.runtime.learn_shapes import KEY, ShapeLearning, cause
 from gateway.runtime.live import Changes
 from gateway.runtime.notices import Notices
 from tests.core.homes import SITE
-from tests.core.shape_days import AWAY, CAR, EVENING, shipped
+from tests.core.shape_days import AWAY, BOTH, CAR, EVENING, shipped
 from tests.fakes import START, FakeClock, FakeStore
 
 TODAY = START.astimezone(SITE.timezone).date()
@@ -95,6 +96,7 @@ async def test_in_quiet_hours_a_change_waits_and_is_told_when_they_end():
 
 async def test_what_changed_long_ago_in_imported_history_is_no_news():
     learned = learning(await store_of(*[EVENING] * 30, *[CAR] * 9))
+    learned.site = home_of()
     await learned.refresh(START)
     home = learned.home()
     assert home is not None and home.drift is not None and home.drift.kind is DriftKind.NEW_EV
@@ -148,3 +150,74 @@ async def test_a_day_without_any_interval_is_unknown_and_the_next_is_classed():
     learned = learning(store)
     await learned.refresh(START)
     assert [shape.shape for shape in learned.days] == ["evening peak", *["unknown"] * 2, *["evening peak"] * 2]
+
+
+def home_of(*devices: Device) -> Site:
+    return replace(SITE, devices=(Device("meter", "Main meter", Role.MAIN_METER), *devices))
+
+
+async def drifts(site: Site, days: list[dict[str, list[float]]], imported: int = 0) -> set[DriftKind]:
+    """What is told over days of series -> 24 net Wh, looked at after each; the first so many were brought in."""
+    store = FakeStore()
+    learned = ShapeLearning(site, store, shipped(), Notices(store, FakeClock(), Changes()))
+    found = set()
+    for number, series in enumerate(days):
+        day = TODAY + timedelta(days=number)
+        for name, hours in series.items():
+            method = "imported" if number < imported else "counter"
+            await store.save_intervals([replace(row, method=method) for row in rows(day, hours, name)])
+        await learned.refresh(datetime.combine(day + timedelta(days=1), time(12), site.timezone))
+        home = learned.home()
+        found |= {home.drift.kind} if home is not None and home.drift is not None else set()
+        assert (home is not None and home.drift is not None) == bool(learned.notices and learned.notices.open)
+    return found
+
+
+PUMP = Device("pump", "Heat pump", Role.HEAT_PUMP)
+PANELS = Device("panels", "Panels", Role.PV)
+CHARGER = Device("charger", "Charger", Role.EV_CHARGER)
+SUN = [0.0] * 9 + [-3000.0] * 6 + [0.0] * 9
+AT_NIGHT = [7000.0] * 3 + [0.0] * 21
+
+
+def more(hours: list[float], by: list[float] | float) -> list[float]:
+    added = by if isinstance(by, list) else [by] * 24
+    return [wh + plus for wh, plus in zip(hours, added, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("device", "series", "kind", "before", "then"),
+    [
+        (PUMP, "pump", DriftKind.NEW_HEAT_PUMP, [5.0] * 24, [900.0] * 24),
+        (PANELS, "solar", DriftKind.NEW_PV, [0.0] * 24, SUN),
+        (CHARGER, "charger", DriftKind.NEW_EV, [0.0] * 24, AT_NIGHT),
+    ],
+)
+async def test_a_device_of_the_site_file_is_never_new_whether_measured_or_not(device, series, kind, before, then):
+    measured = [{"house": BOTH, series: before}] * 30 + [{"house": BOTH, series: then}] * 20
+    assert await drifts(home_of(device), measured) == set()
+    inside = [{"house": more(BOTH, before)}] * 30 + [{"house": more(BOTH, then)}] * 20
+    assert kind in await drifts(home_of(), inside)
+    assert await drifts(home_of(device), inside) == set()
+
+
+async def test_a_new_car_is_seen_beside_a_heat_pump_that_is_measured():
+    days = [{"house": BOTH, "pump": [400.0] * 24}] * 30 + [{"house": more(BOTH, AT_NIGHT), "pump": [400.0] * 24}] * 6
+    assert await drifts(home_of(PUMP), days) == {DriftKind.NEW_EV}
+
+
+async def test_a_charger_first_used_after_weeks_and_silent_between_is_not_new():
+    days = [{"house": BOTH}] * 40 + [{"house": BOTH, "charger": AT_NIGHT}, {"house": BOTH}] * 15
+    assert await drifts(home_of(CHARGER), days) == set()
+
+
+async def test_where_imported_history_ends_and_the_hub_measures_nothing_has_changed():
+    brought = {"house": more(BOTH, more([600.0] * 24, AT_NIGHT))}
+    own = {"house": BOTH, "pump": [600.0] * 24, "charger": AT_NIGHT}
+    assert await drifts(home_of(PUMP, CHARGER), [brought] * 40 + [own] * 20, imported=40) == set()
+    assert await drifts(home_of(), [brought] * 40 + [{"house": BOTH}] * 20, imported=40) == set()
+
+
+async def test_after_the_imported_history_a_vacation_is_found_again_from_the_hub_s_own_days():
+    days = [{"house": BOTH}] * 70 + [{"house": AWAY}] * 4
+    assert await drifts(home_of(), days, imported=40) == {DriftKind.VACATION}

@@ -15,6 +15,7 @@ import numpy as np
 from gateway.core.learning.shape_day import HOURS, MIN_COVERAGE, Array, DayNumbers, day_features, day_numbers
 from gateway.core.learning.shape_dictionary import AWAY, ShapeDictionary
 from gateway.core.learning.shape_drift import Drift
+from gateway.core.learning.shape_rest import Rest
 from gateway.core.learning.shape_tomorrow import EXPERTS, NextDay
 from gateway.core.learning.shape_words import why
 from gateway.model.learned import DayShape
@@ -92,11 +93,12 @@ class HomeShapes:
         self._halves = 0.5 * (self._centres**2).sum(axis=1)
         self._weights = (book.weights / start[list(book.owner)]).tolist()
 
-    def step(self, day: date, hourly_wh: Sequence[float | None]) -> DayShape:
+    def step(self, day: date, hourly_wh: Sequence[float | None], rest: Rest | None = None) -> DayShape:
         """Class a local day by its 23 to 25 hourly net energies in Wh (import positive, None where not measured).
 
         The shape counts, not the size, and the home's own days help. Confidence is 0-1; a day that was measured too
-        little or used nothing is "unknown" with an empty profile. Raises ValueError for a day that is not after the last.
+        little or used nothing is "unknown" with an empty profile. `rest` is what of the day no device of the site file
+        explains, where what has changed is looked for; None: all of it. Raises ValueError for a day that is not after the last.
         """
         if self.last is not None and day <= self.last:
             raise ValueError(f"{day} is not after {self.last}, the last day taken")
@@ -110,9 +112,27 @@ class HomeShapes:
         chances = self._chances(at, numbers.turned_wh, said.chances)
         self._learn(at, chances, numbers.turned_wh)
         self.next_day.step(day.weekday(), after, np.array(_of_one([chance**TOLD for chance in chances])), said)
-        self.drift.step(day, numbers.hours_wh, chances)
+        self._look_for_change(day, numbers, chances, rest)
         self.before = np.array(chances)
         return self._told(day, numbers, chances)
+
+    def _look_for_change(self, day: date, numbers: DayNumbers, chances: list[float], rest: Rest | None) -> None:
+        if rest is None:
+            self.drift.step(day, numbers.hours_wh, chances)
+            return
+        fresh = self.drift.begun_anew(rest)
+        if fresh is not None:
+            begun, self.drift = self.drift.begun, fresh
+            if begun:
+                return  # of this day one part means this and the other that
+        if rest.parts:
+            numbers = day_numbers(rest.hours_wh)
+            if not numbers.known:
+                return
+            alike = [1 / len(chances)] * len(chances)
+            at = self._plane.dot(day_features(numbers.shares))
+            chances = self._chances(at, numbers.turned_wh, alike)
+        self.drift.step(day, numbers.hours_wh, chances, rest.explained)
 
     def _chances(self, at: Array, turned_wh: float, prior: list[float]) -> list[float]:
         """The chance of each name: nearness to its prototypes, what the home does on such days, and its level."""

@@ -13,10 +13,12 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from gateway.core.learning.shape_rest import Rest
 from gateway.model.shapes import DriftKind, ShapeDrift
 
 LEARN_DAYS = 14
@@ -28,11 +30,15 @@ KEEP_TOP = 0.5 ** (1 / 365)
 LASTS = {
     DriftKind.NEW_EV: (2, 10),
     DriftKind.NEW_PV: (2, 5),
-    DriftKind.NEW_HEAT_PUMP: (5, 7),
+    DriftKind.NEW_HEAT_PUMP: (12, 14),
     DriftKind.VACATION: (3, 3),
     DriftKind.CHANGED: (5, 7),
 }
-"""A sign must stand on so many of so many days (a car does not charge every day); the surest kind first."""
+"""A sign must stand on so many of so many days (a car does not charge every day); the surest kind first.
+
+A hot spell or guests raise the nights for some days as well: until a fortnight has passed that is a change, no heating."""
+EXPLAINED_DAYS = 2
+"""What a device of the site file explains is old news from its second day on, and so is what follows from it."""
 QUIET_DAYS = 45
 TOLD_DAYS = 14
 """A change is shown for so long; a vacation until the people are back."""
@@ -86,9 +92,37 @@ class Drift:
     told: ShapeDrift | None = None
     last: dict[DriftKind, date] = field(default_factory=dict)
     """When each kind was told, or still stood, last."""
+    parts: frozenset[str] = frozenset()
+    """The devices measured by themselves so far, which the days here are without."""
+    imported: bool = False
+    """Whether the days here were brought in."""
 
-    def step(self, day: date, hours_wh: list[float], chances: list[float]) -> ShapeDrift | None:
-        """Take a measured day, 24 net Wh and the chances of its shapes: what has changed, as far as is known by now."""
+    @property
+    def begun(self) -> bool:
+        """Whether a day was taken."""
+        return bool(self.days or self.week)
+
+    def begun_anew(self, rest: Rest) -> Drift | None:
+        """A fresh start where this day's hours mean another thing than those before; None while they mean the same.
+
+        A device that is measured from now on leaves the rest, and what was brought in may have held all of them.
+        """
+        parts = self.parts | rest.parts
+        if (parts, rest.imported) == (self.parts, self.imported):
+            return None
+        return Drift(parts=parts, imported=rest.imported)
+
+    def step(
+        self,
+        day: date,
+        hours_wh: list[float],
+        chances: list[float],
+        explained: AbstractSet[DriftKind] = frozenset(),
+    ) -> ShapeDrift | None:
+        """Take a measured day, 24 net Wh and the chances of its shapes: what has changed, as far as is known by now.
+
+        A kind that is `explained` by a device of the site file is not told.
+        """
         seen = _numbers(hours_wh)
         self.lately = _towards(self.lately or chances, chances, 0.2)
         found = self._signs(seen, hours_wh) if self.days >= LEARN_DAYS else {}
@@ -97,10 +131,10 @@ class Drift:
             self.week.append((seen, chances))
         if len(self.week) > LAG_DAYS:
             self._take(*self.week.pop(0))
-        return self._tell(day, found)
+        return self._tell(day, found, explained)
 
     def _signs(self, seen: _Day, hours_wh: list[float]) -> dict[DriftKind, str]:
-        found = {}
+        found: dict[DriftKind, str] = {}
         usual = self.usual
         for top, most, when in ((seen.top_wh, usual.top_wh, ""), (seen.night_wh, usual.night_wh, " of the night")):
             if top > most + RISE_WH:
@@ -110,14 +144,15 @@ class Drift:
             found[DriftKind.NEW_PV] = f"up to {-seen.low_wh / 1000:.1f} kWh in an hour flow into the grid, which is new"
         if seen.level_w > HEAT_RATIO * usual.level_w and seen.level_w > usual.level_w + HEAT_W:
             words = f"the night's level is {seen.level_w:.0f} W where {usual.level_w:.0f} W were usual"
-            found[DriftKind.NEW_HEAT_PUMP] = words
+            found[DriftKind.NEW_HEAT_PUMP] = found[DriftKind.CHANGED] = words
         little = seen.dark_wh < DESERTED * usual.dark_wh and seen.top_wh < 0.6 * usual.top_wh
         if little and max(_dark(hours_wh)) * len(_dark(hours_wh)) <= HILL * seen.dark_wh:
             part = 100 * seen.dark_wh / usual.dark_wh
             found[DriftKind.VACATION] = f"outside the hours of sun the home uses {part:.0f} % of its usual"
         apart = sum(map(abs, map(operator.sub, self.lately, self.shapes))) / 2
         if apart > APART:
-            found[DriftKind.CHANGED] = f"{100 * apart:.0f} % of the last days have another shape than usual"
+            shapes = f"{100 * apart:.0f} % of the last days have another shape than usual"
+            found[DriftKind.CHANGED] = found.get(DriftKind.CHANGED, shapes)
         return found
 
     def _take(self, seen: _Day, chances: list[float]) -> None:
@@ -134,15 +169,15 @@ class Drift:
             max(seen.night_wh, was.night_wh * KEEP_TOP),
         )
 
-    def _tell(self, day: date, found: dict[DriftKind, str]) -> ShapeDrift | None:
+    def _tell(self, day: date, found: dict[DriftKind, str], explained: AbstractSet[DriftKind]) -> ShapeDrift | None:
         fresh = None
         if not found and self.told is None:
             return None
         for kind, (count, among) in LASTS.items():
             stood = [seen for seen in self.signs.get(kind, ()) if seen > day - timedelta(days=among)]
             self.signs[kind] = stood = [*stood, day] if kind in found else stood
-            if kind in found and len(stood) >= count:
-                if fresh is None and self._news(kind, day):
+            if kind in found and len(stood) >= (min(EXPLAINED_DAYS, count) if kind in explained else count):
+                if fresh is None and kind not in explained and self._news(kind, day):
                     fresh = ShapeDrift(kind, stood[0], day, _sentence(kind, found[kind]))
                 self.last[kind] = day
         if fresh is not None:
@@ -175,6 +210,8 @@ class Drift:
             "signs": {kind.value: [d.isoformat() for d in days] for kind, days in self.signs.items() if days},
             "told": told and [told.kind.value, told.since.isoformat(), told.seen.isoformat(), told.why],
             "last": {kind.value: day.isoformat() for kind, day in self.last.items()},
+            "parts": sorted(self.parts),
+            "imported": self.imported,
         }
 
     @classmethod
@@ -187,6 +224,8 @@ class Drift:
                 raise ValueError("chances of another dictionary")
             return found
 
+        if "parts" not in document:
+            return cls()  # written when the devices were still among the hours: its usual is that of other numbers
         told = document["told"]
         return cls(
             int(document["days"]),
@@ -198,6 +237,8 @@ class Drift:
             told
             and ShapeDrift(DriftKind(told[0]), date.fromisoformat(told[1]), date.fromisoformat(told[2]), str(told[3])),
             {DriftKind(kind): date.fromisoformat(day) for kind, day in document["last"].items()},
+            frozenset(map(str, document["parts"])),
+            bool(document["imported"]),
         )
 
 
