@@ -55,4 +55,6 @@ class HomeShape:
     transitions: tuple[tuple[str, str, float], ...]
     """(shape, shape of the day after, chance of it), for what was seen at least three times."""
     drift: ShapeDrift | None
-    """What has changed lately; None while the days are as they were."""
+    """What has changed lately; None while the days are as they were, or the usual is not known."""
+    usual_in_days: int = 0
+    """So many measured days must pass before the usual is known, against which a change is seen."""

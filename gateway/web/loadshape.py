@@ -87,6 +87,12 @@ def home_kind(known: HomeShape, shapes_known: int) -> HomeKind:
         "The latest count most; a day's weight halves in about three months."
     )
     change = "The days are as they were: no change has been seen lately."
+    if known.usual_in_days:
+        days = "one measured day" if known.usual_in_days == 1 else f"{known.usual_in_days} measured days"
+        change = (
+            f"Whether the days have changed can be told in {days}. It is looked for in what no device measures by itself, "
+            "and begins anew where imported history ends or a device is measured for the first time."
+        )
     if known.drift:
         drift = known.drift
         change = f"Changed since {drift.since:%A %d %B} (seen on {drift.seen:%d %B}). {drift.why}"

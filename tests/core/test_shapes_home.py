@@ -83,6 +83,12 @@ def test_a_change_is_told_with_its_kind_within_days(kind, then, within):
     assert set(seen) == {None, kind}
 
 
+def test_the_usual_is_known_after_three_weeks_and_only_then_a_change_is_told():
+    assert [lived(*[BOTH] * days).home().usual_in_days for days in (1, 20, 21, 40)] == [20, 1, 0, 0]
+    assert lived(*[BOTH] * 17, *[AWAY] * 4).home().drift is None
+    assert lived(*[BOTH] * 21, *[AWAY] * 4).home().drift is not None
+
+
 def nights(count: int) -> list[DriftKind | None]:
     """What is told on each of 30 days after 40 usual ones; the first so many have 500 W more."""
     state, first = lived(*[BOTH] * 40), MONDAY + timedelta(days=40)

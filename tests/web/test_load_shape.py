@@ -85,6 +85,12 @@ def test_variety_in_words(bits, words):
     assert kind.variety.startswith(words) and "no change" in kind.change
 
 
+def test_while_the_usual_is_not_known_no_change_is_neither_told_nor_denied():
+    kind = home_kind(HomeShape("flat", 1.0, 0.5, 9, (("flat", 9),), (), None, 12), 9)
+    assert "in 12 measured days" in kind.change and "as they were" not in kind.change
+    assert "in one measured day." in home_kind(HomeShape("flat", 1.0, 0.5, 20, (("flat", 20),), (), None, 1), 9).change
+
+
 async def test_yesterday_is_drawn_over_what_was_told_and_gaps_break_the_line(home):
     start = datetime(2026, 11, 20, tzinfo=ZONE).astimezone(UTC)
     told = ForetoldDay(date(2026, 11, 20), "load", start, (300.0,) * 96, (200.0,) * 48 + (350.0,) * 48, (500.0,) * 96)

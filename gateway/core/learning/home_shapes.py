@@ -222,6 +222,7 @@ class HomeShapes:
             tuple(counts),
             self._transitions(),
             self.drift.told,
+            self.drift.blind_days,
         )
 
     def _transitions(self) -> tuple[tuple[str, str, float], ...]:

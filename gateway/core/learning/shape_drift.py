@@ -102,6 +102,11 @@ class Drift:
         """Whether a day was taken."""
         return bool(self.days or self.week)
 
+    @property
+    def blind_days(self) -> int:
+        """So many measured days must pass before a change can be told."""
+        return max(0, LEARN_DAYS + LAG_DAYS - self.days - len(self.week)) if self.days < LEARN_DAYS else 0
+
     def begun_anew(self, rest: Rest) -> Drift | None:
         """A fresh start where this day's hours mean another thing than those before; None while they mean the same.
 
