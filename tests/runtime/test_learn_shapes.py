@@ -221,3 +221,33 @@ async def test_where_imported_history_ends_and_the_hub_measures_nothing_has_chan
 async def test_after_the_imported_history_a_vacation_is_found_again_from_the_hub_s_own_days():
     days = [{"house": BOTH}] * 70 + [{"house": AWAY}] * 4
     assert await drifts(home_of(), days, imported=40) == {DriftKind.VACATION}
+
+
+async def test_a_gap_filled_by_import_leaves_the_hub_s_own_usual_as_it_was():
+    own, filled = [{"house": BOTH}] * 30, [{"house": more(BOTH, AT_NIGHT)}] * 5
+    store = FakeStore()
+    learned = ShapeLearning(home_of(), store, shipped())
+    for number, series in enumerate([*own, *filled, *own[:3]]):
+        method = "imported" if 30 <= number < 35 else "counter"
+        day = TODAY + timedelta(days=number)
+        await store.save_intervals([replace(row, method=method) for row in rows(day, series["house"])])
+    await learned.refresh(datetime.combine(TODAY + timedelta(days=38), time(12), SITE.timezone))
+    home = learned.home()
+    assert home is not None and home.drift is None and home.usual_in_days == 0
+
+
+async def test_what_is_measured_is_known_after_a_restart_and_an_older_usual_begins_anew():
+    store = FakeStore()
+    for number in range(25):
+        day = TODAY - timedelta(days=25 - number)
+        await store.save_intervals([*rows(day, BOTH), *rows(day, [400.0] * 24, "pump")])
+    learned = ShapeLearning(home_of(PUMP), store, shipped())
+    await learned.refresh(START)
+    again = ShapeLearning(home_of(PUMP), store, shipped())
+    await again.resume()
+    assert again.state.drift == learned.state.drift and again.state.drift.parts == {"pump"}
+    older = dict(await store.get(KEY))
+    older["drift"] = {name: value for name, value in older["drift"].items() if name not in ("parts", "imported")}
+    await store.put(KEY, older)
+    await again.resume()
+    assert again.home().days == 25 and again.home().usual_in_days == 21

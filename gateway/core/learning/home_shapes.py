@@ -120,6 +120,8 @@ class HomeShapes:
         if rest is None:
             self.drift.step(day, numbers.hours_wh, chances)
             return
+        if rest.imported and self.drift.begun and not self.drift.imported:
+            return  # a gap that was filled from elsewhere says nothing against the hub's own days
         fresh = self.drift.begun_anew(rest)
         if fresh is not None:
             begun, self.drift = self.drift.begun, fresh
