@@ -78,10 +78,10 @@ def power_cover(made: Made, step: int) -> tuple[list[bool], list[bool], list[flo
         past = slice(day - WINDOW, day)
         for hour in range(24):
             found, truth = amount(whole.less_w[past, hour], whole.rated_w), whole.less_w[day, hour]
-            if np.isfinite(truth) and found.high_w > 0:
+            if found is not None and np.isfinite(truth) and found.high_w > 0:
                 hours.append(found.low_w - 1e-6 <= truth <= found.high_w + 1e-6)
         found, truth = amount(evenings[past], whole.rated_w), evenings[day]
-        if np.isfinite(truth) and found.high_w > 0:
+        if found is not None and np.isfinite(truth) and found.high_w > 0:
             windows.append(found.low_w - 1e-6 <= truth <= found.high_w + 1e-6)
             widths.append((found.high_w - found.low_w) / max(found.mean_w, 1.0))
     return hours, windows, widths

@@ -37,8 +37,9 @@ class HourFlex:
     """What the home could draw less and more in one local hour, from the days measured; `offered_*` what the plan offers now."""
 
     hour: int
-    less: Amount
-    more: Amount
+    less: Amount | None
+    """None: not known yet."""
+    more: Amount | None
     offered_less_w: float | None = None
     """None: the plan made no offer that begins in this hour."""
     offered_more_w: float | None = None
@@ -46,13 +47,16 @@ class HourFlex:
 
 @dataclass(frozen=True, slots=True)
 class Suitability:
-    """One kind of program: `score` 0-100, its label ("none", "low", "medium", "high"), and why in sentences."""
+    """One kind of program: `score` 0-100, its label ("none", "low", "medium", "high"), and why in sentences.
+
+    While it is not known, the score is None and the label "unknown".
+    """
 
     program: ProgramKind
-    score: int
+    score: int | None
     label: str
-    amount: Amount
-    """Mean power over the program's hours that could be moved."""
+    amount: Amount | None
+    """Mean power over the program's hours that could be moved; None where no day is known."""
     reasons: tuple[str, ...]
 
 

@@ -102,19 +102,18 @@ class TargetingLoop:
         now, wishes = self.clock.now(), self.preferences()
         part = takes_part(wishes, self.dr.programs.values(), now)
         excluded = not_counted(self.site, self.snapshot(), self.steerable, wishes, part, now)
-        excluded = self._base.excluded | excluded
         given = replace(
             self._base, excluded=excluded, offered=self._offered(excluded), answers=self._answers(self._ended())
         )
         return target(given, now)
 
     def document(self) -> dict[str, Any] | None:
-        """What would be shared, consented or not; None before the first measurement."""
+        """What would be shared, consented or not; None while too few days are measured."""
         found = self.current()
         return None if found is None else rating_document(found, self.clock.now().astimezone(self.site.timezone).date())
 
     def shared(self) -> dict[str, Any] | None:
-        """What may be handed out: nothing without the owner's consent."""
+        """What may be handed out: nothing without the owner's consent, nothing while it is not known."""
         return self.document() if self.preferences().share_suitability else None
 
     # ---- what utilities are told
@@ -174,23 +173,19 @@ class TargetingLoop:
         quiet = days.share(joined) == 0
         devices = [await self._device(resource.name, resource.consumes_w or 0.0, resource.produces_w, days, grid, quiet)
                    for resource in resources_of(self.site)]  # fmt: skip
-        known = [device for device in devices if device is not None]
-        measured = {device.device for device in known if np.isfinite(device.load_w).any()}
-        missing = {d.device: f"{d.name} has not been measured yet." for d in known if d.device not in measured}
         outdoor = await outdoor_quarters(self.site, self.store, days, self.learn.told_outdoor())
         response = await self._response(days, outdoor)
         room = next(
             (device.id for device in self.site.of_role(Role.HEAT_PUMP) if device.id in self.learn.thermal), None
         )
         return TargetingInput(
-            devices=[device for device in known if device.device in measured],
+            devices=[device for device in devices if device is not None],
             grid_w=grid,
             shapes=list(self.learn.shapes),
             names=self.names,
             response=response,
             time_constant_h=self.learn.thermal[room].time_constant_h if room is not None else None,
             gap_k=self._gap(outdoor),
-            excluded=missing,
         )
 
     async def _grid(self, days: LocalHours) -> Array:

@@ -22,11 +22,11 @@ class TargetingView(Protocol):
         ...
 
     def document(self) -> dict[str, Any] | None:
-        """What would be shared, consented or not."""
+        """What would be shared, consented or not; None while too few days are measured."""
         ...
 
     def shared(self) -> dict[str, Any] | None:
-        """What may be handed out; None without consent."""
+        """What may be handed out; None without consent and while too few days are measured."""
         ...
 
 

@@ -23,6 +23,7 @@ PROGRAM_WORDS = {
     ProgramKind.MIDDAY_SOAK: ("Drawing more at midday", "10 to 15 h"),
 }
 NOT_YET = "Nothing is measured yet: look again in a few minutes."
+TOO_FEW = "Nothing yet: too few days are measured."
 
 
 class AmountOut(Out):
@@ -35,22 +36,23 @@ class AmountOut(Out):
 
 
 class HourFlexOut(Out):
-    """One local hour: what could be drawn less and more; `offered_*` is what the plan offers now, null where it does not."""
+    """One local hour: what could be drawn less and more; `offered_*` is what the plan offers now, null where it does not.
+    `less` and `more` are null while nothing is measured."""
 
     hour: int
-    less: AmountOut
-    more: AmountOut
+    less: AmountOut | None
+    more: AmountOut | None
     offered_less_w: float | None
     offered_more_w: float | None
 
 
 class SuitabilityOut(Out):
-    """One kind of program: score 0-100, "none", "low", "medium" or "high", and why."""
+    """One kind of program: score 0-100, "none", "low", "medium" or "high", and why. Not known yet: score null, "unknown"."""
 
     program: ProgramKind
-    score: int
+    score: int | None
     label: str
-    amount: AmountOut
+    amount: AmountOut | None
     reasons: list[str]
 
 
@@ -93,7 +95,7 @@ class ResponseOut(Out):
 
 class TargetingOut(Out):
     """What the home is good for. `left_out`: device -> why it is not counted. `would_share` is all that a utility
-    is told; `told` names the servers that hold it, or may."""
+    is told, null while too few days are measured; `told` names the servers that hold it, or may."""
 
     made_at: datetime
     hours: list[HourFlexOut]
@@ -104,7 +106,7 @@ class TargetingOut(Out):
     counted: list[str]
     left_out: dict[str, str]
     consent: bool
-    would_share: dict[str, object]
+    would_share: dict[str, object] | None
     told: list[str]
 
 
@@ -115,8 +117,8 @@ class RatedRow:
     name: str
     when: str
     label: str
-    score: int
-    width: int
+    score: int | None
+    """None: not known yet."""
     reasons: tuple[str, ...]
 
 
@@ -129,6 +131,7 @@ class Rated:
     joining: str
     left_out: tuple[str, ...]
     document: str
+    """Empty while too few days are measured."""
     consent: bool
     told: str
 
@@ -141,7 +144,7 @@ def targeting_routes(home: DrHome, pages: Pages) -> APIRouter:
     async def targeting() -> TargetingOut:
         """For the owner: flexible power by hour, suitability, chance of joining; no utility is told this."""
         found, document = home.targeting.current(), home.targeting.document()
-        if found is None or document is None:
+        if found is None:
             raise Problem(503, NOT_YET)
         return TargetingOut(
             made_at=found.made_at,
@@ -164,7 +167,7 @@ def targeting_routes(home: DrHome, pages: Pages) -> APIRouter:
             raise Problem(403, "The owner did not agree to share this. It is a preference: share_suitability.")
         document = home.targeting.shared()
         if document is None:
-            raise Problem(503, NOT_YET)
+            raise Problem(503, NOT_YET if home.targeting.current() is None else TOO_FEW)
         return document
 
     @router.post("/do/suitability", include_in_schema=False)
@@ -184,13 +187,12 @@ def targeting_routes(home: DrHome, pages: Pages) -> APIRouter:
 def rated(home: DrHome) -> Rated | None:
     """The home's rating for the page; None before the first measurement."""
     found, document = home.targeting.current(), home.targeting.document()
-    if found is None or document is None:
+    if found is None:
         return None
     names = {device.id: device.name for device in home.site.devices}
     return Rated(
         rows=tuple(
-            RatedRow(*PROGRAM_WORDS[each.program], each.label, each.score, max(2, each.score), each.reasons)
-            for each in found.suitability
+            RatedRow(*PROGRAM_WORDS[each.program], each.label, each.score, each.reasons) for each in found.suitability
         ),
         hours=tuple(
             (
@@ -202,16 +204,16 @@ def rated(home: DrHome) -> Rated | None:
         ),
         joining=_joining_words(found),
         left_out=tuple(f"{names.get(name, name)}: {why}" for name, why in found.left_out.items()),
-        document=json.dumps(document, indent=2),
+        document=json.dumps(document, indent=2) if document is not None else "",
         consent=home.preferences().share_suitability,
         told=", ".join(home.targeting.told),
     )
 
 
-def _kilowatts(found: Amount, offered_w: float | None) -> str:
-    past = (
-        f"{found.mean_w / 1000:.1f} kW ({found.low_w / 1000:.1f} to {found.high_w / 1000:.1f})" if found.days else "–"
-    )
+def _kilowatts(found: Amount | None, offered_w: float | None) -> str:
+    past = "–"
+    if found is not None:
+        past = f"{found.mean_w / 1000:.1f} kW ({found.low_w / 1000:.1f} to {found.high_w / 1000:.1f})"
     return past if offered_w is None else f"{past}; the plan offers {offered_w / 1000:.1f}"
 
 

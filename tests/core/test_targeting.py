@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
+from gateway.core.demand_response.rating import rating_document
 from gateway.core.learning.flexible import DeviceDays, amount, less_over, more_over, movable
 from gateway.core.learning.joining import HALF_LIFE_DAYS, Answer, joining
 from gateway.core.learning.targeting import TargetingInput, habit_of, target
@@ -245,3 +246,50 @@ def test_a_home_without_devices_claims_nothing():
     found = target(given(), NOW)
     assert [each.label for each in found.suitability] == ["none"] * 4
     assert all(hour.less.high_w == 0 for hour in found.hours)
+
+
+# ---- not known
+
+
+def unmeasured(device: str, role: Role) -> DeviceDays:
+    return DeviceDays(device, device.capitalize(), role, 7400.0, np.full((DAYS, 24), np.nan))
+
+
+def test_a_home_whose_devices_are_not_measured_yet_is_not_known_instead_of_inflexible():
+    found = target(given(unmeasured("car", Role.EV_CHARGER)), NOW)
+    assert all(hour.less is None and hour.more is None for hour in found.hours)
+    assert found.left_out == {"car": "Car has not been measured yet."}
+    for kind in (ProgramKind.EVENING_SHED, ProgramKind.EV_SHIFT, ProgramKind.MIDDAY_SOAK):
+        assert (score(found, kind).score, score(found, kind).label) == (None, "unknown")
+        assert score(found, kind).reasons == ("Not known yet: Car has not been measured yet.",)
+    assert score(found, ProgramKind.PRE_CONDITION).score == 0, "it has no heat pump"
+    assert rating_document(found, NOW.date()) is None
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(1, "Not known yet: measured on 1 day, 9 are needed."), (8, "Not known yet: measured on 8 days, 9 are needed.")],
+)
+def test_with_fewer_days_than_an_interval_needs_there_is_no_score_and_nothing_to_share(days: int, words: str):
+    load = np.full((DAYS, 24), np.nan)
+    load[-days:] = 7000.0
+    found = target(given(replace(car(), load_w=load)), NOW)
+    assert found.hours[18].less.days == days and found.hours[18].less.low_w == 0
+    evening = score(found, ProgramKind.EVENING_SHED)
+    assert (evening.score, evening.reasons[0]) == (None, words)
+    assert rating_document(found, NOW.date()) is None
+
+
+def test_from_nine_days_on_it_is_rated_and_what_is_not_known_stays_out_of_the_paper():
+    load = np.full((DAYS, 24), np.nan)
+    load[-9:] = 7000.0
+    found = target(given(replace(car(), load_w=load), unmeasured("pump", Role.HEAT_PUMP)), NOW)
+    assert score(found, ProgramKind.EV_SHIFT).score > 0
+    paper = rating_document(found, NOW.date())
+    assert paper is not None and "pre_condition" not in [row["program"] for row in paper["ratings"]]
+
+
+def test_a_device_that_is_unmeasured_and_forbidden_tells_the_owner_s_word():
+    off = given(unmeasured("car", Role.EV_CHARGER), excluded={"car": "Charging is switched off at Car."})
+    found = target(off, NOW)
+    assert score(found, ProgramKind.EV_SHIFT).score == 0 and "switched off" in found.left_out["car"]

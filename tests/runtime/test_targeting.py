@@ -230,6 +230,27 @@ async def test_a_server_is_told_once_and_at_most_every_quarter_of_an_hour() -> N
     assert server.calls == 2 and server.held[1].score == 0
 
 
+@pytest.mark.parametrize("days", [0, 5])
+async def test_a_home_that_is_not_known_yet_shares_nothing_and_a_server_is_told_nothing(days: int) -> None:
+    home, server = Home(Preferences(share_suitability=True), days=days), Told()
+    if not days:
+        home.store.interval_rows.clear()
+    home.dr.servers = {"utility": server}  # type: ignore[dict-item]
+    await home.loop.refresh()
+    await home.loop.tell()
+    assert home.loop.current() is not None and home.loop.document() is None and home.loop.shared() is None
+    assert server.calls == 0 and home.loop.told == []
+
+
+async def test_what_is_not_known_any_more_is_taken_back() -> None:
+    home, server = await sharing()
+    home.store.interval_rows.clear()
+    home.loop._made_for = ("", 0)
+    await home.loop.refresh()
+    await home.loop.tell()
+    assert server.held == [] and home.loop.told == []
+
+
 async def test_a_withdrawal_is_told_at_once_and_again_until_the_server_has_heard_also_after_a_restart() -> None:
     home, server = await sharing()
     home.preferences, server.away = replace(home.preferences, share_suitability=False), True

@@ -18,6 +18,7 @@ class FakeTargeting:
 
     home: object
     blank: bool = False
+    measured_days: int = 28
     told: list[str] = field(default_factory=list)
 
     def current(self):
@@ -25,6 +26,7 @@ class FakeTargeting:
             return None
         load = np.zeros((28, 24))
         load[:, 18:20] = 7000.0
+        load[: 28 - self.measured_days] = np.nan
         car = DeviceDays("charger", "Car", Role.EV_CHARGER, 11_000.0, load)
         given = TargetingInput([car], np.full((28, 24), 3000.0), excluded={"heatpump": "Heat pump is not reached."})
         return target(given, self.home.clock.now())

@@ -75,3 +75,24 @@ async def test_a_client_that_does_not_know_the_consent_gives_none(demo, home):
     assert home.preferences().share_suitability
     await demo.put("/api/v1/preferences", json=whole)
     assert not home.preferences().share_suitability
+
+
+async def test_a_home_not_known_yet_says_so_and_hands_out_nothing_even_with_consent(demo, home):
+    home.targeting.measured_days = 3
+    told = (await demo.get(PATH)).json()
+    assert {row["label"] for row in told["suitability"] if row["program"] != "pre_condition"} == {"unknown"}
+    assert told["suitability"][0]["score"] is None and told["would_share"] is None
+    page = html.unescape((await demo.get("/programs")).text)
+    assert "Not known yet: measured on 3 days, 9 are needed." in page
+    assert "Nothing yet: too few days are measured." in page and "Share exactly this" not in page
+    await demo.post("/do/suitability", data={"share": "yes"})
+    refused = await demo.get(f"{PATH}/shared")
+    assert refused.status_code == 503 and "too few days are measured" in refused.text
+    assert "Take it back" in (await demo.get("/programs")).text
+
+
+async def test_hours_of_which_nothing_is_measured_are_null_and_a_dash(demo, home):
+    home.targeting.measured_days = 0
+    told = (await demo.get(PATH)).json()
+    assert told["hours"][18]["less"] is None and told["hours"][18]["more"] is None
+    assert "Car has not been measured yet." in (await demo.get("/programs")).text

@@ -39,6 +39,11 @@ class DeviceDays:
     soc_percent: Array | None = None
     reserve_percent: float = 0.0
 
+    @property
+    def measured(self) -> bool:
+        """Whether any hour of it is known."""
+        return bool(np.isfinite(self.load_w).any())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
@@ -118,15 +123,17 @@ def _mean_over(parts: Sequence[tuple[Array, Array]], hours: range) -> Array:
     return result
 
 
-def amount(samples: Array, rated_w: float) -> Amount:
+def amount(samples: Array, rated_w: float) -> Amount | None:
     """Mean and 80 % prediction interval for another day like these: order statistics, free of any distribution.
+
+    None where no day is known.
 
     Of n sorted days the ends stand at the places 0.1 (n + 1) and 0.9 (n + 1), between two days by a straight line; with
     fewer than 9 days these lie outside all of them, so the interval is all that is possible.
     """
     known = np.sort(samples[np.isfinite(samples)])
     if known.size == 0:
-        return Amount(0.0, 0.0, rated_w, 0)
+        return None
     mean = float(known.mean())
     if known.size < LEAST_DAYS:
         return Amount(mean, 0.0, max(rated_w, float(known[-1])), known.size)

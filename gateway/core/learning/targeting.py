@@ -5,6 +5,8 @@
              hours, against a power that counts as full marks; no device, no score
     use      the home's usual share of a day in those hours against that of an even day (for soaking: the less, the better)
 
+With fewer than 9 days known there is no interval and no score: the program is not known yet.
+
 Interpretation: the weights are stated, not learned: no home has a record of programs to learn them from.
 """
 
@@ -18,7 +20,7 @@ from datetime import datetime
 
 import numpy as np
 
-from gateway.core.learning.flexible import DeviceDays, Movable, amount, less_over, more_over, movable
+from gateway.core.learning.flexible import LEAST_DAYS, DeviceDays, Movable, amount, less_over, more_over, movable
 from gateway.core.learning.joining import Answer, joining
 from gateway.model.learned import DayShape
 from gateway.model.site import Role
@@ -48,6 +50,8 @@ HOURS_OF = {
     ProgramKind.PRE_CONDITION: EVENING,
     ProgramKind.MIDDAY_SOAK: MIDDAY,
 }
+NOT_KNOWN = "unknown"
+"""The label of a program that has no score yet."""
 LABELS = ((60, "high"), (30, "medium"), (1, "low"), (0, "none"))
 UNHELD = 0.5
 """What a home whose heat is not learned is taken to hold."""
@@ -75,14 +79,15 @@ class TargetingInput:
 
 def target(given: TargetingInput, now: datetime) -> Targeting:
     """Flexible power by local hour, suitability by program and the chance of joining, as of `now`."""
-    counted = [device for device in given.devices if device.device not in given.excluded]
+    wanted = [device for device in given.devices if device.device not in given.excluded]
+    counted = [device for device in wanted if device.measured]
+    waiting = {device.device: f"{device.name} has not been measured yet." for device in wanted if not device.measured}
     whole = movable(counted, given.grid_w)
     chance, habit = joining(given.answers, now), habit_of(given.shapes, given.names)
-    programs = tuple(_suitability(kind, given, counted, whole, chance, habit) for kind in ProgramKind)
+    programs = tuple(_suitability(kind, given, wanted, whole, chance, habit) for kind in ProgramKind)
     names = tuple(device.device for device in counted)
-    return Targeting(
-        now, _hours(given, whole), programs, chance, habit, given.response, names, dict(given.excluded)
-    )  # fmt: skip
+    hours = _hours(given, whole, known=bool(counted) or not waiting)
+    return Targeting(now, hours, programs, chance, habit, given.response, names, {**given.excluded, **waiting})
 
 
 def habit_of(shapes: Sequence[DayShape], names: int) -> Habit | None:
@@ -98,12 +103,13 @@ def habit_of(shapes: Sequence[DayShape], names: int) -> Habit | None:
     return Habit(name, count / len(classed), entropy, 1 - entropy / most, len(classed))
 
 
-def _hours(given: TargetingInput, whole: Movable) -> tuple[HourFlex, ...]:
+def _hours(given: TargetingInput, whole: Movable, known: bool) -> tuple[HourFlex, ...]:
+    """`known`: some device is measured, or there is none that could be: a sum over none is then truly 0."""
     return tuple(
         HourFlex(
             hour,
-            amount(whole.less_w[:, hour], whole.rated_w),
-            amount(whole.more_w[:, hour], whole.rated_w),
+            amount(whole.less_w[:, hour], whole.rated_w) if known else None,
+            amount(whole.more_w[:, hour], whole.rated_w) if known else None,
             *given.offered.get(hour, (None, None)),
         )
         for hour in range(24)
@@ -113,15 +119,18 @@ def _hours(given: TargetingInput, whole: Movable) -> tuple[HourFlex, ...]:
 def _suitability(
     kind: ProgramKind,
     given: TargetingInput,
-    counted: Sequence[DeviceDays],
+    wanted: Sequence[DeviceDays],
     whole: Movable,
     chance: Joining,
     habit: Habit | None,
 ) -> Suitability:
-    able = _devices(kind, counted)
-    if not able:
+    suited = _devices(kind, wanted)
+    if not suited:
         return Suitability(kind, 0, "none", Amount(0.0, 0.0, 0.0, 0), (_missing(kind, given),))
-    found = _amount(kind, able, whole)
+    able = [device for device in suited if device.measured]
+    found = _amount(kind, able, whole) if able else None
+    if found is None or found.days < LEAST_DAYS:
+        return Suitability(kind, None, NOT_KNOWN, found, (_unknown_words(kind, able, suited, found),))
     size = min(1.0, (found.mean_w + found.low_w) / 2 / FULL_MARKS_W[kind])
     use, steady = _use(kind, given.shapes), habit.steady if habit else 0.0
     held, heat_words = _heat(kind, given)
@@ -139,7 +148,7 @@ def _devices(kind: ProgramKind, counted: Sequence[DeviceDays]) -> list[DeviceDay
     return list(counted)
 
 
-def _amount(kind: ProgramKind, able: Sequence[DeviceDays], whole: Movable) -> Amount:
+def _amount(kind: ProgramKind, able: Sequence[DeviceDays], whole: Movable) -> Amount | None:
     """The mean power over the program's hours of a day that the devices it is about could move."""
     parts = [whole.parts[device.device] for device in able]
     mean_over = more_over if kind is ProgramKind.MIDDAY_SOAK else less_over
@@ -185,15 +194,25 @@ def _response_words(response: TemperatureResponse | None) -> list[str]:
 
 
 def _amount_words(kind: ProgramKind, found: Amount) -> str:
-    what = "could be drawn more" if kind is ProgramKind.MIDDAY_SOAK else "could wait"
-    hours = HOURS_OF[kind]
-    when = f"between {hours[0]} and {hours[-1] + 1} h"
-    if found.days == 0:
-        return f"What {what} {when} has not been measured yet."
     return (
-        f"On {found.days} days {found.mean_w / 1000:.1f} kW on average {what} {when}; "
+        f"On {found.days} days {found.mean_w / 1000:.1f} kW on average {_could(kind)}; "
         f"8 days in 10 lie between {found.low_w / 1000:.1f} and {found.high_w / 1000:.1f} kW."
     )
+
+
+def _unknown_words(
+    kind: ProgramKind, able: Sequence[DeviceDays], suited: Sequence[DeviceDays], found: Amount | None
+) -> str:
+    if not able:
+        return "Not known yet: " + " ".join(f"{device.name} has not been measured yet." for device in suited)
+    if found is None:
+        return f"Not known yet: what {_could(kind)} has not been measured yet."
+    return f"Not known yet: measured on {found.days} day{'s' * (found.days != 1)}, {LEAST_DAYS} are needed."
+
+
+def _could(kind: ProgramKind) -> str:
+    what, hours = "could be drawn more" if kind is ProgramKind.MIDDAY_SOAK else "could wait", HOURS_OF[kind]
+    return f"{what} between {hours[0]} and {hours[-1] + 1} h"
 
 
 def _habit_words(habit: Habit | None) -> list[str]:
