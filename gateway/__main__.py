@@ -341,12 +341,17 @@ def export(
 
 @app.command("train-shapes")
 def train(
-    folder: Annotated[Path, typer.Argument(help="Folder of interval CSVs (also .csv.gz) as hearth import takes them")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of interval CSVs (also .csv.gz) of 5 to 60 minutes, else as hearth import takes them"
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", help="The dictionary to write; name it as shapes_file in a site file")],
     timezone: Annotated[str, typer.Option(help="IANA time zone of the homes, for their local days")] = "UTC",
     config: ConfigOption = CONFIG,
 ) -> None:
-    """Fit the dictionary of load shapes to many homes. Exit code 0: written, 1: written, some rows refused, 2: not."""
+    """Fit the dictionary of load shapes to many homes. Exit code 0: written, 1: written, something was refused, 2: not."""
     from zoneinfo import ZoneInfo
 
     from rich.console import Console
@@ -354,7 +359,15 @@ def train(
 
     from gateway.assembly import shipped_shapes
     from gateway.runtime.system_clock import SystemClock
-    from gateway.training import train_shapes
+    from gateway.training import Trained, train_shapes
+
+    def tell(read: Trained) -> None:
+        for each in read.files:
+            print(each)
+            for finding in each.findings:
+                print(f"  {finding}")
+        for path in read.passed:
+            print(f"{path}: passed over, it is no .csv or .csv.gz")
 
     try:
         zone = ZoneInfo(timezone)
@@ -367,12 +380,8 @@ def train(
     with told():
         made = train_shapes(
             folder, out, shipped_shapes(config), zone, SystemClock().now(),
-            lambda files: track(files, "reading homes", console=screen),
+            lambda files: track(files, "reading homes", console=screen), tell,
         )  # fmt: skip
-    for finding in made.findings[:20]:
-        print(finding)
-    if len(made.findings) > 20:
-        print(f"... and {len(made.findings) - 20} more files")
     say(f"{out}: {', '.join(made.shapes)}, from {made.days} days of {made.homes} homes")
     raise typer.Exit(1 if made.findings else 0)
 

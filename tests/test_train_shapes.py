@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -17,19 +19,27 @@ from gateway.assembly import load_shapes
 from gateway.config import load_site
 from gateway.core.learning.shape_dictionary import ShapeDictionary
 from gateway.model.errors import Finding, SiteFileError
+from gateway.training import train_shapes
 from tests.core.shape_days import BOTH, EVENING, NIGHT, shipped
 from tests.test_import import HEADER, SITE
 
 FIRST = datetime(2025, 1, 6, tzinfo=UTC)
 
 
-def home(hours: list[float], days: int, seed: int) -> str:
-    dice = np.random.default_rng(seed)
-    lines = [HEADER]
+def rows(
+    hours: list[float], days: int, seed: int, minutes: int = 15, device: str = "grid", unit: float = 1.0
+) -> list[str]:
+    dice, size = np.random.default_rng(seed), 1440 // minutes
+    lines = []
     for day in range(days):
-        wh = np.repeat(np.array(hours) * dice.lognormal(0, 0.2, 24), 4) / 4
-        lines += [f"{(FIRST + timedelta(days=day, minutes=15 * n)).isoformat()},grid,{wh[n]:.1f},0" for n in range(96)]
-    return "\n".join(lines) + "\n"
+        wh = np.repeat(np.array(hours) * dice.lognormal(0, 0.2, 24) * unit, size // 24) * 24 / size
+        starts = [FIRST + timedelta(days=day, minutes=minutes * n) for n in range(size)]
+        lines += [f"{start.isoformat()},{device},{wh[n]:.5f},0" for n, start in enumerate(starts)]
+    return lines
+
+
+def home(hours: list[float], days: int, seed: int, **more) -> str:
+    return "\n".join([HEADER, *rows(hours, days, seed, **more)]) + "\n"
 
 
 def train(folder: Path, *options: str, code: int = 0) -> Result:
@@ -121,3 +131,90 @@ def test_the_document_of_a_dictionary_is_read_as_it_was_written():
     assert len(json.dumps(book.to_document())) < 16 * 1024
     with pytest.raises(Finding):
         ShapeDictionary.from_document({**book.to_document(), "shapes": book.to_document()["shapes"][:1]}, "x")
+
+
+@pytest.mark.parametrize("minutes", [5, 30, 60])
+def test_rows_of_other_lengths_give_the_dictionary_that_quarter_hours_give(tmp_path: Path, minutes: int):
+    for name, length in (("fine", minutes), ("quarters", 15)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.csv").write_text(home(EVENING, 101, 1, minutes=length))
+        assert "a.csv: 101 days of 1 home taken" in " ".join(train(tmp_path / name).output.split())
+    assert np.allclose(made(tmp_path / "fine").prototypes, made(tmp_path / "quarters").prototypes, atol=1e-4)
+
+
+def test_what_export_writes_in_hours_is_taken(tmp_path: Path):
+    lines = [f"{HEADER},minutes", *(f"{row},60" for row in rows(EVENING, 101, 1, minutes=60))]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    train(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["A.CSV", "a.Csv.GZ"])
+def test_an_ending_counts_in_any_case(tmp_path: Path, name: str):
+    text = home(EVENING, 101, 1).encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("GZ") else text)
+    assert "101 days of 1 homes" in " ".join(train(tmp_path).output.split())
+
+
+def test_a_home_told_in_kwh_is_named_with_the_remedy_and_left_out(tmp_path: Path):
+    (tmp_path / "a.csv").write_text(home(EVENING, 101, 1))
+    (tmp_path / "k.csv").write_text(home(EVENING, 101, 2, unit=0.001))
+    (tmp_path / "notes.txt").write_text("hello")
+    said = " ".join(train(tmp_path, code=1).output.split())
+    assert "k.csv: nothing taken" in said and "probably kWh. Write them in Wh: multiply by 1000." in said
+    assert "a.csv: 101 days of 1 home taken" in said and "notes.txt: passed over" in said
+    (tmp_path / "a.csv").unlink()
+    (tmp_path / "made.json").unlink()
+    assert "probably kWh" in train(tmp_path, code=2).output.replace("\n", " ")
+    assert not (tmp_path / "made.json").exists()
+
+
+def test_days_left_out_are_counted_with_the_reason(tmp_path: Path):
+    lines = rows(EVENING, 104, 1)
+    daily = [f"{(FIRST + timedelta(days=200 + n)).isoformat()},grid,9000,0" for n in range(3)]
+    (tmp_path / "a.csv").write_text("\n".join([HEADER, *lines[:-60], *daily]))
+    said = " ".join(train(tmp_path).output.split())
+    assert "103 days of 1 home taken" in said and "1 day measured less than 60 %, left out" in said
+    assert "3 days whose rows are not 5, 15, 30 or 60 minutes apart, left out" in said
+
+
+def test_the_files_of_one_home_in_a_folder_of_its_own_are_one_home(tmp_path: Path):
+    (tmp_path / "one").mkdir()
+    for name in ("house", "solar", "car"):
+        (tmp_path / "one" / f"{name}.csv").write_text(home(EVENING, 101, 1, device=name))
+    (tmp_path / "solar.csv").write_text(home(EVENING, 101, 1, device="solar"))
+    said = " ".join(train(tmp_path, code=1).output.split())
+    assert "from 101 days of 1 homes" in said
+    assert "car: is left out: a device of the home" in said and "the sun alone is no home" in said
+
+
+def test_homes_of_the_same_names_in_one_folder_stay_apart(tmp_path: Path):
+    (tmp_path / "north").mkdir()
+    for n in range(2):
+        (tmp_path / "north" / f"{n}.csv").write_text(home(EVENING, 60, n, device="house"))
+    assert "from 120 days of 2 homes" in " ".join(train(tmp_path).output.split())
+
+
+def test_a_row_that_comes_twice_is_refused_also_when_its_day_waits_on_disk(tmp_path: Path):
+    lines = rows(EVENING, 101, 1)
+    (tmp_path / "a.csv").write_text("\n".join([HEADER, *lines, lines[0]]))
+    assert f"line {len(lines) + 2}: 'grid' has 2025-01-06T00:00:00+00:00 already" in " ".join(
+        train(tmp_path, code=1).output.split()
+    )
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_homes_of_one_file(tmp_path: Path):
+    peaks = []
+    for homes in (4, 24):
+        folder = tmp_path / str(homes)
+        folder.mkdir()
+        lines = [row for n in range(homes) for row in rows(EVENING, 26, n, device=f"home{n}")]
+        (folder / "all.csv").write_text("\n".join([HEADER, *lines]))
+        del lines
+        tracemalloc.start()
+        try:
+            train_shapes(folder, folder / "made.json", shipped(), ZoneInfo("UTC"), datetime(2026, 1, 1, tzinfo=UTC))
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0], peaks

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from gateway.model.errors import Finding
 from gateway.model.reading import INTERVAL_S, Interval, IntervalQuality
@@ -18,6 +19,8 @@ IMPORTED = "imported"
 """The method of an interval that came from a file."""
 MAX_WH = 50_000.0
 """More than 200 kW for a quarter of an hour is not a home (usually kWh and Wh were mixed up)."""
+FINE_S = 300
+"""The grid of the shortest rows that are read, seconds."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 MANY = 8
 """So many intervals of one device, none beside another, are of another length."""
@@ -44,6 +47,47 @@ def parse_interval_csv(
     for where, row in records:
         if row:
             yield rows.take(row, where) if isinstance(row, list) else row
+
+
+class EnergyRow(NamedTuple):
+    """Energy of one series from `start` on, over a time that the row itself does not tell; net with the one sign rule."""
+
+    where: str
+    """Its line."""
+    device: str
+    start: datetime
+    import_wh: float | None
+    export_wh: float | None
+
+    @property
+    def net_wh(self) -> float:
+        """Import minus export, Wh."""
+        return (self.import_wh or 0.0) - (self.export_wh or 0.0)
+
+
+def parse_energy_csv(lines: Iterable[str], now: datetime) -> Iterator[EnergyRow | Finding]:
+    """The same columns with rows of any length that begin on 5 minutes; a fifth column with their minutes is passed over.
+
+    For who needs the hours of a day and no bill; rows that come twice are the caller's to see.
+    """
+    records = _records(lines)
+    _, header = next(records, ("", []))
+    names = [name.strip().lower() for name in header] if isinstance(header, list) else []
+    if names not in (COLUMNS, [*COLUMNS, LENGTH_COLUMN]):
+        yield _header_finding(names)
+        return
+    for where, row in records:
+        try:
+            if isinstance(row, Finding):
+                raise row
+            if row:
+                if len(row) != len(names):
+                    raise Finding(where, f"has {len(row)} columns", f"Give {len(names)}: {','.join(names)}.")
+                found = _energy_row(row[: len(COLUMNS)], where, FINE_S)
+                _check_time(found.start, row[0].strip(), where, now - timedelta(seconds=FINE_S))
+                yield found
+        except Finding as finding:
+            yield finding
 
 
 def _records(lines: Iterable[str]) -> Iterator[tuple[str, list[str] | Finding]]:
@@ -111,10 +155,7 @@ class _Rows:
         if self.known and interval.device not in self.known:
             what = f"there is no device '{interval.device}' in the site file"
             raise Finding(where, what, f"Known: {', '.join(self.known)}.")
-        if interval.start < EARLIEST:
-            raise Finding(where, f"start {told} is before {EARLIEST.year}", "Check the year.")
-        if interval.start > self.now - timedelta(seconds=INTERVAL_S):
-            raise Finding(where, f"start {told}: this interval is not over yet", "Check the date and its zone.")
+        _check_time(interval.start, told, where, self.now - timedelta(seconds=INTERVAL_S))
         starts, start = self.seen.setdefault(interval.device, set()), int(interval.start.timestamp())
         if start in starts:
             what = f"start {told}: '{interval.device}' has this quarter hour already, in a line above"
@@ -122,20 +163,34 @@ class _Rows:
         starts.add(start)
 
 
+def _check_time(start: datetime, told: str, where: str, last: datetime) -> None:
+    if start < EARLIEST:
+        raise Finding(where, f"start {told} is before {EARLIEST.year}", "Check the year.")
+    if start > last:
+        raise Finding(where, f"start {told}: this interval is not over yet", "Check the date and its zone.")
+
+
 def _interval(row: list[str], where: str) -> Interval:
+    found = _energy_row(row, where, INTERVAL_S)
+    return Interval(
+        found.device, found.start, INTERVAL_S, found.import_wh, found.export_wh, IntervalQuality.VALID, IMPORTED
+    )
+
+
+def _energy_row(row: list[str], where: str, grid_s: int) -> EnergyRow:
     if len(row) != len(COLUMNS):
         raise Finding(where, f"has {len(row)} columns", f"Give {len(COLUMNS)}: {','.join(COLUMNS)}.")
-    start = _start(row[0].strip(), where)
+    start = _start(row[0].strip(), where, grid_s)
     device = row[1].strip()
     if not _DEVICE.fullmatch(device):
         raise Finding(where, f"device {device!r} is not an id", "Use letters, digits, '_', '-', '.' and '/'.")
     taken, given = _energy(row[2].strip(), "import_wh", where), _energy(row[3].strip(), "export_wh", where)
     if taken is None and given is None:
         raise Finding(where, "states no energy", "Leave the row out: what is not measured is not 0.")
-    return Interval(device, start, INTERVAL_S, taken, given, IntervalQuality.VALID, IMPORTED)
+    return EnergyRow(where, device, start, taken, given)
 
 
-def _start(text: str, where: str) -> datetime:
+def _start(text: str, where: str, grid_s: int) -> datetime:
     try:
         start = datetime.fromisoformat(text)
         if start.tzinfo is None:
@@ -143,7 +198,9 @@ def _start(text: str, where: str) -> datetime:
         start = start.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Finding(where, f"start {text!r} is not a time", "Write ISO 8601: 2026-01-31T14:15:00+01:00.") from error
-    if start.microsecond or (start.minute * 60 + start.second) % INTERVAL_S:
+    if start.microsecond or (start.minute * 60 + start.second) % grid_s:
+        if grid_s == FINE_S:
+            raise Finding(where, f"start {text} is not on 5 minutes", "Rows start at :00, :05, :10 and so on.")
         raise Finding(where, f"start {text} is not on a quarter hour", "Intervals start at :00, :15, :30 or :45.")
     return start
 
@@ -158,5 +215,5 @@ def _energy(text: str, column: str, where: str) -> float | None:
     if value < 0:
         raise Finding(where, f"{column} is {value:g}", "Energies are Wh >= 0; exports have their own column.")
     if value > MAX_WH:
-        raise Finding(where, f"{column} is {value:g} Wh in 15 minutes", "No home does that: check the unit (Wh).")
+        raise Finding(where, f"{column} is {value:g} Wh in one interval", "No home does that: check the unit (Wh).")
     return value
