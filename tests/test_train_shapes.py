@@ -203,7 +203,8 @@ def test_a_row_that_comes_twice_is_refused_also_when_its_day_waits_on_disk(tmp_p
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_homes_of_one_file(tmp_path: Path):
+def test_memory_does_not_grow_with_the_homes_of_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("gateway.training.PIECE", 100)  # full with the fewer homes, too
     peaks = []
     for homes in (4, 24):
         folder = tmp_path / str(homes)
