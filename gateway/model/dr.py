@@ -154,8 +154,6 @@ class ServerFacts:
     """Our id there; empty before enrolment, or where it keeps none."""
     groups: tuple[str, ...] = ()
     """Groups (targets) the utility put the home or its devices in."""
-    unlisted: tuple[str, ...] = ()
-    """Groups whose listings fail: an event for one of them that is not listed was not withdrawn for that."""
     resources: tuple[str, ...] = ()
     """Our devices on the server's list, by name."""
     clock_skew_s: float | None = None
@@ -172,6 +170,8 @@ class ServerFacts:
     """How many such hints came since the start."""
     unread: tuple[str, ...] = ()
     """Ids of the events listed that could not be read, "" for one without an id: listed, so not withdrawn."""
+    unlisted: tuple[str, ...] = ()
+    """Groups whose listings fail: an event for one of them that is not listed was not withdrawn for that."""
 
 
 class OptState(StrEnum):
