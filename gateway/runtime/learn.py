@@ -138,7 +138,7 @@ class Learn:
         """Keep what the sources tell of the weather of these hours; a document a kind, written when an hour is new."""
         for kind, tell in ((SeriesKind.TEMPERATURE, self.weather), (SeriesKind.IRRADIANCE, self.irradiance)):
             before = self._kept(kind)
-            after = before.noted(tell(), now, LEAD_H[kind])
+            after = before.noted(tell(), now, LEAD_H[kind], keep_days=kind is SeriesKind.TEMPERATURE)
             if after != before:
                 self._told[kind] = after
                 await self.store.put(_key(kind), after.to_document(), later=True)

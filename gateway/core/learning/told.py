@@ -2,6 +2,11 @@
 
 told by a source ->  ... | hour | hour | hour | hour | ...
                            now ----- LEAD_H ----> noted now, never changed again
+
+Of the temperature the mean of each day is kept beside the hours, for longer: what months are compared by.
+
+    | day | day | day | ...... | day | hour hour hour ... now
+      KEPT_DAYS ------------>   KEPT_H ------------------>
 """
 
 from __future__ import annotations
@@ -20,6 +25,10 @@ from gateway.model.series import Series
 SUN_LEAD_H = 12
 """Irradiance is noted half a day ahead: the panels are learned against a forecast, not against what was known after."""
 KEPT_H = 28 * 24
+KEPT_DAYS = 130
+"""More than the slowest alert looks back; below 1 KiB."""
+DAY_H, LEAST_H = 24, 20
+"""A day of fewer hours has no mean."""
 MOST_W_M2 = 1500.0
 HOUR_S = 3600
 PER_HOUR = HOUR_S // STEP_S
@@ -28,18 +37,26 @@ DARK_W_M2 = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One kind by the hour of UTC from `first_hour` (hours since 1970) on, in the kind's unit; None: not told."""
+    """One kind by the hour of UTC from `first_hour` (hours since 1970) on, in the kind's unit; None: not told.
+
+    `days` are means of whole days of UTC from `first_day` (days since 1970) on, where they are kept.
+    """
 
     first_hour: int = 0
     values: tuple[float | None, ...] = ()
+    first_day: int = 0
+    days: tuple[float | None, ...] = ()
 
     @property
     def end_hour(self) -> int:
         """The first hour that is not noted yet."""
         return self.first_hour + len(self.values)
 
-    def noted(self, series: Series | None, now: datetime, lead_h: int = 0) -> Told:
-        """The same with the hours up to `lead_h` from now, as they are told now; at most 28 days are kept."""
+    def noted(self, series: Series | None, now: datetime, lead_h: int = 0, *, keep_days: bool = False) -> Told:
+        """The same with the hours up to `lead_h` from now, as they are told now; at most 28 days are kept.
+
+        With `keep_days` the means of KEPT_DAYS days stay as well.
+        """
         if series is None or not series.points:
             return self
         hour, until = int(now.timestamp()) // HOUR_S, int(now.timestamp()) // HOUR_S + lead_h
@@ -51,28 +68,66 @@ class Told:
         fresh = (hourly(series, at) for at in range(first, until))
         values = (*kept, *(None if value is None else round(value, 1) for value in fresh))
         cut = max(0, len(values) - KEPT_H)
-        return Told(start + cut, values[cut:])
+        first_day, days = self._with_days(start, values) if keep_days else (self.first_day, self.days)
+        return Told(start + cut, values[cut:], first_day, days)
 
     def quarters(self, start: datetime, count: int) -> Array:
-        """By quarter hour from `start` on (on a quarter hour), each as its hour; NaN where nothing is kept."""
-        return in_quarters([self._hour(hour) for hour in _hours(start, count)], start, count)
+        """By quarter hour from `start` on (on a quarter hour), each as its hour; NaN where nothing is kept.
+
+        Where only the day's mean is kept: that mean, with the daily swing of the hours that are kept.
+        """
+        swing = self._swing() if self.days else [0.0] * DAY_H
+        return in_quarters([self._hour(hour, swing) for hour in _hours(start, count)], start, count)
 
     def to_document(self) -> dict[str, Any]:
-        """As kept in the store, below 4 KiB."""
-        return {"first_hour": self.first_hour, "values": list(self.values)}
+        """As kept in the store, below 6 KiB."""
+        kept: dict[str, Any] = {"first_hour": self.first_hour, "values": list(self.values)}
+        return kept | ({"first_day": self.first_day, "days": list(self.days)} if self.days else {})
 
     @classmethod
     def from_document(cls, document: dict[str, Any] | None) -> Told:
         """What was kept; nothing where it cannot be read."""
         try:
-            values = tuple(None if value is None else float(value) for value in (document or {})["values"])
-            return cls(int((document or {})["first_hour"]), values[-KEPT_H:])
+            kept = document or {}
+            values, days = _numbers(kept["values"])[-KEPT_H:], _numbers(kept.get("days", []))[-KEPT_DAYS:]
+            return cls(int(kept["first_hour"]), values, int(kept.get("first_day", 0)), days)
         except (KeyError, TypeError, ValueError):
             return cls()
 
-    def _hour(self, hour: int) -> float | None:
-        index = hour - self.first_hour
-        return self.values[index] if 0 <= index < len(self.values) else None
+    def _hour(self, hour: int, swing: list[float]) -> float | None:
+        index, day = hour - self.first_hour, hour // DAY_H - self.first_day
+        if 0 <= index < len(self.values):
+            return self.values[index]
+        mean = self.days[day] if 0 <= day < len(self.days) else None
+        return None if mean is None else mean + swing[hour % DAY_H]
+
+    def _with_days(self, start: int, values: tuple[float | None, ...]) -> tuple[int, tuple[float | None, ...]]:
+        """The first day and the days' means, with those that have ended in `values` (hours from `start` on)."""
+        first, end = -(-start // DAY_H), (start + len(values)) // DAY_H
+        next_day = self.first_day + len(self.days)
+        # After a silence of months nothing before it is of use any more.
+        before = self.days if self.days and first - next_day < KEPT_DAYS else ()
+        begin = next_day if before else first
+        at = (day * DAY_H - start for day in range(begin, end))
+        means = (mean(values[max(0, k) : max(0, k + DAY_H)]) for k in at)
+        days = (*before, *means)
+        cut = max(0, len(days) - KEPT_DAYS)
+        return (self.first_day if before else first) + cut, days[cut:]
+
+    def _swing(self) -> list[float]:
+        """By how much each hour of UTC usually lies above its day's mean."""
+        by_hour = [mean(self.values[(h - self.first_hour) % DAY_H :: DAY_H], 1) for h in range(DAY_H)]
+        known = [value for value in by_hour if value is not None]
+        if len(known) < DAY_H:
+            return [0.0] * DAY_H
+        middle = sum(known) / DAY_H
+        return [value - middle for value in known]
+
+
+def mean(values: tuple[float | None, ...], least: int = LEAST_H) -> float | None:
+    """The mean of what is known; None for fewer than `least` values."""
+    known = [value for value in values if value is not None]
+    return round(sum(known) / len(known), 1) if len(known) >= max(least, 1) else None
 
 
 def quarters_told(series: Series, start: datetime, count: int) -> Array:
@@ -106,6 +161,10 @@ def shaped(hourly_w_m2: Array, start: datetime, lat: float, lon: float) -> Array
     here = clear_sky_w_m2(at, lat, lon)
     result: Array = np.clip(hourly_w_m2, 0.0, MOST_W_M2)
     return np.where(mean > DARK_W_M2, result * here / np.maximum(mean, DARK_W_M2), result)
+
+
+def _numbers(values: list[Any]) -> tuple[float | None, ...]:
+    return tuple(None if value is None else float(value) for value in values)
 
 
 def _hours(start: datetime, count: int) -> range:

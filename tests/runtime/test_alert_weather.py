@@ -1,0 +1,116 @@
+"""Alerts and the weather, as the home keeps it: noted hour by hour, through the store."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from gateway.core.learning.told import Told
+from gateway.model.alert import AlertKind
+from gateway.model.reading import Interval, IntervalQuality
+from gateway.model.series import Point, Series, SeriesKind
+from gateway.model.site import Device, Role, Site
+from gateway.model.tariff import Rate
+from gateway.runtime.alert_slow import Past
+from gateway.runtime.alerts import Alerts
+from gateway.runtime.live import Changes
+from gateway.runtime.notices import Notices
+from tests.fakes import FakeClock, FakeStore
+
+ZONE = ZoneInfo("Europe/Brussels")
+NOW = datetime(2026, 1, 20, 12, tzinfo=UTC)
+GRID, PUMP = Device("grid", "Main meter", Role.MAIN_METER), Device("hp", "Heat pump", Role.HEAT_PUMP)
+SITE = Site("Home", ZONE, 50.85, 4.35, "EUR", 3, 25.0, (GRID, PUMP))
+Watts = Callable[[datetime], float]
+KEY = "told temperature"
+
+
+def air(when: datetime) -> float:
+    """Seasons, days that differ and a daily swing, degC."""
+    day = when.date()
+    chance = np.random.default_rng(day.toordinal()).normal(0, 3)
+    return float(
+        10.5
+        - 8 * math.cos(2 * math.pi * (day.timetuple().tm_yday - 20) / 365)
+        + chance
+        + 3 * math.sin(2 * math.pi * (when.hour - 9) / 24)
+    )
+
+
+def at_home(when: datetime) -> float:
+    return 250 + 900 * (18 <= when.hour < 21) + 40 * math.sin(when.timestamp() / 7000)
+
+
+async def home(now: datetime, days: int, told: bool = True, **flows: Watts) -> Alerts:
+    """A home of some days; the temperature noted day by day as the learn loop notes it, and kept in the store."""
+    store, clock = FakeStore(), FakeClock(now)
+    start = datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC) - timedelta(days=days)
+    rows = [
+        Interval(name, when, 900, watts(when) / 4, 0.0, IntervalQuality.VALID, "t")
+        for when in (start + timedelta(minutes=15 * k) for k in range(days * 96))
+        for name, watts in flows.items()
+    ]
+    await store.save_intervals(rows)
+    if told:
+        await note(store, start, now)
+    return Alerts(SITE, clock, store, Notices(store, clock, Changes()), lambda when: Rate("flat", 300_000, 50_000))
+
+
+async def note(store: FakeStore, start: datetime, now: datetime) -> None:
+    """From `start` on a forecast of four days once a day, each noted in the store as the hours pass."""
+    hour, begin = timedelta(hours=1), start.replace(minute=0, second=0, microsecond=0)
+    for day in range((now - begin).days + 1):
+        first = begin + timedelta(days=day)
+        points = tuple(Point(first + k * hour, first + (k + 1) * hour, air(first + k * hour)) for k in range(-2, 96))
+        series = Series(SeriesKind.TEMPERATURE, points, "weather", first)
+        kept = Told.from_document(await store.get(KEY)).noted(series, min(now, first + 24 * hour), keep_days=True)
+        await store.put(KEY, kept.to_document())
+
+
+def heating(when: datetime) -> float:
+    return 200 + max(0.0, 18 - air(when)) * 90
+
+
+async def test_a_heat_pump_that_needs_twice_as_much_is_told_by_the_weather_that_was_kept() -> None:
+    alerts = await home(
+        NOW, 80, hp=lambda when: heating(when) * (2 if when >= NOW - timedelta(days=14.5) else 1), grid=at_home
+    )
+    kept = Told.from_document(await alerts.store.get(KEY))
+    found = await Past(SITE, alerts.store, NOW).signs(kept, Told(), meter_told=True)
+    assert [sign.kind for sign in found] == [AlertKind.HEAT_DRIFT]
+    assert 60 < float(found[0].what.split("needed ")[1].split(" %")[0]) < 140
+
+
+@pytest.mark.parametrize("hour", [3, 9, 15, 21])
+async def test_the_week_is_held_against_its_past_at_every_hour_of_the_day(hour: int) -> None:
+    now = NOW.replace(hour=hour, minute=7)
+    alerts = await home(now, 70, house=lambda when: at_home(when) + max(0.0, 15 - air(when)) * 50)
+    await alerts.once()
+    assert alerts.week is not None and alerts.week.days >= 50
+    assert alerts.week.expected_wh == pytest.approx(alerts.week.used_wh, rel=0.1)
+
+
+async def test_what_is_kept_of_the_weather_is_a_few_kib_and_bounded() -> None:
+    alerts = await home(NOW, 200)
+    document = await alerts.store.get(KEY)
+    assert len(json.dumps(document)) < 6000
+    days = Told.from_document(document).quarters(NOW - timedelta(days=119), 119 * 96).reshape(-1, 96)
+    assert np.isfinite(days).all()
+    truth = [np.mean([air(NOW - timedelta(days=119 - d) + timedelta(hours=h)) for h in range(24)]) for d in range(119)]
+    assert np.abs(days.mean(axis=1) - truth).max() < 3.5, "days of UTC are cut at noon here"
+    assert np.abs(days.mean(axis=1) - truth).mean() < 1.0
+
+
+async def test_a_hub_that_was_off_for_weeks_keeps_the_days_before() -> None:
+    store = FakeStore()
+    await note(store, NOW - timedelta(days=110), NOW - timedelta(days=50))
+    await note(store, NOW - timedelta(days=10), NOW)
+    days = Told.from_document(await store.get(KEY)).quarters(NOW - timedelta(days=120), 120 * 96).reshape(-1, 96)
+    known: list[bool] = np.isfinite(days).all(axis=1).tolist()
+    assert all(known[11:69]) and not any(known[73:108]) and all(known[-9:])
