@@ -12,8 +12,8 @@ from gateway.core.learning.alerts.always_on import always_on_rise, quiet_level
 from gateway.core.learning.alerts.days import along_days, by_day, day_start
 from gateway.core.learning.alerts.house import PLAIN, SPIKE, Usual, excess, usual
 from gateway.core.learning.alerts.panels import panels_drop, yields
+from gateway.core.learning.alerts.usual import LATELY_DAYS, QUARTERS, Floats
 from gateway.core.learning.alerts.usual import PAST_DAYS as BAND_DAYS
-from gateway.core.learning.alerts.usual import Floats
 from gateway.core.learning.alerts.week import WeekAgainstPast, week_against_past
 from gateway.core.learning.told import Told
 from gateway.model.alert import AlertKind, Evidence
@@ -22,8 +22,9 @@ from gateway.model.site import Site
 
 PAST_DAYS = 67
 """How many days of the store are looked at: as many as the slowest of the kinds needs."""
-EVIDENCE_H = 48
+HOUR_S = 3600
 MOST_BACK_H = 40
+LEAST_AIR = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Facts:
     sights: dict[AlertKind, Sight] = field(default_factory=dict)
     days: int = 0
     week: WeekAgainstPast | None = None
+    weather: bool = False
+    """Whether the air was known for most of the days compared and for the last 24 hours: heating can be taken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,24 @@ class _Home:
     at: int
     """The newest closed quarter of today; -1 just after midnight."""
 
+    @property
+    def start(self) -> datetime:
+        """The first instant of yesterday."""
+        return day_start(self.first + timedelta(days=PAST_DAYS - 1), self.site.timezone)
+
+    def clock_hours(self) -> list[int]:
+        """For each hour that passed since `start` its place among the 48 wall-clock hours, up to the newest quarter.
+
+        On a day of 23 hours a place is left out, on one of 25 hours a place stands twice.
+        """
+        zone, newest = self.site.timezone, 24 + self.at // 4
+        passed = range(int((self.now - self.start).total_seconds() // HOUR_S) + 1)
+        locals_ = [(self.start + timedelta(hours=k)).astimezone(zone) for k in passed]
+        places = [24 * ((at.date() - self.first).days - PAST_DAYS + 1) + at.hour for at in locals_]
+        return [place for place in places if place <= newest]
+
     def hours(self, values: Floats) -> Floats:
-        """The mean of each hour of yesterday and today; nan where nothing is known."""
+        """The mean of each wall-clock hour of yesterday and today; nan where nothing is known."""
         parts = values[-2:].reshape(-1, 4)
         known = np.isfinite(parts)
         return np.where(
@@ -84,7 +103,7 @@ def look(
     energy = np.where(np.isfinite(home.load).mean(axis=1) > 0.95, np.nansum(home.load, axis=1) / 4, np.nan)
     count = np.isfinite(home.air).sum(axis=1)
     mean_air = np.where(count > 70, np.nansum(home.air, axis=1) / np.maximum(count, 1), np.nan)
-    return Facts(sights, days, week_against_past(energy[:-1], mean_air[:-1]))
+    return Facts(sights, days, week_against_past(energy[:-1], mean_air[:-1]), _weather(home))
 
 
 def _home(
@@ -102,15 +121,23 @@ def _home(
     return _Home(site, now, first, load, told[0], made, told[1], int(known[-1]) if known.size else -1)
 
 
+def _weather(home: _Home) -> bool:
+    past = np.isfinite(home.air[-LATELY_DAYS - 1 : -1])[np.isfinite(home.load[-LATELY_DAYS - 1 : -1])]
+    last = np.isfinite(home.air[-2:]).ravel()[home.at + 1 : home.at + 1 + QUARTERS]
+    return bool(past.size and past.mean() > LEAST_AIR and last.mean() > LEAST_AIR)
+
+
 def _see_house(home: _Home, known: Usual, sights: dict[AlertKind, Sight]) -> None:
     found = excess(known, home.load[-2:], home.air[-2:])
     if home.at < 0:
         return
     explained = known.thermal.load(home.air[-2:])
-    actual = home.hours(home.load)
-    top = (np.tile(known.spike.top, 2) + explained.ravel()).reshape(-1, 4).mean(axis=1)
-    mean = (np.tile(known.mean_w, 2) + explained.ravel()).reshape(-1, 4).mean(axis=1)
-    newest = 24 + home.at // 4
+    places = home.clock_hours()
+    actual = home.hours(home.load)[places]
+    top = (np.tile(known.spike.top, 2) + explained.ravel()).reshape(-1, 4).mean(axis=1)[places]
+    mean = (np.tile(known.mean_w, 2) + explained.ravel()).reshape(-1, 4).mean(axis=1)[places]
+    lows = np.fmin.reduce(home.load[-2:].reshape(-1, 4), axis=1)[places]
+    newest = len(places) - 1
     for kind, over, beside in (
         (AlertKind.SPIKE, found.spike[home.at], top),
         (AlertKind.LEFT_ON, found.left_on[home.at], mean),
@@ -119,26 +146,22 @@ def _see_house(home: _Home, known: Usual, sights: dict[AlertKind, Sight]) -> Non
             continue
         if kind is AlertKind.SPIKE:
             back = newest - SPIKE.quarters // 4
-            power = _mean((actual - mean)[back + 1 : newest + 1])
+            power = _mean((actual - mean)[back + 1 :])
         else:
             # The threshold's own distance from the usual quiet level belongs to what is beyond it.
             power = float(over + known.left_on.top[home.at] + known.left_on.margin_w - known.base_w)
             if over == found.soon[home.at]:
-                power = _mean((actual - mean)[newest - PLAIN.quarters // 4 + 1 : newest + 1])
-            lows = np.fmin.reduce(home.load[-2:].reshape(-1, 4), axis=1)
+                power = _mean((actual - mean)[newest - PLAIN.quarters // 4 + 1 :])
             back = newest
             while back > max(0, newest - MOST_BACK_H) and lows[back - 1] > known.base_w + 0.5 * power:
                 back -= 1
         back = max(0, back)
-        energy = max(0.0, float(np.nansum((actual - mean)[back : newest + 1])))
+        energy = max(0.0, float(np.nansum((actual - mean)[back:])))
         if kind is AlertKind.LEFT_ON:
             energy = power * (newest + 1 - back)
-        begun = day_start(home.first + timedelta(days=PAST_DAYS - 1), home.site.timezone) + timedelta(hours=back)
-        marked = tuple(back <= hour <= newest for hour in range(newest + 1))
-        evidence = Evidence(
-            day_start(home.first + timedelta(days=PAST_DAYS - 1), home.site.timezone), 3600,
-            _plain(actual[: newest + 1]), _plain(beside[: newest + 1]), marked,
-        )  # fmt: skip
+        begun = home.start + timedelta(hours=back)
+        marked = tuple(back <= hour for hour in range(newest + 1))
+        evidence = Evidence(home.start, HOUR_S, _plain(actual), _plain(beside), marked)
         sights[kind] = Sight(float(over), max(power, 0.0), begun, energy, evidence)
     left, spike = sights.get(AlertKind.LEFT_ON), sights.get(AlertKind.SPIKE)
     if left is not None and spike is not None and spike.power_w < 1.5 * left.power_w:

@@ -114,3 +114,22 @@ async def test_a_hub_that_was_off_for_weeks_keeps_the_days_before() -> None:
     days = Told.from_document(await store.get(KEY)).quarters(NOW - timedelta(days=120), 120 * 96).reshape(-1, 96)
     known: list[bool] = np.isfinite(days).all(axis=1).tolist()
     assert all(known[11:69]) and not any(known[73:108]) and all(known[-9:])
+
+
+@pytest.mark.parametrize(
+    ("now", "on"),
+    [
+        (datetime(2025, 10, 27, 12, tzinfo=UTC), datetime(2025, 10, 26, 10, tzinfo=ZONE)),
+        (datetime(2026, 3, 30, 12, tzinfo=UTC), datetime(2026, 3, 29, 10, tzinfo=ZONE)),
+        (datetime(2026, 4, 2, 12, tzinfo=UTC), datetime(2026, 4, 1, 10, tzinfo=ZONE)),
+    ],
+)
+async def test_the_hour_is_right_where_the_clock_was_set(now: datetime, on: datetime) -> None:
+    alerts = await home(now, 60, told=False, house=lambda when: at_home(when) + 1500 * (when >= on))
+    await alerts.once()
+    (alert,) = alerts.found
+    assert alert.begun == on and "10:00" in alert.what
+    shown = alert.evidence
+    high = next(k for k, watts in enumerate(shown.actual_w) if watts is not None and watts > 1500)
+    assert shown.start + timedelta(seconds=shown.step_s * high) == on and shown.marked.index(True) == high
+    assert alert.energy_wh == pytest.approx(1500 * (now - on).total_seconds() / 3600, rel=0.05)
