@@ -13,6 +13,7 @@ from gateway.runtime.alert_sight import Facts, Sight
 from gateway.runtime.words import local_time
 
 YEAR_H = 8766
+UNKNOWN = "something left on, or heating or cooling, for the weather is not known here"
 RateAt = Callable[[datetime], Rate]
 ADVICE = {
     AlertKind.SPIKE: "Look at ovens, heaters and the car.",
@@ -26,7 +27,7 @@ def made_alert(kind: AlertKind, sight: Sight, facts: Facts, site: Site, now: dat
     """A new alert."""
     fresh = Alert(
         f"{kind.value}-{now:%Y%m%dT%H%M}", kind, sight.begun, now, 0.0, 0.0, None, None, site.currency,
-        _what(kind, sight, site, now), _sure(kind, facts), ADVICE[kind], sight.evidence, None, Answer.NONE, None,
+        _what(kind, sight, facts, site, now), _sure(kind, facts), ADVICE[kind], sight.evidence, None, Answer.NONE, None,
     )  # fmt: skip
     return updated(fresh, sight, facts, now, rate_at)
 
@@ -69,15 +70,19 @@ def _mean_price(rate_at: RateAt, alert: Alert, start: datetime, end: datetime) -
     return sum(rate.import_micro_per_kwh for rate in rates) / count
 
 
-def _what(kind: AlertKind, sight: Sight, site: Site, now: datetime) -> str:
+def _what(kind: AlertKind, sight: Sight, facts: Facts, site: Site, now: datetime) -> str:
     since = local_time(sight.begun, now, site.timezone)
     power = f"{sight.power_w / 1000:.1f} kW" if sight.power_w >= 995 else f"{sight.power_w:.0f} W"
     if kind is AlertKind.SPIKE:
         return f"The home has drawn about {power} more than usual since {since}."
-    if kind is AlertKind.LEFT_ON:
+    if kind is AlertKind.LEFT_ON and facts.weather:
         return f"Something of about {power} has been on without a break since {since}."
-    if kind is AlertKind.ALWAYS_ON:
+    if kind is AlertKind.LEFT_ON:
+        return f"About {power} more than usual has been drawn without a break since {since}: {UNKNOWN}."
+    if kind is AlertKind.ALWAYS_ON and facts.weather:
         return f"What is always on has grown by about {power} since {since}."
+    if kind is AlertKind.ALWAYS_ON:
+        return f"The quietest hours draw about {power} more since {since}: {UNKNOWN}."
     return f"The panels have given about {power} less, day and night on average, than the light allows since {since}."
 
 
@@ -85,8 +90,11 @@ def _sure(kind: AlertKind, facts: Facts) -> str:
     basis = f"compared with {min(facts.days, 60)} days of this home"
     if kind is AlertKind.SPIKE:
         return f"No usual day of this hour was so high for two hours; {basis}."
+    weather = (
+        "weather taken off" if facts.weather else "the weather is not known, so heating and cooling are still in it"
+    )
     if kind is AlertKind.LEFT_ON:
-        return f"Even its quietest hours are above what is usual, for eight hours or for a day; {basis}."
+        return f"Even its quietest hours are above what is usual, for eight hours or for a day; {weather}; {basis}."
     if kind is AlertKind.ALWAYS_ON:
-        return f"The quiet hours of two weeks lie above those of the four weeks before, weather taken off; {basis}."
+        return f"The quiet hours of two weeks lie above those of the four weeks before, days away left out; {weather}; {basis}."
     return "Yield over the light that was told, against this home's own days before; one cloudy week does not make it."

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -34,13 +35,13 @@ KEY = "told temperature"
 def air(when: datetime) -> float:
     """Seasons, days that differ and a daily swing, degC."""
     day = when.date()
-    chance = np.random.default_rng(day.toordinal()).normal(0, 3)
-    return float(
-        10.5
-        - 8 * math.cos(2 * math.pi * (day.timetuple().tm_yday - 20) / 365)
-        + chance
-        + 3 * math.sin(2 * math.pi * (when.hour - 9) / 24)
-    )
+    season = 10.5 - 8 * math.cos(2 * math.pi * (day.timetuple().tm_yday - 20) / 365)
+    return season + chance(day.toordinal()) + 3 * math.sin(2 * math.pi * (when.hour - 9) / 24)
+
+
+@lru_cache(maxsize=400)
+def chance(day: int) -> float:
+    return float(np.random.default_rng(day).normal(0, 3))
 
 
 def at_home(when: datetime) -> float:
@@ -112,7 +113,7 @@ async def test_a_hub_that_was_off_for_weeks_keeps_the_days_before() -> None:
     await note(store, NOW - timedelta(days=110), NOW - timedelta(days=50))
     await note(store, NOW - timedelta(days=10), NOW)
     days = Told.from_document(await store.get(KEY)).quarters(NOW - timedelta(days=120), 120 * 96).reshape(-1, 96)
-    known: list[bool] = np.isfinite(days).all(axis=1).tolist()
+    known = [bool(np.isfinite(day).all()) for day in days]
     assert all(known[11:69]) and not any(known[73:108]) and all(known[-9:])
 
 
@@ -133,3 +134,46 @@ async def test_the_hour_is_right_where_the_clock_was_set(now: datetime, on: date
     high = next(k for k, watts in enumerate(shown.actual_w) if watts is not None and watts > 1500)
     assert shown.start + timedelta(seconds=shown.step_s * high) == on and shown.marked.index(True) == high
     assert alert.energy_wh == pytest.approx(1500 * (now - on).total_seconds() / 3600, rel=0.05)
+
+
+async def alerts_until(alerts: Alerts, end: datetime, step: timedelta) -> list[tuple[AlertKind, str, str]]:
+    """What was told from the clock's now to `end`, each alert once; the weather of those days is kept already."""
+    assert isinstance(alerts.clock, FakeClock)
+    told: dict[str, tuple[AlertKind, str, str]] = {}
+    while alerts.clock.now() < end:
+        await alerts.once()
+        told |= {alert.id: (alert.kind, alert.what, alert.sure) for alert in alerts.found}
+        alerts.clock.step(step.total_seconds())
+    return list(told.values())
+
+
+async def test_who_comes_back_from_a_vacation_has_not_grown() -> None:
+    back = NOW - timedelta(days=25)
+
+    def house(when: datetime) -> float:
+        away = back - timedelta(days=28) <= when < back
+        return 90 + 20 * math.sin(when.timestamp() / 5000) if away else at_home(when) + 150
+
+    alerts = await home(NOW, 95, house=house)
+    alerts.clock = FakeClock(back + timedelta(days=10))
+    assert await alerts_until(alerts, NOW, timedelta(days=2)) == []
+
+
+async def test_what_is_new_and_never_sleeps_is_told_of_a_home_that_was_not_away() -> None:
+    alerts = await home(NOW, 67, house=lambda when: at_home(when) + 200 * (when >= NOW - timedelta(days=14.5)))
+    await alerts.once()
+    assert AlertKind.ALWAYS_ON in [alert.kind for alert in alerts.found]
+    assert "has grown by about" in alerts.found[0].what and "weather taken off" in alerts.found[0].sure
+
+
+async def test_without_weather_heating_is_never_told_as_something_forgotten_for_certain() -> None:
+    start = datetime(2025, 10, 10, 14, tzinfo=UTC)
+    end = datetime(2025, 11, 12, 14, tzinfo=UTC)
+    alerts = await home(end, 100, told=False, house=lambda when: at_home(when) + max(0.0, 15 - air(when)) * 180)
+    alerts.clock = FakeClock(start)
+    told = await alerts_until(alerts, end, timedelta(days=1))
+    assert told, "it is said, for it may be something left on"
+    for kind, what, sure in told:
+        if kind in (AlertKind.LEFT_ON, AlertKind.ALWAYS_ON):
+            assert "or heating or cooling" in what and "weather is not known" in sure
+            assert "taken off" not in sure

@@ -12,6 +12,8 @@ PAST_DAYS = 28
 LEAST_W = 55.0
 SPREADS = 3.0
 LEAST_KNOWN = 0.7
+AWAY_SHARE = 0.4
+"""A day on which the home did less than this share of what it does now: nobody was there."""
 
 
 def quiet_level(day: Floats) -> float:
@@ -20,6 +22,20 @@ def quiet_level(day: Floats) -> float:
     if known.size < 0.8 * day.size:
         return float("nan")
     return float(np.partition(known, known.size // 10)[known.size // 10])
+
+
+def bustle(day: Floats) -> float:
+    """How far a day's mean lies above its quiet level, W: what people do; nan where more than a fifth is not known."""
+    quiet = quiet_level(day)
+    return float(np.nanmean(day)) - quiet if np.isfinite(quiet) else quiet
+
+
+def at_home(levels: Floats, bustles: Floats) -> Floats:
+    """The quiet levels with nan for days away: coming back from a vacation is no growth."""
+    lately = bustles[-RECENT_DAYS:]
+    if not np.isfinite(lately).any():
+        return levels
+    return np.where(bustles < AWAY_SHARE * np.nanmedian(lately), np.nan, levels)
 
 
 def always_on_rise(levels: Floats) -> float:
