@@ -177,3 +177,30 @@ async def test_without_weather_heating_is_never_told_as_something_forgotten_for_
         if kind in (AlertKind.LEFT_ON, AlertKind.ALWAYS_ON):
             assert "or heating or cooling" in what and "weather is not known" in sure
             assert "taken off" not in sure
+
+
+async def test_the_first_cold_weeks_of_a_heated_home_are_no_device_left_on() -> None:
+    start, end = datetime(2025, 10, 1, 12, tzinfo=UTC), datetime(2025, 10, 31, 12, tzinfo=UTC)
+
+    def house(when: datetime) -> float:
+        return at_home(when) + max(0.0, 15 - air(when)) * 180
+
+    alerts = await home(end, 95, told=False, house=house)
+    alerts.clock, told = FakeClock(start), []
+    assert isinstance(alerts.store, FakeStore)
+    await note(alerts.store, start - timedelta(days=70), start)
+    while alerts.clock.now() < end:
+        now = alerts.clock.now()
+        await note(alerts.store, now - timedelta(days=1), now)
+        told += await alerts_until(alerts, now + timedelta(minutes=1), timedelta(days=1))
+    assert [what for kind, what, _ in told if kind in (AlertKind.LEFT_ON, AlertKind.ALWAYS_ON)] == []
+    rows = [
+        Interval("house", row.start, 900, (row.import_wh or 0.0) + 1500 / 4, 0.0, IntervalQuality.VALID, "t")
+        for row in await alerts.store.intervals("house", end - timedelta(hours=20), end)
+    ]
+    await alerts.store.save_intervals(rows)
+    await note(alerts.store, end - timedelta(days=1), end)
+    await alerts.once()
+    assert [alert.kind for alert in alerts.found if alert.ended is None] == [AlertKind.LEFT_ON], (
+        "a heater is told still"
+    )

@@ -38,8 +38,10 @@ def at_home(levels: Floats, bustles: Floats) -> Floats:
     return np.where(bustles < AWAY_SHARE * np.nanmedian(lately), np.nan, levels)
 
 
-def always_on_rise(levels: Floats) -> float:
+def always_on_rise(levels: Floats, may_heat_w: float = 0.0) -> float:
     """How many W the last days' quiet level stands above the weeks before, 0 where not proven; newest day last.
+
+    `may_heat_w` is what heating may draw of it that the home has not shown yet (`house.may_heat_lately`).
 
     Proven: the median of the last days is above the earlier ones' median by LEAST_W and by SPREADS of their usual
     spread, and even the recent days' lower quarter is above the earlier ones' upper quarter.
@@ -53,4 +55,4 @@ def always_on_rise(levels: Floats) -> float:
     spread = 1.48 * float(np.median(np.abs(past - middle)))
     rise = float(np.median(now)) - middle
     apart = np.quantile(now, 0.25) > np.quantile(past, 0.75)
-    return rise if rise > max(LEAST_W, SPREADS * spread) and apart else 0.0
+    return rise if rise > max(LEAST_W, SPREADS * spread) + may_heat_w and apart else 0.0

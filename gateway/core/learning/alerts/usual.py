@@ -45,6 +45,8 @@ class Thermal:
     """W per degree above WARM_C and below COLD_C, for each block of BLOCK_H hours, rows warm and cold."""
 
     slopes: Floats
+    doubt: float = 0.0
+    """The share of the slope below COLD_C that the days do not prove: 1 where no cold was seen, near 0 after a winter."""
 
     def load(self, air: Floats) -> Floats:
         """W that the weather explains of quarters x days along the last axis; 0 where the air is not known."""
@@ -61,7 +63,7 @@ def degrees(air: Floats) -> tuple[Floats, Floats]:
 
 def thermal(days: Floats, air: Floats) -> Thermal:
     """Slopes of load over degrees, each against the same quarter of other days; never below 0."""
-    slopes = np.zeros((2, 24 // BLOCK_H))
+    slopes, doubt = np.zeros((2, 24 // BLOCK_H)), 0.0
     known = np.isfinite(days)
     count = np.maximum(known.sum(axis=0), 1)
     load = np.where(known, days - np.where(known, days, 0.0).sum(axis=0) / count, 0.0)
@@ -70,7 +72,8 @@ def thermal(days: Floats, air: Floats) -> Thermal:
         blocks = [part.reshape(2, -1) for part in np.split(np.stack([load, apart]), 24 // BLOCK_H, axis=2)]
         found = np.array([(y @ x) / (x @ x + RIDGE * 4 * BLOCK_H) for y, x in blocks])
         slopes[row] = np.maximum(found, 0.0)
-    return Thermal(slopes)
+        doubt = float(np.mean([RIDGE * 4 * BLOCK_H / (x @ x + RIDGE * 4 * BLOCK_H) for _, x in blocks]))
+    return Thermal(slopes, doubt)
 
 
 def sustained(series: Floats, kind: Sustained) -> Floats:
