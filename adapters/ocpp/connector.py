@@ -78,7 +78,8 @@ class Connector:
         self.spec = device.spec if isinstance(device.spec, ChargerSpec) else ChargerSpec()
         self.live = LiveState(device.id, self.spec.phases, clock, float(settings.sample_interval_s))
         most_w = rise.most_w(len(self.spec.phases), self.spec.max_current_a)
-        self.book = SessionBook(device.id, sessions, clock, most_w, owner.stamps)
+        rated_w = rise.rated_w(len(self.spec.phases), self.spec.max_current_a)
+        self.book = SessionBook(device.id, sessions, clock, most_w, owner.stamps, rated_w)
         self.needs: ChargingNeeds | None = None
         """What the car itself said of the session under way."""
         self.phases_told: int | None = None

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from adapters.ocpp import excursions, register, rise
 from adapters.ocpp.excursions import Doubts
-from adapters.ocpp.runs import still_since
 from adapters.ocpp.transactions import AHEAD, ORPHAN, Transactions
 from gateway.model.session import EvSession
 from gateway.ports import Clock
@@ -37,9 +36,12 @@ class Counting:
     def moved(self, session: EvSession) -> None:
         """A session was booked at another time: what is in doubt about it is told by the session itself."""
         self._doubts.pop(session.transaction, None)
+        self._known.draws.forget(session)
 
-    def counted(self, session: EvSession, register_wh: float, live: bool, time: datetime | None) -> EvSession:
-        """The session after a sample of its register; the same object where it tells nothing new."""
+    def counted(
+        self, session: EvSession, register_wh: float, live: bool, time: datetime | None, power_w: float | None = None
+    ) -> EvSession:
+        """The session after a sample of its register and power, W; the same object where it tells nothing new."""
         held_at, now = session.meter_at, self._clock.now()
         if session.end is not None:
             return self._completing(session, register_wh, time)
@@ -52,7 +54,14 @@ class Counting:
         (self._undated.discard if time is not None else self._undated.add)(session.transaction)
         if not session.meter_told and held_at is None:
             return register.first(session, register_wh, at, self._known.left_at(session))
-        counted, doubts = register.live(session, register_wh, at, doubts, dated=dated, most_w=self._most_w)
+        draws = self._known.draws
+        draws.sampled(session, power_w, at)
+        still_wh = draws.since_still(session, at)
+        counted, doubts = register.live(
+            session, register_wh, at, doubts, dated=dated, most_w=self._most_w, still_wh=still_wh
+        )
+        if counted.meter_last_wh != session.meter_last_wh:
+            draws.rose(session)
         self._doubts[session.transaction] = doubts
         return counted
 
@@ -64,16 +73,21 @@ class Counting:
         if not session.meter_told and session.meter_at is None:
             return register.first(session, meter_wh, end, self._known.left_at(session))
         at, dated = max(end, session.meter_at or end), self._is_dated(session, time)
-        return register.stopped(session, meter_wh, at, self._in_doubt(session), dated=dated, most_w=self._most_w)
+        still_wh, whole_wh = self._known.draws.since_still(session, at), self._known.draws.since_start(session, at)
+        return register.stopped(
+            session, meter_wh, at, self._in_doubt(session), dated=dated, most_w=self._most_w, still_wh=still_wh,
+            whole_wh=whole_wh,
+        )  # fmt: skip
 
     def stop_by(self, session: EvSession, after: EvSession | None) -> float:
         """Where a forgotten session's register ended: at the next start when the register just went on, else as seen."""
         held_at, held_wh = session.meter_at or session.start, session.meter_last_wh
         if after is None or not after.meter_told or after.earlier:
             return held_wh
+        still_wh = self._known.draws.since_still(session, after.start)
         went_on = rise.follows(
             held_wh, held_at, after.meter_start_wh, after.start, most_w=self._most_w
-        ) or rise.caught_up(held_wh, still_since(session), after.meter_start_wh, after.start, most_w=self._most_w)
+        ) or rise.caught_up(held_wh, after.meter_start_wh, still_wh)
         return max(held_wh, after.meter_start_wh) if went_on else held_wh
 
     def _in_doubt(self, session: EvSession) -> Doubts:

@@ -112,7 +112,10 @@ async def take_samples(connector: Connector, samples: Iterable[Sample], transact
             connector.measured(live)
         register = sample.values.get(Quantity.ENERGY_IMPORT)
         if transaction is not None and register is not None:
-            await connector.book.take_register(transaction, register, live=bool(live), time=sample.time)
+            power_w = connector.live.measured_w() if live else sample.values.get(Quantity.POWER)
+            await connector.book.take_register(
+                transaction, register, live=bool(live), time=sample.time, power_w=power_w
+            )
     await connector.book.settle()
 
 

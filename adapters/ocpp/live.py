@@ -217,6 +217,11 @@ class LiveState:
             derived = self._by_register_w()
         return told if derived is None else derived
 
+    def measured_w(self) -> float | None:
+        """The fresh power as told, else by the currents, W; None where neither is, never by the register."""
+        told = self.value(Quantity.POWER)
+        return self._by_current_w() if told is None else told
+
     def _by_current_w(self) -> float | None:
         default = self.voltage_v(NOMINAL_V)
         volts = {phase: value for phase, q in enumerate(VOLTAGES) if (value := self.value(q)) and 100.0 < value < 300.0}

@@ -51,11 +51,12 @@ def live(
     *,
     dated: bool = True,
     most_w: float = MOST_W,
+    still_wh: float,
 ) -> tuple[EvSession, Doubts]:
     """The session after a register that comes after what is held, and what is in doubt about it.
 
     `dated` tells that the time since the last value is known: a rise has then taken its time, as power does; `most_w`
-    is the charger's highest power.
+    is the charger's highest power. `still_wh` is what can have been drawn since the register rose last.
     """
     odd, taken = doubts.odd, doubts.taken
     if taken is not None and counts_there(session, taken):
@@ -76,7 +77,7 @@ def live(
     is_same = odd == Odd(register_wh, at)  # an end tells its register twice
     if odd is None or is_same or not follows(odd.register_wh, odd.at, register_wh, at, most_w=most_w):
         return session, Doubts(Odd(register_wh, at), taken)
-    if caught_up(session.meter_last_wh, still_since(session), odd.register_wh, odd.at, most_w=most_w):
+    if caught_up(session.meter_last_wh, odd.register_wh, still_wh):
         run = advanced(session, odd.register_wh, odd.at)
     else:
         run = new_run(session, odd, register_wh, at)
@@ -95,24 +96,27 @@ def stopped(
     *,
     dated: bool = True,
     most_w: float = MOST_W,
+    still_wh: float,
+    whole_wh: float,
 ) -> EvSession:
     """The session after the register that its stop tells.
 
     Samples may repeat a register that is seldom read, and the stop is the last word: what it tells beyond all that was
-    seen is believed where the charger can have given it since the register stood still, or since the session began.
+    seen is believed where the charger can have given it since the register stood still (`still_wh` at most), or since
+    the session began (`whole_wh`).
     """
-    counted, _ = live(session, stop_wh, at, doubts, dated=dated, most_w=most_w)
+    counted, _ = live(session, stop_wh, at, doubts, dated=dated, most_w=most_w, still_wh=still_wh)
     is_followed = counted is not session and counted.meter_last_wh >= stop_wh and counted.earlier == session.earlier
     if is_followed or stop_wh <= session.meter_last_wh:
         return counted
     since, whole = still_since(session), session
-    if caught_up(session.meter_last_wh, since, stop_wh, at, most_w=most_w):
+    if caught_up(session.meter_last_wh, stop_wh, still_wh):
         # It was drawn while the register stood: the curve rises from where it did.
         rising = tuple(point for point in session.curve if point[0] <= since.timestamp())
         whole = advanced(replace(session, curve=rising), stop_wh, at)
     else:
         first_wh = session.earlier[0].first_wh if session.earlier else session.meter_start_wh
-        if caught_up(first_wh, session.start, stop_wh, at, most_w=most_w):
+        if caught_up(first_wh, stop_wh, whole_wh):
             whole = advanced(replace(session, meter_start_wh=first_wh, earlier=()), stop_wh, at)
     return whole if whole.energy_wh > counted.energy_wh else counted
 

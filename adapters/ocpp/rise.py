@@ -21,7 +21,7 @@ NO_METER_WH = 1e12
 
 def most_w(phases: int, current_a: float) -> float:
     """How fast the register of a charger of this rating can rise, W."""
-    return max(MOST_W, ABOVE_RATING * phases * current_a * NOMINAL_V)
+    return max(MOST_W, rated_w(phases, current_a))
 
 
 def follows(
@@ -38,15 +38,18 @@ def follows(
     return held_wh - JITTER_WH <= register_wh <= held_wh + slack_wh + most_w * hours
 
 
-def caught_up(
-    held_wh: float, still_since: datetime, register_wh: float, at: datetime, *, most_w: float = MOST_W
-) -> bool:
-    """Whether a register in Wh that showed `held_wh` ever since can have come to `register_wh` at `at`.
+def rated_w(phases: int, current_a: float) -> float:
+    """What a charger of this rating gives at most, W."""
+    return ABOVE_RATING * phases * current_a * NOMINAL_V
+
+
+def caught_up(held_wh: float, register_wh: float, drawn_wh: float) -> bool:
+    """Whether a register in Wh that stood at `held_wh` while at most `drawn_wh` was drawn can have come so far.
 
     There are chargers whose samples repeat a register that is seldom read: it stands for long and then rises by all that
     was drawn meanwhile, though by no more than fills a car.
     """
-    return register_wh - held_wh <= CAR_WH and follows(held_wh, still_since, register_wh, at, most_w=most_w)
+    return held_wh - JITTER_WH <= register_wh <= held_wh + min(CAR_WH, SLACK_WH + drawn_wh)
 
 
 def sane(register_wh: float | None) -> float | None:

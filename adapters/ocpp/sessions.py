@@ -36,6 +36,7 @@ class SessionBook:
     """Open and recent sessions; every change is in the store before it is in memory.
 
     The charger gives `most_w` watts at most: what its register rose faster was not drawn. `stamps` tells of its clock.
+    While its register stands, no more than `rated_w` was drawn, or than its samples told.
     """
 
     def __init__(
@@ -45,11 +46,12 @@ class SessionBook:
         clock: Clock,
         most_w: float = rise.MOST_W,
         stamps: Stamps | None = None,
+        rated_w: float = rise.MOST_W,
     ) -> None:
         self._charger = charger
         self._store = store
         self._clock = clock
-        self._known = Transactions(clock, most_w, stamps or Stamps(clock))
+        self._known = Transactions(clock, most_w, stamps or Stamps(clock), rated_w)
         self._counting = Counting(self._known, clock, most_w)
         self._guesses = Guesses(self._known)
         self._answers = Answers()
@@ -221,7 +223,13 @@ class SessionBook:
         return await self._undivided(self._keep_stop(time, rise.sane(meter_wh), reason))
 
     async def take_register(
-        self, transaction: int, register_wh: float, *, live: bool = True, time: datetime | None = None
+        self,
+        transaction: int,
+        register_wh: float,
+        *,
+        live: bool = True,
+        time: datetime | None = None,
+        power_w: float | None = None,
     ) -> None:
         """The energy register in Wh as sampled at `time`; a sample: on the disk with the next commit, a minute at most.
 
@@ -229,12 +237,12 @@ class SessionBook:
         more make up for it, are there after `settle`.
 
         One stamped before what is held completes the session and never takes back; `live` tells whether it is of now,
-        so that a stamp far in the past means a clock that was set.
+        so that a stamp far in the past means a clock that was set; `power_w` what was measured then, W.
         """
         session = self._known.get(transaction)
         if session is None or rise.sane(register_wh) is None:
             return
-        counted = self._counting.counted(session, register_wh, live, self._known.told(time))
+        counted = self._counting.counted(session, register_wh, live, self._known.told(time), power_w)
         if counted is session:
             return
         self._known.put(counted)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from adapters.ocpp import rise
-from adapters.ocpp.runs import still_since
+from adapters.ocpp.drawn import Draws
 from adapters.ocpp.stamps import Stamps
 from gateway.model.session import EvSession
 from gateway.ports import Clock
@@ -43,10 +43,14 @@ class Fit(Enum):
 class Transactions:
     """The open and the recent sessions of one charger, in memory."""
 
-    def __init__(self, clock: Clock, most_w: float = rise.MOST_W, stamps: Stamps | None = None) -> None:
+    def __init__(
+        self, clock: Clock, most_w: float = rise.MOST_W, stamps: Stamps | None = None, rated_w: float = rise.MOST_W
+    ) -> None:
         self._clock = clock
         self._stamps = stamps or Stamps(clock)
         self._most_w = most_w
+        self.draws = Draws(rated_w)
+        """What its sessions can have drawn."""
         self._sessions: dict[int, EvSession] = {}
         self._came: dict[int, datetime] = {}
         """When the first word of a session came, by our clock."""
@@ -139,7 +143,7 @@ class Transactions:
         slack_wh = rise.SLACK_WH if self.told(time) is not None else rise.CAR_WH
         followed = rise.follows(
             session.meter_last_wh, held_at, register_wh, at, slack_wh, most_w=self._most_w
-        ) or rise.caught_up(session.meter_last_wh, still_since(session), register_wh, at, most_w=self._most_w)
+        ) or rise.caught_up(session.meter_last_wh, register_wh, self.draws.since_still(session, at))
         return Fit.FOLLOWS if followed else Fit.BEYOND
 
     def freed(self) -> None:
@@ -235,6 +239,7 @@ class Transactions:
         }
         self._came = {key: time for key, time in self._came.items() if key in self._sessions}
         self._late = {key: late for key, late in self._late.items() if key in self._sessions}
+        self.draws.keep(self._sessions)
 
     def _is_later(self, session: EvSession, time: datetime | None) -> bool:
         """Whether this time is well after the session's end."""
