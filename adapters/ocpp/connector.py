@@ -143,6 +143,7 @@ class Connector:
         `sampled`: it is a sample, taken in. Raises StoreError.
         """
         self.stamps.hear(time)
+        self.live.stamps_late = self.stamps.disproves(self.live.skew_s)
         if sampled:
             self.stamps.learn(self.id, self.live.skew_s, self.live.samples_in_time)
             await self.book.set_right()

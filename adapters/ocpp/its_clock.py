@@ -16,7 +16,8 @@ class ItsClock:
     """One connector's view of its charger's clock, in s behind ours; negative: ahead.
 
     The stamps of samples tell it. Some chargers write them wrong (local time as Z) and read profiles right: where a
-    limit by the clock of the samples has no effect, the same is told by ours, before another way is tried.
+    limit by the clock of the samples has no effect, the same is told by ours, before another way is tried. Others stamp
+    them with the begin of their interval: a status or a start stamped with now tells that the clock is right.
     """
 
     def __init__(self, device: str, live: LiveState) -> None:
@@ -27,7 +28,7 @@ class ItsClock:
 
     def skew_s(self) -> float:
         """By how much the stamps of a profile are behind our clock, s."""
-        told_s = self._live.skew_s
+        told_s = self._told_s()
         if self._disproved_s is not None and abs(told_s - self._disproved_s) < ANOTHER_S:
             return 0.0
         self._disproved_s = None
@@ -42,8 +43,12 @@ class ItsClock:
 
     def remedy(self) -> str:
         """What a person may do about the charger's clock; empty while it is right."""
-        told_s = self._live.skew_s
+        told_s = self._told_s()
         return "" if abs(told_s) < ANOTHER_S else f"Its clock is {words(told_s)}: set it."
+
+    def _told_s(self) -> float:
+        """What the samples tell; nothing where a status or a start tells that the clock is right."""
+        return 0.0 if self._live.stamps_late else self._live.skew_s
 
     def doubt(self) -> bool:
         """A limit had no effect: from now on by our clock; False where that was so, and by its own again."""

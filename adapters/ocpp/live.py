@@ -100,6 +100,8 @@ class LiveState:
         self.phase: ChargePhase | None = None
         """Where the connector stands; None before the first word about it."""
         self.interval_s = interval_s
+        self.stamps_late = False
+        """Whether its clock is known to be right, though its samples are stamped well before they come."""
         self.error = ""
 
     # ---- status
@@ -129,7 +131,7 @@ class LiveState:
     def reboot(self) -> None:
         """The charger started anew: its clock may have been set."""
         self._freshness.reboot()
-        self._told = None
+        self._told, self.stamps_late = None, False
 
     def line_changed(self) -> None:
         """The connection ended or is a new one: a plugged car may have begun to charge meanwhile."""

@@ -45,6 +45,10 @@ class Stamps:
             self.behind_s = 0.0
             self._is_right = True
 
+    def disproves(self, skew_s: float) -> bool:
+        """Whether the clock is known to be right, though samples are stamped so much before they come: late ones."""
+        return self._is_right and skew_s >= 2 * self._turn_s()
+
     def learn(self, charger: str, skew_s: float, samples: int) -> None:
         """So many samples in a row, each in time, were stamped `skew_s` before they came."""
         if samples < LEARNT_FROM or abs(skew_s - self.behind_s) < ANOTHER_S or (self._is_right and skew_s > 0):
