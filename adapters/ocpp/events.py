@@ -104,13 +104,13 @@ async def take_samples(connector: Connector, samples: Iterable[Sample], transact
     What the charger will not tell again is on the disk when this returns.
     """
     for sample in samples:
-        if BEGIN in sample.contexts and transaction is not None and connector.book.is_under_way(transaction):
+        register = sample.values.get(Quantity.ENERGY_IMPORT)
+        if BEGIN in sample.contexts and connector.book.is_told_again(transaction, register):
             continue  # its start is known, and what was then is told once more: it is not of now
         live = connector.live.take_sample(sample)
         await connector.stamped(sample.time, sampled=True)
         if live:
             connector.measured(live)
-        register = sample.values.get(Quantity.ENERGY_IMPORT)
         if transaction is not None and register is not None:
             power_w = connector.live.measured_w() if live else sample.values.get(Quantity.POWER)
             await connector.book.take_register(

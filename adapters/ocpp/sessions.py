@@ -156,11 +156,17 @@ class SessionBook:
         """The charger's time by our clock where it can be believed."""
         return self._known.told(time)
 
-    def is_under_way(self, transaction: int) -> bool:
-        """Whether a session began a minute ago or more, and its start and the register there are known."""
-        session = self._known.get(transaction)
-        known = session is not None and session.start_told and session.meter_told
-        return known and session is not None and self._clock.now() - session.start > APART
+    def is_told_again(self, transaction: int | None, register_wh: float | None) -> bool:
+        """Whether a sample labelled as of the begin tells once more what is known of a session under way for a minute.
+
+        Some chargers label all samples so: a register above that of the start is none of the begin.
+        """
+        session = None if transaction is None else self._known.get(transaction)
+        if session is None or not (session.start_told and session.meter_told):
+            return False
+        first_wh = session.earlier[0].first_wh if session.earlier else session.meter_start_wh
+        has_risen = register_wh is not None and register_wh > first_wh + ROUNDED_WH
+        return not has_risen and self._clock.now() - session.start > APART
 
     # ---- changes
 

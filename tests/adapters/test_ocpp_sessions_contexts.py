@@ -64,3 +64,20 @@ async def test_a_2x_ended_event_that_tells_the_begin_once_more(values: list[dict
         sampled = [{**item, "value": float(item["value"])} for item in values]
         await charger.event("Ended", meterValue=[{"timestamp": stamp(charger.now()), "sampledValue": sampled}])
     assert [row.energy_wh for row in where.sessions.rows.values()] == [4000]
+
+
+async def test_samples_that_all_bear_the_label_of_the_begin_are_measured() -> None:
+    """Wrong before: nothing was, though their register rose; what is told of the begin with the end still counts not."""
+    where = home()
+    connector = where.charger()
+    async with where.serving(), peer(where) as charger:
+        await charger.boot()
+        number = await charger.start(meter=1000)
+        for minute in range(1, 31):
+            await where.clock.advance(60)
+            power = {"value": "7200", "unit": "W", "measurand": "Power.Active.Import", "context": "Transaction.Begin"}
+            await charger.meter({**BEGIN, "value": str(1000 + 120 * minute)}, power, transaction=number)
+        session = connector.book.open_session()
+        assert session is not None and (connector.live.power_w(), session.energy_wh) == (7200.0, 3600.0)
+        await charger.stop(number, 4600)
+    assert [row.energy_wh for row in where.sessions.rows.values()] == [3600]
