@@ -8,12 +8,15 @@ heat now    _______/     \\______    planned ____/     \\____     it reaches now
 from __future__ import annotations
 
 import re
+from calendar import day_name
 from dataclasses import replace
 
 import numpy as np
 
+from gateway.core.planning.connection import LOST_SUN
 from gateway.core.planning.home import Heat, Home
 from gateway.core.planning.limits import Mask
+from gateway.core.planning.reserve import SOON_H, below_h
 from gateway.core.planning.schedule import Schedule
 from gateway.core.planning.slots import Array
 from gateway.model.plan import Block, IntentKind
@@ -21,7 +24,10 @@ from gateway.model.plan import Block, IntentKind
 NUDGE = 5_000.0
 """Micro-units per Wh that force an alternative upon the optimiser; never part of a cost that is told."""
 FIRMER = 20.0
-"""The band holds so many times firmer against a nudge: a kelvin of a room takes some 2 kWh and is missed for hours."""
+"""The band holds so many times firmer against a nudge: a kelvin of a room takes some 2 kWh and is missed for hours.
+
+Only as far as the plan itself holds it: a firmer band that the plan misses would be met, and told as the block's price.
+"""
 LEAST_H = 0.25
 """So long it runs at least when it is turned up."""
 FURTHER_K = 0.2
@@ -30,7 +36,8 @@ FURTHER_K = 0.2
 
 def bent_heat(heat: Heat, schedule: Schedule, block: Block, home: Home) -> Heat:
     """A tank or a room whose block waits as far as its band lets it, or which runs at once as far as it would later."""
-    firm = replace(heat, firm=heat.firm * FIRMER)
+    kept_c = np.minimum(heat.low_c, schedule.state[heat.device.id])
+    firm = replace(heat, firm=heat.firm * FIRMER, low_c=kept_c)
     span = home.slots.touched(block.start, block.end)
     if block.kind is IntentKind.RUN:
         return replace(firm, price=np.where(span, NUDGE, heat.price))
@@ -70,15 +77,20 @@ def _next_top(state: Array, last: int) -> float:
 
 
 def keeps_wishes(home: Home, schedule: Schedule, other: Schedule) -> bool:
-    """Whether the other schedule leaves no band further than the first does, and relaxes no wish of another kind."""
-    if {_kind(words) for words in other.relaxed} - {_kind(words) for words in schedule.relaxed}:
+    """Whether the other schedule leaves no band and no reserve further than the first, and relaxes no other kind of wish."""
+    if _kinds(other) - _kinds(schedule):
         return False
+    for battery in home.batteries:
+        # So short a while below its reserve breaks no wish of a plan, either.
+        if below_h(home, battery, other.state) > below_h(home, battery, schedule.state) + SOON_H + 1e-6:
+            return False
     return all(_outside_k(heat, other) <= _outside_k(heat, schedule) + FURTHER_K for heat in (*home.tanks, *home.pumps))
 
 
-def _kind(words: str) -> str:
-    """A sentence without its figures."""
-    return re.sub(r"[0-9]+([.,:][0-9]+)?", "", words)
+def _kinds(schedule: Schedule) -> set[str]:
+    """The sentences of what is missed, without figures and days; sun that is lost is no wish, the price tells it."""
+    missed = (words for words in schedule.relaxed if not words.startswith(LOST_SUN))
+    return {re.sub(rf"[0-9]+([.,:][0-9]+)?|{'|'.join(day_name)}", "", words) for words in missed}
 
 
 def _outside_k(heat: Heat, schedule: Schedule) -> float:

@@ -33,6 +33,8 @@ CURTAIL = 1_000.0
 QUARTER_S = 900
 LEAST = 0.001
 """What is cut at no loss costs this much, so that it is cut only where it must be."""
+LOST_SUN = "Some sun"
+"""So begins each sentence of sun that is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +132,9 @@ def unused_sun(home: Home, x: Array, connection: Connection) -> list[str]:
     paying = home.sell < 0
     cut = x[connection.cut] * hours
     if float(cut[~paying].sum()) > 10:
-        words.append("Some sun cannot be used or exported.")
+        words.append(f"{LOST_SUN} cannot be used or exported.")
     if float(cut[paying].sum()) > 10:
-        words.append("Some sun is cut while selling it would cost money.")
+        words.append(f"{LOST_SUN} is cut while selling it would cost money.")
     if not home.request.can_curtail and float((x[connection.sold] * hours)[paying].sum()) > 100:
-        words.append("Some sun is sold at a loss: the price is negative and the panels cannot be turned down.")
+        words.append(f"{LOST_SUN} is sold at a loss: the price is negative and the panels cannot be turned down.")
     return words

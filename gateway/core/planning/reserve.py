@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gateway.core.planning.home import Home
+from gateway.core.planning.home import Battery, Home
+from gateway.core.planning.limits import Mask
 from gateway.core.planning.slots import Array
 
 NEAR = 0.01
@@ -18,7 +19,7 @@ def missed_reserve(home: Home, state: dict[str, Array]) -> list[str]:
     words = []
     for battery in home.batteries:
         held, capacity = state[battery.device.id], battery.spec.capacity_wh
-        below = np.flatnonzero(held < battery.floor_wh - NEAR * capacity)
+        below = np.flatnonzero(_is_below(battery, held))
         if not len(below):
             continue
         back, reserve = int(below[-1]) + 1, f"its reserve of {100 * battery.floor_wh / capacity:.0f} %"
@@ -31,3 +32,12 @@ def missed_reserve(home: Home, state: dict[str, Array]) -> list[str]:
         elif float(home.slots.hours[:back].sum()) > SOON_H:
             words.append(f"{battery.device.name} stays below {reserve} until {at:%A %H:%M}.")
     return words
+
+
+def below_h(home: Home, battery: Battery, state: dict[str, Array]) -> float:
+    """For how many hours a battery is below its reserve; `state` in Wh by device id."""
+    return float(home.slots.hours[_is_below(battery, state[battery.device.id])].sum())
+
+
+def _is_below(battery: Battery, held: Array) -> Mask:
+    return np.asarray(held < battery.floor_wh - NEAR * battery.spec.capacity_wh)

@@ -132,8 +132,9 @@ def difference(
     found = other_way(home, schedule, model, block)
     span = home.slots.touched(block.start, block.end)
     moved = (found.power_w[block.device] - schedule.power_w[block.device])[span] * home.slots.hours[span]
-    # To charge or to heat earlier within the block is another way, too.
-    if abs((np.abs(moved) if block.alternative in EARLIER else moved).sum()) < SAME_WH:
+    # To charge or to heat earlier within the block is another way, too; less of it is none.
+    other_wh = np.cumsum(moved).max(initial=0.0) if block.alternative in EARLIER else abs(moved.sum())
+    if other_wh < SAME_WH:
         return None, None, found.solve_s
     if block.device in (heat.device.id for heat in (*home.tanks, *home.pumps)) and not keeps_wishes(
         home, schedule, found
