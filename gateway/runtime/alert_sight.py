@@ -11,7 +11,6 @@ import numpy as np
 from gateway.core.learning.alerts.always_on import always_on_rise, at_home, bustle, quiet_level
 from gateway.core.learning.alerts.days import along_days, by_day, day_start
 from gateway.core.learning.alerts.house import PLAIN, SPIKE, Usual, excess, may_heat_lately, usual
-from gateway.core.learning.alerts.panels import panels_drop, yields
 from gateway.core.learning.alerts.usual import LATELY_DAYS, QUARTERS, Floats
 from gateway.core.learning.alerts.usual import PAST_DAYS as BAND_DAYS
 from gateway.core.learning.alerts.week import WeekAgainstPast, week_against_past
@@ -99,7 +98,6 @@ def look(
     if known is not None:
         _see_house(home, known, sights)
     _see_always_on(home, known, sights)
-    _see_panels(home, sights)
     energy = np.where(np.isfinite(home.load).mean(axis=1) > 0.95, np.nansum(home.load, axis=1) / 4, np.nan)
     count = np.isfinite(home.air).sum(axis=1)
     mean_air = np.where(count > 70, np.nansum(home.air, axis=1) / np.maximum(count, 1), np.nan)
@@ -182,22 +180,6 @@ def _see_always_on(home: _Home, known: Usual | None, sights: dict[AlertKind, Sig
     while back > 0 and (above[back - 1] or not np.isfinite(levels[back - 1])):
         back -= 1
     sights[AlertKind.ALWAYS_ON] = _slow(home, rise, back, levels, np.full(len(levels), usual_w))
-
-
-def _see_panels(home: _Home, sights: dict[AlertKind, Sight]) -> None:
-    daily = yields(home.made, home.light)[:-1]
-    drop = panels_drop(daily)
-    if drop <= 0:
-        return
-    usual_yield = float(np.nanmedian(daily[:-7]))
-    light = np.where(np.isfinite(home.light[:-1]), home.light[:-1], 0.0).sum(axis=1) / 4
-    actual, expected = daily * light / 24, usual_yield * light / 24
-    below = daily < usual_yield * (1 - drop / 2)
-    back = len(daily)
-    while back > 0 and (below[back - 1] or not np.isfinite(daily[back - 1])):
-        back -= 1
-    lost = _mean((expected - actual)[-7:])
-    sights[AlertKind.PV_LOW] = _slow(home, lost, back, actual, np.where(np.isfinite(daily), expected, np.nan))
 
 
 def _slow(home: _Home, power_w: float, back: int, actual: Floats, beside: Floats) -> Sight:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Protocol
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from gateway.core.learning.alerts.meter_trouble import (
     quiet_drop,
     short_of_parts,
 )
+from gateway.core.learning.alerts.panels import RECENT_DAYS as LIGHT_DAYS
+from gateway.core.learning.alerts.panels import panels_drop, yields
+from gateway.core.learning.alerts.roof import on_roof
 from gateway.core.learning.alerts.usual import Floats
 from gateway.core.learning.sky import clear_sky_w_m2
 from gateway.core.learning.told import Told
@@ -31,8 +35,9 @@ from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.series import Series
 from gateway.model.site import BatterySpec, Device, Role, Site
 from gateway.model.tariff import Tariff
-from gateway.ports import IntervalStore
+from gateway.ports import AuditStore, IntervalStore
 from gateway.runtime.alert_sight import Sight
+from gateway.runtime.held_panels import held_days
 
 PAST_DAYS = 119
 BILL_DAYS = 127
@@ -44,6 +49,10 @@ GIVES_MORE = 1.03
 PRODUCERS = (Role.PV, Role.BATTERY, Role.HYBRID_INVERTER)
 METERS = (Role.MAIN_METER, Role.SUB_METER)
 CHECK = "Check the wiring and the clamps of the meters, and whether the site file lists everything that is there."
+
+
+class PastStore(IntervalStore, AuditStore, Protocol):
+    """Interval data, and what devices were told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class Past:
     """The whole local days before today, PAST_DAYS of them, newest last."""
 
     site: Site
-    store: IntervalStore
+    store: PastStore
     now: datetime
 
     @property
@@ -180,27 +189,54 @@ class Past:
         return Sign(AlertKind.PUMP_DRIFT, self._drift(found, day_energy(days)), what, sure, advice, device.id)
 
     async def _panels(self, light: Told) -> Sign | None:
-        """Where the light is told the look at each quarter hour judges the panels."""
-        start = day_start(self.first, self.site.timezone)
-        slots = int((self.now - start).total_seconds() // 900)
-        if not self.site.of_role(Role.PV, Role.HYBRID_INVERTER) or np.isfinite(light.quarters(start, slots)[-2880:]).mean() > 0.5:  # fmt: skip
+        """By the home's own clear moments, and by the light where it is told; a day of held back panels does not count."""
+        inverters = self.site.of_role(Role.PV, Role.HYBRID_INVERTER)
+        if not inverters:
             return None
         made = -await self._days("solar")
-        at = start.timestamp() + 900 * (np.arange(slots) + 0.5)
-        sky = clear_sky_w_m2(at, self.site.latitude, self.site.longitude)
-        clear = np.nan_to_num(along_days(sky, start, self.first, PAST_DAYS, self.site.timezone))
-        daily = await asyncio.to_thread(clear_ratio, made, clear)
-        drop = clear_drop(daily)
-        if drop <= 0:
+        found = await asyncio.to_thread(self._weak_panels, made, light)
+        if found is None:
             return None
-        energy = day_energy(made) / 24
-        lost = float(np.nanmean(energy[-CLEAR_DAYS:])) * drop / (1 - drop)
-        begun = PAST_DAYS - CLEAR_DAYS
-        usual = np.where(np.arange(PAST_DAYS) >= begun, energy / (1 - drop), energy)
-        what = f"In clear moments the panels have given {100 * drop:.0f} % less in the last two weeks than in those before."
-        sure = "Nobody tells the light here: judged by the home's own steady, clear hours against the clear sky."
-        advice = "Look for dirt or new shade on the panels, and at the inverter: one string may be off."
+        zone = self.site.timezone
+        held = await held_days(self.store, [device.id for device in inverters], self.first, PAST_DAYS, zone)
+        free = made.copy()
+        free[held] = np.nan
+        found = await asyncio.to_thread(self._weak_panels, free, light) if held else found
+        if found is None:
+            return None
+        drop, days, sure = found
+        energy, begun = day_energy(made) / 24, PAST_DAYS - days
+        lost = float(np.nanmean(day_energy(free)[begun:])) / 24 * drop / (1 - drop)
+        counts = (np.arange(PAST_DAYS) >= begun) & ~np.isin(np.arange(PAST_DAYS), held)
+        usual = np.where(counts, energy / (1 - drop), energy)
+        what = f"Under like skies the panels have given {100 * drop:.0f} % less in the last {days} days than before."
+        advice = "Look for snow, dirt or new shade on the panels, and at the inverter: one string may be off."
         return Sign(AlertKind.PV_LOW, self._sight(lost, begun, energy, usual), what, sure, advice)
+
+    def _weak_panels(self, made: Floats, light: Told) -> tuple[float, int, str] | None:
+        """The share that lacks, of how many last days, and by what it is known; None where nothing is proven."""
+        start, zone = day_start(self.first, self.site.timezone), self.site.timezone
+        slots = int((day_start(self.first + timedelta(days=PAST_DAYS), zone) - start).total_seconds() // 900)
+        at_s = np.asarray(start.timestamp() + 900 * (np.arange(slots) + 0.5), dtype=np.float64)
+        at = along_days(at_s, start, self.first, PAST_DAYS, zone)
+        roof = on_roof(made, at, self.site.latitude, self.site.longitude, PAST_DAYS - CLEAR_DAYS)
+        drop = clear_drop(clear_ratio(made, roof)) if roof is not None else 0.0
+        if drop > 0:
+            return (
+                drop,
+                CLEAR_DAYS,
+                "By the home's own steady, clear hours against the clear sky on panels that lie as these do.",
+            )
+        told = along_days(light.quarters(start, slots), start, self.first, PAST_DAYS, zone)
+        if not np.isfinite(told[-LIGHT_DAYS:]).any():
+            return None
+        clear = np.nan_to_num(clear_sky_w_m2(at, self.site.latitude, self.site.longitude))
+        drop = panels_drop(yields(made, told, clear, roof))
+        return (
+            (drop, LIGHT_DAYS, "By the light that is told: clear days against clear ones, dull against dull.")
+            if drop > 0
+            else None
+        )
 
     async def _meters(self) -> list[Sign]:
         """At most one sign of each meter."""

@@ -17,7 +17,7 @@ from gateway.model.preferences import Preferences
 from gateway.model.series import SeriesKind
 from gateway.model.site import Site
 from gateway.model.tariff import Rate, Tariff
-from gateway.ports import Clock, FactStore, IntervalStore
+from gateway.ports import AuditStore, Clock, FactStore, IntervalStore
 from gateway.runtime.alert_documents import (
     alerts_from,
     document_of,
@@ -42,8 +42,8 @@ METER_CAUSES = ("wiring ", "silent ")
 """Notifications that already tell of a meter: what follows from the same cause is not told again."""
 
 
-class AlertStore(IntervalStore, FactStore, Protocol):
-    """Interval data and small documents."""
+class AlertStore(IntervalStore, AuditStore, FactStore, Protocol):
+    """Interval data, what devices were told, and small documents."""
 
 
 @dataclass(slots=True)

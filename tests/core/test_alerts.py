@@ -117,13 +117,18 @@ def test_growth_of_what_is_always_on_is_told_after_weeks_and_a_week_of_it_is_not
 
 def test_a_lost_string_is_told_and_dark_weeks_are_not() -> None:
     dice = np.random.default_rng(4)
-    light = np.maximum(np.sin(np.linspace(-np.pi / 2, 3 * np.pi / 2, 96)), 0) * dice.uniform(150, 900, (70, 1))
-    made = 4.0 * light * dice.normal(1, 0.03, (70, 1))
-    assert panels_drop(yields(made, light)) == 0
+    clear = np.tile(np.maximum(np.sin(np.linspace(-np.pi / 2, 3 * np.pi / 2, 96)), 0) * 900, (70, 1))
+    share = np.where(dice.random((70, 1)) < 0.6, 1.0, dice.uniform(0.2, 0.8, (70, 1)))
+    light, roof = clear * share, 1.8 * clear
+    made = 4.0 * np.where(share == 1, roof, light) * dice.normal(1, 0.03, (70, 1))
+    assert panels_drop(yields(made, light, clear, roof)) == 0
     made[-8:] *= 0.6
-    assert panels_drop(yields(made, light)) == pytest.approx(0.4, abs=0.06)
-    light[-8:] *= 0.6
-    assert panels_drop(yields(made, light)) < 0.1
+    assert panels_drop(yields(made, light, clear, roof)) == pytest.approx(0.4, abs=0.06)
+    made[-8:] /= 0.6
+    light[-8:] *= 0.25
+    made[-8:] = 4.0 * light[-8:]
+    assert panels_drop(yields(made, light, clear, roof)) == 0, "a dull week makes less of the light on a tilted roof"
+    assert np.isnan(yields(made, 0.6 * clear, clear, roof)).all(), "a day between clear and dull is not judged"
 
 
 def test_a_week_is_held_against_the_same_weather() -> None:

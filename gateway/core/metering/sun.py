@@ -15,8 +15,8 @@ TWILIGHT_DEG = -6.0
 """Until the end of civil twilight panels may still give a few watts."""
 
 
-def sun_height(at_s: NDArray[np.floating[Any]], latitude: float, longitude: float) -> Array:
-    """The sine of the sun's elevation at times in seconds since 1970, for degrees north and east.
+def sun_vector(at_s: NDArray[np.floating[Any]], latitude: float, longitude: float) -> tuple[Array, Array, Array]:
+    """The unit vector to the sun, east, north and up, at times in seconds since 1970, for degrees north and east.
 
     Cooper's declination and Spencer's equation of time: good to a degree, which is plenty here.
     """
@@ -30,8 +30,15 @@ def sun_height(at_s: NDArray[np.floating[Any]], latitude: float, longitude: floa
     solar_hour = (at_s / 3600.0 + longitude / 15.0 + minutes / 60.0) % 24.0
     turn = np.radians(15.0 * (solar_hour - 12.0))
     phi = np.radians(latitude)
-    height: Array = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(turn)
-    return height
+    east: Array = -np.cos(declination) * np.sin(turn)
+    north: Array = np.cos(phi) * np.sin(declination) - np.sin(phi) * np.cos(declination) * np.cos(turn)
+    up: Array = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(turn)
+    return east, north, up
+
+
+def sun_height(at_s: NDArray[np.floating[Any]], latitude: float, longitude: float) -> Array:
+    """The sine of the sun's elevation, as `sun_vector`."""
+    return sun_vector(at_s, latitude, longitude)[2]
 
 
 def sun_up(when: datetime, latitude: float, longitude: float) -> bool:

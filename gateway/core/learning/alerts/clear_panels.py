@@ -1,6 +1,6 @@
-"""Weak panels where nobody tells the light: the home's own clear moments, held against those of its weeks before.
+"""Weak panels by the home's own clear moments, held against those of its weeks before; nobody need tell the light.
 
-Under a clear sky the ratio of power to clear-sky light hardly moves for two hours; clouds make it jump. So the height
+Under a clear sky the ratio of power to the clear-sky light on the panels (roof.py) hardly moves for two hours; clouds make it jump. So the height
 of the steadiest stretches says what the panels can do, whatever the weather was on the other days.
 """
 
@@ -31,7 +31,7 @@ def clear_ratio(made_w: Floats, clear_w_m2: Floats) -> Floats:
     ratio = np.where(bright & np.isfinite(made_w), made_w / np.maximum(clear_w_m2, 1.0), np.nan)
     windows = sliding_window_view(ratio, STRETCH, axis=1)
     mean = windows.mean(axis=2)
-    # A roof that faces east or west makes the ratio slope through the day: the line is taken off.
+    # A roof that lies a little other than thought makes the ratio slope through the day: the line is taken off.
     slope = windows @ (np.arange(STRETCH) - (STRETCH - 1) / 2) / (STRETCH * (STRETCH**2 - 1) / 12)
     line = mean[..., None] + slope[..., None] * (np.arange(STRETCH) - (STRETCH - 1) / 2)
     with np.errstate(invalid="ignore"):

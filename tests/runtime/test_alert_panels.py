@@ -1,0 +1,117 @@
+"""Panels through the store: what Hearth held back is no fault, a cloudy winter week neither, half of them lost is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from gateway.core.learning.sky import clear_sky_w_m2
+from gateway.core.learning.told import Told
+from gateway.core.metering.sun import sun_vector
+from gateway.model.alert import AlertKind
+from gateway.model.audit import AuditRow
+from gateway.model.authority import Authority
+from gateway.model.reading import Interval, IntervalQuality
+from gateway.model.setpoint import Setpoint, SetpointKind
+from gateway.model.site import Device, Role, Site
+from gateway.runtime.alert_slow import Past, Sign
+from gateway.runtime.tick import describe
+from tests.fakes import FakeStore
+
+DAYS = 121
+MAY, MILAN = datetime(2026, 5, 20, 12, tzinfo=UTC), ("Europe/Rome", 45.5, 9.2)
+JANUARY, APRIL = datetime(2026, 1, 26, 12, tzinfo=UTC), datetime(2026, 4, 8, 12, tzinfo=UTC)
+Story = Callable[[int, np.random.Generator], float]
+"""How much of a clear sky's light a day has, by days before now: 1 a clear day, less a dull one."""
+
+
+def site(zone: str, latitude: float, longitude: float) -> Site:
+    devices = (Device("grid", "Main meter", Role.MAIN_METER), Device("pv", "Panels", Role.PV))
+    return Site("Home", ZoneInfo(zone), latitude, longitude, "EUR", 3, 25.0, devices)
+
+
+def half_clear(ago: int, dice: np.random.Generator) -> float:
+    return 1.0 if dice.random() < 0.5 else float(dice.uniform(0.15, 0.7))
+
+
+def mostly_clear(ago: int, dice: np.random.Generator) -> float:
+    return 1.0 if dice.random() < 0.8 else 0.3
+
+
+async def panels(
+    now: datetime, tilt: float, weak: Callable[[float, float], float] = lambda ago, watts: watts, story: Story = half_clear,
+    *, told: bool = False, rows: tuple[AuditRow, ...] = (),
+) -> Sign | None:  # fmt: skip
+    """The sign of 4 kW of panels to the south in Milan; `weak` makes of days ago and W what they give."""
+    home, dice = site(*MILAN), np.random.default_rng(1)
+    first = datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC) - timedelta(days=DAYS)
+    at = first.timestamp() + 900 * (np.arange(DAYS * 96) + 0.5)
+    sky, (_, north, up) = (
+        clear_sky_w_m2(at, home.latitude, home.longitude),
+        sun_vector(at, home.latitude, home.longitude),
+    )
+    lean = np.radians(tilt)
+    beam = np.maximum(0, up * np.cos(lean) - north * np.sin(lean)) / np.maximum(up, 0.05)
+    share = np.repeat([story(DAYS - day, dice) for day in range(DAYS)], 96)
+    light = sky * share * np.where(share < 1, dice.uniform(0.6, 1, at.size), 1)
+    made = 4 * np.where(share < 1, light, light * (0.88 * beam + 0.12 * (1 + np.cos(lean)) / 2))
+    store = FakeStore()
+    await store.save_intervals([
+        Interval("solar", first + timedelta(minutes=15 * k), 900, 0.0, weak(DAYS - k / 96, watts) / 4, IntervalQuality.VALID, "t")
+        for k, watts in enumerate(made.tolist())
+    ])  # fmt: skip
+    store.audit_rows += rows
+    hours = light[: DAYS * 24 * 4].reshape(-1, 4).mean(axis=1).round(1).tolist()
+    kept = Told(int(first.timestamp()) // 3600, tuple(hours)) if told else Told()
+    signs = await Past(home, store, now).signs(Told(), kept, meter_told=True)
+    return next((sign for sign in signs if sign.kind is AlertKind.PV_LOW), None)
+
+
+def lost(ago: float, watts: float) -> float:
+    return watts * (0.5 if ago < 20 else 1)
+
+
+def cut(ago: float, watts: float) -> float:
+    return min(watts, 900.0) if ago < 13 else watts
+
+
+def limits(now: datetime, days: int) -> tuple[AuditRow, ...]:
+    """What the audit holds of panels that Hearth cut at each noon and let go in the afternoon."""
+    found = []
+    for ago in range(days, 0, -1):
+        for hour, percent in ((9, 20.0), (16, 100.0)):
+            at = (now - timedelta(days=ago)).replace(hour=hour)
+            told = Setpoint(
+                "pv", SetpointKind.PV_LIMIT, percent, at + timedelta(minutes=5), Authority.PLAN, "Feeding in costs."
+            )
+            found.append(AuditRow(at, "commanded", "pv", describe(told), told.authority))
+    return tuple(found)
+
+
+async def test_steep_panels_in_spring_are_sound() -> None:
+    for tilt in (35, 60, 90):
+        for told in (False, True):
+            assert await panels(APRIL, tilt, told=told) is None
+
+
+async def test_a_cloudy_winter_week_is_no_fault() -> None:
+    def story(ago: int, dice: np.random.Generator) -> float:
+        return float(dice.uniform(0.3, 0.7)) if ago <= 7 else half_clear(ago, dice)
+
+    assert await panels(JANUARY, 35, story=story, told=True) is None
+
+
+async def test_half_the_panels_lost_are_told_with_and_without_the_light() -> None:
+    for told in (False, True):
+        sign = await panels(MAY, 35, lost, told=told)
+        assert sign is not None and any(f" {share} % less" in sign.what for share in range(45, 56)), sign
+
+
+async def test_what_hearth_held_back_is_no_fault_and_what_fell_beside_it_is() -> None:
+    assert await panels(MAY, 35, cut, mostly_clear, told=True) is not None, "nothing tells of a limit"
+    assert await panels(MAY, 35, cut, mostly_clear, told=True, rows=limits(MAY, 14)) is None
+    sign = await panels(MAY, 35, lost, rows=limits(MAY, 3))
+    assert sign is not None, "eleven of the last days were free"
