@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.shapes.alerts_panels import weak_days
 from benchmarks.shapes.anomalies import anomalous, insert
 from benchmarks.shapes.evaluate import GRACE, Alerts, match_alerts, total
 from benchmarks.shapes.homes import TEST, Home, homes
@@ -30,7 +31,6 @@ from benchmarks.table import ROOT, Row
 from gateway.core.learning.alerts.always_on import always_on_rise, quiet_level
 from gateway.core.learning.alerts.episode import QUIET
 from gateway.core.learning.alerts.house import excess, usual
-from gateway.core.learning.alerts.panels import panels_drop, yields
 from gateway.core.learning.alerts.usual import LEAST_DAYS, PAST_DAYS, QUARTERS
 from gateway.model.alert import AlertKind
 
@@ -56,8 +56,8 @@ def watched(home: Home) -> list[tuple[str, int]]:
     load, slots = wall(home, home.watts + home.pv)
     load[np.abs(load) > 1e5] = np.nan
     air, made, light = (wall(home, values)[0] for values in (home.weather, home.pv, home.irradiance))
-    daily = yields(made, light) if home.pv.any() else np.full(len(load), np.nan)
     signs: Signs = {kind: [] for kind in AlertKind}
+    signs[AlertKind.PV_LOW] = [int(slots[day][0]) for day in weak_days(home, made, light, slots)]
     for day in range(LEAST_DAYS, len(load)):
         past = slice(max(0, day - PAST_DAYS), day)
         known = usual(load[past], air[past])
@@ -70,8 +70,6 @@ def watched(home: Home) -> list[tuple[str, int]]:
         midnight = int(slots[day][0])
         if always_on_rise(levels) > 0:
             signs[AlertKind.ALWAYS_ON].append(midnight)
-        if panels_drop(daily[:day]) > 0:
-            signs[AlertKind.PV_LOW].append(midnight)
     return sorted((kind.value, slot) for kind, seen in signs.items() for slot in once(seen, QUIET[kind]))
 
 
