@@ -57,8 +57,6 @@ class _Home:
     first: date
     load: Floats
     air: Floats
-    made: Floats
-    light: Floats
     at: int
     """The newest closed quarter of today; -1 just after midnight."""
 
@@ -87,11 +85,9 @@ class _Home:
         )
 
 
-def look(
-    house: Sequence[Interval], sun: Sequence[Interval], air: Told, light: Told, site: Site, now: datetime
-) -> Facts:
+def look(house: Sequence[Interval], air: Told, site: Site, now: datetime) -> Facts:
     """The signs at the newest closed quarter hour; nothing for a home that is not known for two weeks."""
-    home = _home(house, sun, air, light, site, now)
+    home = _home(house, air, site, now)
     known = usual(home.load[-BAND_DAYS - 1 : -1], home.air[-BAND_DAYS - 1 : -1])
     days = int((np.isfinite(home.load[:-1]).mean(axis=1) > 0.8).sum())
     sights: dict[AlertKind, Sight] = {}
@@ -104,19 +100,16 @@ def look(
     return Facts(sights, days, week_against_past(energy[:-1], mean_air[:-1]), _weather(home))
 
 
-def _home(
-    house: Sequence[Interval], sun: Sequence[Interval], air: Told, light: Told, site: Site, now: datetime
-) -> _Home:
+def _home(house: Sequence[Interval], air: Told, site: Site, now: datetime) -> _Home:
     zone = site.timezone
     local = now.astimezone(zone)
     first, count = local.date() - timedelta(days=PAST_DAYS), PAST_DAYS + 1
     start = day_start(first, zone)
     slots = int((now - start).total_seconds() // 900)
-    told = [along_days(kept.quarters(start, slots), start, first, count, zone) for kept in (air, light)]
+    told = along_days(air.quarters(start, slots), start, first, count, zone)
     load = by_day([row for row in house if row.end <= now], first, count, zone)
-    made = -by_day([row for row in sun if row.end <= now], first, count, zone)
     known = np.flatnonzero(np.isfinite(load[-1]))
-    return _Home(site, now, first, load, told[0], made, told[1], int(known[-1]) if known.size else -1)
+    return _Home(site, now, first, load, told, int(known[-1]) if known.size else -1)
 
 
 def _weather(home: _Home) -> bool:

@@ -89,12 +89,11 @@ class Alerts:
         now = self.clock.now()
         since = now - timedelta(days=PAST_DAYS + 1)
         house = await self.store.intervals("house", since, now)
-        sun = await self.store.intervals("solar", since, now)
         air, light = [
             Told.from_document(await self.store.get(f"told {kind.value}"))
             for kind in (SeriesKind.TEMPERATURE, SeriesKind.IRRADIANCE)
         ]
-        facts = await asyncio.to_thread(look, house, sun, air, light, self.site, now)
+        facts = await asyncio.to_thread(look, house, air, self.site, now)
         self.week, self.learned_days = facts.week, facts.days
         await self._look_back(air, light, now)
         changed = False
