@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -11,9 +11,8 @@ from gateway.core.planning.scheduler import make_plan
 from gateway.model.plan import Forecast
 from gateway.model.preferences import ChargeMode
 from gateway.model.setpoint import Override
-from gateway.model.snapshot import ChargePhase
 from tests.core.fuzz_requests import random_request, violations
-from tests.core.test_planning_properties import assert_possible, at, plan_of, request
+from tests.core.test_planning_properties import at, plan_of, request
 
 
 def test_a_battery_gives_the_loads_only_what_the_sun_does_not_while_the_car_charges() -> None:
@@ -47,15 +46,3 @@ def test_a_reserve_that_is_not_reached_is_named_and_never_called_reached() -> No
 
 def test_a_reserve_that_is_reached_soon_is_no_broken_wish() -> None:
     assert plan_of(request(at("2026-11-18 22:30"), soc=15.0, reserve=30.0, target_wh=2_000.0)).relaxed == ()
-
-
-def test_a_battery_that_must_help_to_keep_the_connection_costs_no_plan():
-    """Wrong before: told to give only what the home lacks, no solution was left, and rules planned the whole home."""
-    now = at("2026-03-28 00:02") + timedelta(seconds=5)
-    asked = request(
-        now, soc=0.0, import_limit_w=0.0, mode=ChargeMode.NOW, target_wh=1e9, ready_by=time(0), load_w=0.0,
-        sun_w=30_000.0, reserve=0.0, tank_c=None, room_c=None, phase=ChargePhase.PLUGGED,
-    )  # fmt: skip
-    plan = make_plan(asked, alternatives=False)
-    assert plan.method == "optimised"
-    assert_possible(asked, plan)

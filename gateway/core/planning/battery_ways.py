@@ -10,8 +10,6 @@ Neither is a linear law: a solution tells the ways, and the program is solved ag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from gateway.core.planning.home import Battery
@@ -39,7 +37,7 @@ def free_batteries(model: Model) -> None:
         model.lp.bound(model.discharge[name], np.zeros(count), battery.discharge_w)
 
 
-def feeding_home(model: Model, x: Array) -> Array:
+def feeding_home(model: Model, x: Array) -> Array | None:
     """The solution `x` where its batteries give only what the home lacks; else the best with the loads where they are.
 
     The program lets them give all that the loads draw, as if none of it came from the sun.
@@ -52,27 +50,11 @@ def feeding_home(model: Model, x: Array) -> Array:
     too_much = given > np.maximum(0.0, lack) + MOVES_W
     if not any((held & too_much & (x[model.discharge[name]] > MOVES_W)).any() for name, held in sunny.items()):
         return x
-    most = {name: np.zeros(len(lack)) for name in sunny}
-    _bind_given(model, sunny, lack, model.home.base_w, most)
-    found = model.lp.solve(model.home.request.time_limit_s)
-    if found is not None:
-        return found
-    # A battery that must give to keep the connection's limit goes on: the tick looks at what it may give as it comes.
-    for battery in model.home.batteries:
-        into = x[model.charge[battery.device.id]] > MOVES_W
-        most[battery.device.id] = np.where(into, 0.0, battery.discharge_w)
-    _bind_given(model, sunny, lack, np.maximum(0.0, model.home.base_w), most)
-    return x
-
-
-def _bind_given(
-    model: Model, sunny: Mapping[str, Mask], lack: Array, beside_w: Array, most: Mapping[str, Array]
-) -> None:
-    """Where there is sun: discharge at most `beside_w` beside what it serves, and `most` where nothing is lacking."""
     for name, held in sunny.items():
         rows, still = model.out_rows[name][held & (lack > 0)], model.discharge[name][held & (lack <= 0)]
-        model.lp.bound_rows(rows, np.full(len(rows), -np.inf), beside_w[held & (lack > 0)])
-        model.lp.bound(still, np.zeros(len(still)), most[name][held & (lack <= 0)])
+        model.lp.bound_rows(rows, np.full(len(rows), -np.inf), model.home.base_w[held & (lack > 0)])
+        model.lp.bound(still, np.zeros(len(still)), np.zeros(len(still)))
+    return model.lp.solve(model.home.request.time_limit_s)
 
 
 def _inward(model: Model, x: Array) -> Mask:
