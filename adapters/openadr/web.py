@@ -116,9 +116,11 @@ def moved_to(response: httpx.Response) -> str | None:
     """Where an answer says its object is, on the very same server: the token and the request go to no other."""
     if response.status_code not in MOVED or "Location" not in response.headers:
         return None
+    import httpx
+
     try:
         there = response.url.join(response.headers["Location"])
-    except Exception as error:
+    except (httpx.InvalidURL, ValueError) as error:
         log.info("an address that an answer names cannot be read: %s", error)
         return None
     here = response.url

@@ -38,7 +38,6 @@ from gateway.core.learning.load_learning import fit, learn
 from gateway.core.learning.load_model import LoadModel
 
 JUDGED = 60
-FOLDER = Path("/work/shared/data")
 
 
 class Days(NamedTuple):
@@ -242,11 +241,11 @@ def peak_kb() -> int:
 
 
 def rows(
-    quick: bool, folder: Path = FOLDER, python: Path | None = None, skip: int = 0, every: int = 10, light: bool = False,
+    quick: bool, folder: Path, python: Path | None = None, skip: int = 0, every: int = 10, light: bool = False,
     thin: int = 1,
 ) -> list[Row]:  # fmt: skip
     """All rows; `quick` leaves the synthetic homes out, `light` all yardsticks but LightGBM; `thin`: every so manieth home."""
-    found = judged("real", real(folder)[::thin], skip, python, light) if folder.is_dir() else []
+    found = judged("real", real(folder)[::thin], skip, python, light)
     if not quick:
         found += judged("synthetic", made_up((1,) if skip else synthetic.TEST, every), skip, python, True)
     return found
@@ -261,6 +260,8 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--light", action="store_true", help="LightGBM only")
     o = parser.parse_args()
+    if not o.folder.is_dir():
+        parser.error(f"{o.folder} is no folder; name the one that holds the homes' *.csv or *.csv.gz")
     print("| promise | target | measured | how |\n|---|---|---|---|")
     for row in rows(o.synthetic == 0, o.folder, o.yardstick, o.skip, max(1, o.synthetic), o.light, max(1, o.real)):
         print(row.line(), flush=True)

@@ -427,9 +427,16 @@ async def test_an_address_that_moved_within_its_server_is_followed(server, statu
     assert await listed(vtn(server)) == [f"e{i}" for i in range(60)]
 
 
-async def test_an_address_at_another_server_is_never_followed(server):
-    server.fail["/events"] = (307, {"Location": "http://127.0.0.2:9/events"})
+@pytest.mark.parametrize("where", ["http://127.0.0.2:9/events", "//:-1"])
+async def test_an_address_at_another_server_or_that_is_none_is_never_followed(server, where):
+    server.fail["/events"] = (307, {"Location": where})
     with pytest.raises(ServerRefused, match="307"):
+        await listed(vtn(server))
+
+
+async def test_an_address_that_cannot_be_read_is_told_as_the_servers_fault(server):
+    server.fail["/events"] = (307, {"Location": "http://[::1/events"})
+    with pytest.raises(ServerError):
         await listed(vtn(server))
 
 
