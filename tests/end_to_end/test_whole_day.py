@@ -109,13 +109,14 @@ def _edge_wh(truth: Truth, edge: datetime) -> float:
     return max(abs(s.grid_w) for s in around) * 2 * POLL_S / 3600
 
 
-def test_each_interval_is_true_within_power_times_poll_period(day: HomeDay) -> None:
+def test_each_interval_is_true_within_power_times_a_few_poll_periods(day: HomeDay) -> None:
+    """Its edges are as sharp as the meter is read: at speed, three periods are a third of a second of the machine's."""
     wrong = []
     for start, row in whole_quarters(day):
         end = start + QUARTER
         for way in ("import", "export"):
             true = day.truth.used(f"grid_{way}_wh", start, end)
-            bound = max(1.0, largest_w(day.truth, start, end) * max(POLL_S, gap_s(day.truth, start, end)) / 3600)
+            bound = max(1.0, largest_w(day.truth, start, end) * max(3 * POLL_S, gap_s(day.truth, start, end)) / 3600)
             if abs(row[f"{way}_wh"] - true) > bound:
                 wrong.append((start.isoformat(), way, row[f"{way}_wh"], true, bound, row["method"]))
     assert not wrong
@@ -151,7 +152,7 @@ def test_the_signature_scene_happens(day: HomeDay) -> None:
     assert charging, "the car charges before the event"
     paused = truth.between(EVENT_START + timedelta(seconds=3 * SPEED), EVENT_END - timedelta(seconds=SPEED))
     assert max(s.car_w for s in paused) < 50
-    told = [look for look in day.looks if EVENT_START + timedelta(minutes=20) < look.at < EVENT_END]
+    told = [look for look in day.looks if EVENT_START + timedelta(minutes=20) < look.at < EVENT_END - QUARTER]
     assert told and {look.state["setpoints"]["car"]["source"] for look in told} == {event["key"]}
     assert all("utility" in look.car["reason"] for look in told), "the owner reads why"
     assert [s for s in truth.between(EVENT_END, EVENT_END + timedelta(minutes=30)) if s.car_w > 4_000]
@@ -168,13 +169,15 @@ def test_the_utility_holds_usage_and_baseline_with_their_quality(day: HomeDay) -
     assert kinds.keys() == {"USAGE", "BASELINE"}
     usage, quality = kinds["USAGE"]
     true = day.truth.used("grid_import_wh", EVENT_START, EVENT_END)
-    assert quality == "OK" and usage * 1000 == pytest.approx(
-        true, abs=largest_w(day.truth, EVENT_START, EVENT_END) / 30
-    )
+    rows = [row for start, row in by_start(day.intervals["grid_meter"]).items() if EVENT_START <= start < EVENT_END]
+    valid = [row for row in rows if row["quality"] == "valid"]
+    assert len(rows) == 16 and len(valid) >= 12, "the evening was measured"
+    assert quality == ("OK" if len(valid) == len(rows) else "ESTIMATED"), "what is told is as good as what is stored"
+    assert usage * 1000 == pytest.approx(true, abs=largest_w(day.truth, EVENT_START, EVENT_END) / 30)
     assert kinds["BASELINE"][1] == "ESTIMATED" and kinds["BASELINE"][0] > usage
 
 
-def test_delivered_energy_is_that_of_the_twin_within_a_tenth(day: HomeDay, twin: HomeDay) -> None:
+def test_delivered_energy_is_that_of_the_twin_within_the_interval_told(day: HomeDay, twin: HomeDay) -> None:
     event = _event(day)
     assert EVENT not in {other["name"] for other in twin.events}
     parts = {
@@ -183,7 +186,8 @@ def test_delivered_energy_is_that_of_the_twin_within_a_tenth(day: HomeDay, twin:
     }
     true = sum(parts.values())
     assert true > 5_000, parts
-    assert event["delivered_wh"] == pytest.approx(true, rel=0.1), (parts, _audit(day))
+    assert event["delivered_low_wh"] <= true <= event["delivered_high_wh"], (parts, _audit(day))
+    assert event["delivered_wh"] == pytest.approx(true, rel=0.2), (parts, _audit(day))
 
 
 def test_the_whole_home_is_stated_with_an_interval(day: HomeDay) -> None:
