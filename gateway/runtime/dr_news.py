@@ -82,11 +82,11 @@ class DrNews:
         if record.delivered_wh is None:
             return f"{name} is over. What was delivered is known once its last quarter hour is measured."
         low, high = record.delivered_low_wh, record.delivered_high_wh
-        between = f" ({low / 1000:.1f} to {high / 1000:.1f})" if low is not None and high is not None else ""
+        between = f" ({_kwh(low)} to {_kwh(high)})" if low is not None and high is not None else ""
         earned = ""
         if record.earned_micro is not None:
             earned = f", earned {record.earned_micro / 1e6:.2f} {self.dr.site.currency}"
-        return f"{name} is over: {record.delivered_wh / 1000:.1f} kWh delivered{between}{earned}."
+        return f"{name} is over: {_kwh(record.delivered_wh)} kWh delivered{between}{earned}."
 
     def _cancelled_long(self, record: EventRecord) -> bool:
         return record.cancelled_at is not None and self.clock.now() - record.cancelled_at > KEPT
@@ -104,3 +104,9 @@ class DrNews:
             words = f"Your agreement with {program.name} {'ends' if now < ends else 'ended'} {when}; "
             words += "after it this home takes no part and shares nothing. Renew it under Programs."
             await self.notices.raise_(cause, "info", words)
+
+
+def _kwh(energy_wh: float) -> str:
+    """To a tenth, a small one to a hundredth; nothing is 0, not -0."""
+    places = 1 if abs(energy_wh) >= 1_000 else 2
+    return f"{round(energy_wh / 1000, places) + 0.0:.{places}f}"

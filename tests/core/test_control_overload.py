@@ -182,3 +182,16 @@ def test_a_battery_that_came_to_help_since_the_cars_sample_does_not_stop_the_car
     assert limit_of(28.0, 13.0, 13.0, 8.0, fell).value == 6.0
     steady = replace(fell, sampled_a={"car": (21.0,) * 3})
     assert limit_of(28.0, 13.0, 13.0, 8.0, steady).value == pytest.approx(9.5)
+
+
+def test_an_overload_by_other_loads_is_told_once_it_outlasted_what_a_cut_takes_and_never_as_no_more_than_the_fuse() -> (
+    None
+):
+    """Wrong before: a meter's word older than the cut told "draws 25 A, above the 25 A fuse", for a second."""
+    memory, told_at = ControlMemory(), {}
+    for second in range(12):
+        shown = 25.3 if second < 10 else 24.0
+        decision = decide(SITE, snapshot((shown, 9, 9), charger=car(0.0)), memory, TIMING, 1000.0 + second)
+        memory, told_at[second] = decision.memory, dict(decision.alarms).get("fuse", "")
+    assert [second for second, words in told_at.items() if words] == [7, 8, 9]
+    assert "L1 draws 25.3 A, above the 25 A fuse, by loads" in told_at[9]

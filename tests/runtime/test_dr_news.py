@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from gateway.core.demand_response.strategies import parse_strategies
 from gateway.model.agreement import Agreement, DrPolicy
 from gateway.model.preferences import Preferences
@@ -46,6 +48,15 @@ async def test_the_words_follow_an_event_from_its_announcement_to_what_it_earned
     assert await told.to(95) == "'Peak relief' is over: 3.0 kWh delivered (2.5 to 3.5), earned 1.50 EUR."
     assert told.home.dr.records["utility:e1"].earned_micro == 1_500_000
     assert await told.to(60 * 14) == ""
+
+
+@pytest.mark.parametrize(("energy_wh", "words"), [(36.0, "0.04 kWh (-0.20 to 1.5)"), (-1.0, "0.00 kWh (-0.20 to 1.5)")])
+async def test_little_that_was_delivered_is_told_as_little_not_as_nothing(energy_wh: float, words: str) -> None:
+    told = Told()
+    await told.home.look(event())
+    await told.to(31)
+    await told.home.dr.update("utility:e1", delivered_wh=energy_wh, delivered_low_wh=-200.0, delivered_high_wh=1_500.0)
+    assert await told.to(95) == f"'Peak relief' is over: {words.replace(' kWh', ' kWh delivered')}."
 
 
 async def test_an_event_that_waits_for_an_answer_says_so_until_it_has_one() -> None:

@@ -15,6 +15,7 @@ The same holds for every circuit with a meter of its own; gateway/core/control/c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from gateway.core.control.circuits import MAIN, Branch, Excess, Lane, Tree, overloaded, plant
@@ -152,8 +153,8 @@ def guard(
     tree = Tree(site, snapshot, main, found)
     helped = helped_w or {}
     lanes = tuple(_less_helped(site, _less_starting(site, lane, list(starting)), helped) for lane in tree.lanes())
-    alarms = tuple(_alarms(tree, snapshot, timing))
     pressed = pressure(tree.branches(), snapshot, timing, found, over_before or {}, mono)
+    alarms = tuple(_alarms(tree, snapshot, timing, pressed.over))
     return Guarded(
         site, not main.silent, found, lanes, main.currents, tree.held_safe(), sampled, alarms, calm,
         pressed.over, pressed.chargers, tree.excesses(), helped,
@@ -176,7 +177,7 @@ def _less_helped(site: Site, lane: Lane, helped_w: Mapping[str, float]) -> Lane:
     return replace(lane, least=lane.least - share) if given else lane
 
 
-def _alarms(tree: Tree, snapshot: Snapshot, timing: ControlTiming) -> list[tuple[str, str]]:
+def _alarms(tree: Tree, snapshot: Snapshot, timing: ControlTiming, over: Mapping[Place, Over]) -> list[tuple[str, str]]:
     if tree.main.silent:
         return [("meter", meter_words(snapshot.main_meter()))]
     alarms = []
@@ -189,8 +190,10 @@ def _alarms(tree: Tree, snapshot: Snapshot, timing: ControlTiming) -> list[tuple
     why = "by loads Hearth does not control"
     if stubborn:
         why = f"as {' and '.join(stubborn)} {'does' if len(stubborn) == 1 else 'do'} not honour the limit"
-    over = [] if moving and not stubborn else [words for each in tree.branches() for words in _overload(each, why)]
-    return [*alarms, *(("fuse", words) for words in over[:1])]
+    # Within the time that a car and the meter take, an overload may be one that a cut has ended already.
+    stands = {place for place, each in over.items() if each.word - each.since >= timing.settle_s}
+    found = [] if moving and not stubborn else [w for each in tree.branches() for w in _overload(each, stands, why)]
+    return [*alarms, *(("fuse", words) for words in found[:1])]
 
 
 def _may_draw(status: ChargerStatus) -> bool:
@@ -206,13 +209,10 @@ def _name(site: Site, charger: str) -> str:
     return device.name if device else charger
 
 
-def _overload(branch: Branch, why: str) -> Iterable[str]:
+def _overload(branch: Branch, stands: AbstractSet[Place], why: str) -> Iterable[str]:
     """Overload that no command can end: chargers and battery are at their least, or a charger does not obey."""
     for index, (current, fuse) in enumerate(zip(branch.currents, branch.circuit.fuse_a or (), strict=False)):
-        if current > fuse:
-            where = (
-                f"the {fuse:.0f} A fuse"
-                if branch.circuit.id == MAIN
-                else f"the {fuse:.0f} A fuse of {branch.circuit.name}"
-            )
-            yield f"Phase L{index + 1} draws {current:.0f} A, above {where}, {why}."
+        if current > fuse and (branch.circuit.id, index + 1) in stands:
+            of = "" if branch.circuit.id == MAIN else f" of {branch.circuit.name}"
+            drawn = f"{current:.0f}" if current >= fuse + 1 else f"{current:.1f}"
+            yield f"Phase L{index + 1} draws {drawn} A, above the {fuse:.0f} A fuse{of}, {why}."
