@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +26,7 @@ from tests.core.shape_days import BOTH, EVENING, NIGHT, shipped
 from tests.test_import import HEADER, SITE
 
 FIRST = datetime(2025, 1, 6, tzinfo=UTC)
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def rows(
@@ -203,7 +206,7 @@ def test_a_row_that_comes_twice_is_refused_also_when_its_day_waits_on_disk(tmp_p
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_homes_of_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_python_holds_does_not_grow_with_the_homes_of_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("gateway.training.PIECE", 100)  # full with the fewer homes, too
     peaks = []
     for homes in (4, 24):
@@ -219,3 +222,28 @@ def test_memory_does_not_grow_with_the_homes_of_one_file(tmp_path: Path, monkeyp
         finally:
             tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0], peaks
+
+
+IN_A_CHILD = """
+import resource
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+from gateway.training_days import DaysOnDisk
+
+def peak_kb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+days, first = DaysOnDisk(ZoneInfo("UTC")), datetime(2025, 1, 1, tzinfo=UTC)
+before_kb = peak_kb()
+for series in range(400):
+    for day in range(366):
+        days.add(series, first + timedelta(days=day), 1.0)
+print(peak_kb() - before_kb)
+"""
+
+
+@pytest.mark.slow
+def test_the_days_of_hundreds_of_homes_lie_on_disk():
+    """In memory they were 57 MB; what SQLite holds is not in Python's own account, so a process of its own is asked."""
+    grown = subprocess.run([sys.executable, "-c", IN_A_CHILD], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(grown.stdout) < 15_000

@@ -1,7 +1,7 @@
 """What this home is good for, kept up to date: measured anew after midnight and after events, counted as things are now.
 
 midnight / an event ended   28 days of the devices are read     (hundreds of ms, in a thread)
-asked, or each minute       who is offline or forbidden falls out at once
+asked, or each minute       who is offline or forbidden falls out at once; of what is shared, only who is forbidden
 consent given or changed    each utility's server is told label and score, and nothing else; withdrawn: it is taken back
 """
 
@@ -97,19 +97,26 @@ class TargetingLoop:
 
     def current(self) -> Targeting | None:
         """What holds now, with who is offline or forbidden left out; None before the first measurement."""
+        return self._as_of_now(reached=True)
+
+    def _as_of_now(self, *, reached: bool) -> Targeting | None:
         if self._base is None:
             return None
         now, wishes = self.clock.now(), self.preferences()
         part = takes_part(wishes, self.dr.programs.values(), now)
-        excluded = not_counted(self.site, self.snapshot(), self.steerable, wishes, part, now)
+        excluded = not_counted(self.site, self.snapshot(), self.steerable, wishes, part, now, reached=reached)
         given = replace(
             self._base, excluded=excluded, offered=self._offered(excluded), answers=self._answers(self._ended())
         )
         return target(given, now)
 
     def document(self) -> dict[str, Any] | None:
-        """What would be shared, consented or not; None while too few days are measured."""
-        found = self.current()
+        """What would be shared, consented or not; None while too few days are measured.
+
+        A device that is not reached for a moment counts as it was measured: the home is good for as much as before, and
+        one that stays away is not measured any more.
+        """
+        found = self._as_of_now(reached=False)
         return None if found is None else rating_document(found, self.clock.now().astimezone(self.site.timezone).date())
 
     def shared(self) -> dict[str, Any] | None:

@@ -143,3 +143,21 @@ def test_an_hour_that_is_told_in_part_is_not_known():
     start = datetime(2026, 3, 20, 10, tzinfo=UTC)
     series = Series(SeriesKind.IRRADIANCE, (Point(start, start + timedelta(minutes=45), 400.0),), "Sky", NOW)
     assert hourly(series, int(start.timestamp()) // 3600) is None
+
+
+@pytest.mark.parametrize("ahead_days", [1, 40, 3650])
+def test_what_a_clock_that_was_ahead_noted_is_dropped(ahead_days: int):
+    """Wrong before: after one look of a hub that woke in the future, nothing was noted until that time had come."""
+
+    def at(hours: int) -> tuple[Series, datetime]:
+        return told([5.0] * DAYS * 24), NOW - timedelta(days=20) + timedelta(hours=hours)
+
+    kept = Told()
+    for hour in range(0, 96, 6):
+        kept = kept.noted(*at(hour), keep_days=True)
+    woken = kept.noted(at(96)[0], at(96)[1] + timedelta(days=ahead_days), keep_days=True)
+    for hour in range(96, 240, 6):
+        woken = woken.noted(*at(hour), keep_days=True)
+    start = at(96)[1]
+    assert np.isfinite(woken.quarters(start, 138 * 4)).all() and woken.end_hour == int(at(234)[1].timestamp()) // 3600
+    assert woken.first_day + len(woken.days) <= woken.end_hour // 24

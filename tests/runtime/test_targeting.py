@@ -222,12 +222,23 @@ async def test_a_server_is_told_once_and_at_most_every_quarter_of_an_hour() -> N
         "utility"
     ]
     await home.loop.tell()
-    home.offline.add("car")
+    home.preferences = replace(home.preferences, charging={"car": ChargingPreference(ChargeMode.OFF)})
     await home.loop.tell()
     assert server.calls == 1
     await home.clock.advance(901)
     await home.loop.tell()
     assert server.calls == 2 and server.held[1].score == 0
+
+
+@pytest.mark.parametrize("days", [3, 30])
+async def test_devices_that_are_not_reached_for_a_moment_change_nothing_that_is_shared(days: int) -> None:
+    """Wrong before: a broker's restart made a flexible home, and one that is not known yet, one of score 0."""
+    home = Home(Preferences(share_suitability=True), days=days)
+    await home.loop.refresh()
+    before = home.loop.shared()
+    assert (before is None) == (days == 3)
+    home.offline = {"car", "tank", "inverter"}
+    assert home.loop.shared() == before and home.score(ProgramKind.EV_SHIFT) == 0
 
 
 @pytest.mark.parametrize("days", [0, 5])

@@ -29,12 +29,22 @@ def takes_part(wishes: Preferences, programs: Iterable[DrProgram], now: datetime
 
 
 def not_counted(
-    site: Site, snapshot: Snapshot | None, steerable: Collection[str], wishes: Preferences, part: bool, now: datetime
+    site: Site,
+    snapshot: Snapshot | None,
+    steerable: Collection[str],
+    wishes: Preferences,
+    part: bool,
+    now: datetime,
+    *,
+    reached: bool = True,
 ) -> dict[str, str]:
-    """By id of a device with a rating: why it is not counted now, a sentence; those that count are left out."""
+    """By id of a device with a rating: why it is not counted now, a sentence; those that count are left out.
+
+    `reached` asks that it is reached at the moment, too; else only what the owner wants and what is there counts.
+    """
     found = {}
     for device in site.devices:
-        if device.spec is not None and (why := _why(device, snapshot, steerable, wishes, part, now)):
+        if device.spec is not None and (why := _why(device, snapshot, steerable, wishes, part, now, reached)):
             found[device.id] = why
     return found
 
@@ -46,13 +56,14 @@ def _why(
     wishes: Preferences,
     part: bool,
     now: datetime,
+    reached: bool,
 ) -> str:
     state = snapshot.devices.get(device.id) if snapshot is not None else None
     if not part:
         return "You chose never to take part in events."
     if device.id not in steerable:
         return f"{device.name} is measured only; Hearth does not steer it."
-    if state is None or not state.online:
+    if reached and (state is None or not state.online):
         return f"{device.name} is not reached."
     if device.role is Role.EV_CHARGER and wishes.charging_of(device.id).mode is ChargeMode.OFF:
         return f"Charging is switched off at {device.name}."

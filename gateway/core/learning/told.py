@@ -55,15 +55,23 @@ class Told:
     def noted(self, series: Series | None, now: datetime, lead_h: int = 0, *, keep_days: bool = False) -> Told:
         """The same with the hours up to `lead_h` from now, as they are told now; at most 28 days are kept.
 
-        With `keep_days` the means of KEPT_DAYS days stay as well.
+        With `keep_days` the means of KEPT_DAYS days stay as well. What a clock that was ahead noted is dropped.
         """
         if series is None or not series.points:
             return self
         hour, until = int(now.timestamp()) // HOUR_S, int(now.timestamp()) // HOUR_S + lead_h
+        return self._until(until)._noted(series, hour, until, keep_days)
+
+    def _until(self, end_hour: int) -> Told:
+        """The same without what lies after an hour: nobody notes further ahead, so the clock was set back since."""
+        values = self.values[: max(0, end_hour - self.first_hour)]
+        days = self.days[: max(0, end_hour // DAY_H - self.first_day)]
+        return Told(self.first_hour, values, self.first_day, days)
+
+    def _noted(self, series: Series, hour: int, until: int, keep_days: bool) -> Told:
         first = self.end_hour
         if not self.values or first < hour - KEPT_H:
             first = max(int(series.points[0].start.timestamp()) // HOUR_S, hour - KEPT_H)
-        # Nobody notes what is further ahead than it should be, not even after the clock was set back.
         kept, start = (self.values, self.first_hour) if first == self.end_hour and self.values else ((), first)
         fresh = (hourly(series, at) for at in range(first, until))
         values = (*kept, *(None if value is None else round(value, 1) for value in fresh))
