@@ -65,6 +65,14 @@ def test_feeding_in_more_than_is_used_keeps_a_shape_and_a_profile_of_what_is_tak
     assert shape.shape == "solar dip" and shape.profile[12] == 0.0
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([-3000, 0, 1]).flatmap(lambda low: st.lists(st.integers(low, 5000), min_size=24, max_size=24)))
+def test_the_profile_is_each_hour_s_part_of_what_is_taken_from_the_grid(hours):
+    taken = [max(wh, 0) for wh in hours]
+    expected = [wh / sum(taken) for wh in taken] if any(taken) else [1 / 24] * 24
+    assert day_numbers([float(wh) for wh in hours]).profile() == pytest.approx(tuple(expected))
+
+
 def test_chances_and_alternatives_share_one():
     shape = classed([(a + b) / 2 for a, b in zip(EVENING, BOTH, strict=True)])
     assert shape.confidence < 0.75 < classed(EVENING).confidence

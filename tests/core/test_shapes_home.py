@@ -83,6 +83,16 @@ def test_a_change_is_told_with_its_kind_within_days(kind, then, within):
     assert set(seen) == {None, kind}
 
 
+@pytest.mark.parametrize("hours", [EVENING, SUNNY, [0.0, *CAR[1:]]], ids=["evening", "sunny", "an hour of nothing"])
+def test_a_change_is_looked_for_in_the_dark_hours_the_extremes_and_the_night(hours):
+    state = HomeShapes(shipped())
+    state.step(MONDAY, hours)
+    [(seen, _)] = state.drift.week
+    night = sorted(wh for hour, wh in enumerate(hours) if hour >= 22 or hour < 6)
+    dark = sum(max(wh, 0) for hour, wh in enumerate(hours) if not 9 <= hour < 17)
+    assert seen == pytest.approx((dark, max(hours), min(hours), night[1], night[-1]))
+
+
 def test_the_usual_is_known_after_three_weeks_and_only_then_a_change_is_told():
     assert [lived(*[BOTH] * days).home().usual_in_days for days in (1, 20, 21, 40)] == [20, 1, 0, 0]
     assert lived(*[BOTH] * 17, *[AWAY] * 4).home().drift is None
@@ -184,6 +194,14 @@ def test_a_restart_from_the_document_tells_the_same_as_no_restart(cut, names):
 def test_a_year_s_state_is_a_few_kib():
     state = lived(*[list(BY_NAME.values())[i % 9] for i in range(365)])
     assert len(json.dumps(state.to_document(), separators=(",", ":"))) <= 16 * 1024
+
+
+def test_a_document_stays_what_it_was_while_the_home_lives_on():
+    state = lived(*WEEK * 4)
+    document = state.to_document()
+    text = json.dumps(document)
+    live(state, MONDAY + timedelta(days=28), *WEEK)
+    assert json.dumps(document) == text != json.dumps(state.to_document())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gateway.core.learning.shape_day import HOURS, MIN_COVERAGE, Array, DayNumbers, day_features, day_numbers
+from gateway.core.learning.shape_day import FEATURES, MIN_COVERAGE, Array, DayNumbers, day_features, day_numbers
 from gateway.core.learning.shape_dictionary import AWAY, ShapeDictionary
 from gateway.core.learning.shape_drift import Drift
 from gateway.core.learning.shape_rest import Rest
@@ -46,6 +46,7 @@ SURE = 0.7
 LEVEL_PART = 0.05
 FAR = 50.0
 """What is further than this (natural logarithm) from being the nearest adds nothing that counts beside the 1e-9."""
+DAY = timedelta(days=1)
 KIND = "hearth home shapes"
 VERSION = 1
 
@@ -59,10 +60,10 @@ class HomeShapes:
     drift: Drift = field(default_factory=Drift)
     own: Array = field(init=False)
     """How far the home's days of each name lie from the dictionary's (names x d), and `own_days` how many they are."""
-    own_days: Array = field(init=False)
+    own_days: list[float] = field(init=False)
     level_wh: float = 0.0
     """What the home usually turns over on a day, Wh; 0 while not known."""
-    counts: Array = field(init=False)
+    counts: list[float] = field(init=False)
     """Days of each name since the first, whole numbers."""
     last: date | None = None
     """The last day taken."""
@@ -75,6 +76,10 @@ class HomeShapes:
     """The dictionary's projection, a row for each direction."""
     _groups: list[slice] = field(init=False)
     """Where the prototypes of each name stand."""
+    _still: list[tuple[Array, Array]] = field(init=False)
+    """Of each name the dictionary's prototypes, and half the squares of their lengths."""
+    _moved: list[tuple[Array, Array]] = field(init=False)
+    """The same of the centres: windows on them."""
     _weights: list[float] = field(init=False)
     """Of each prototype within its name."""
     _away: int = field(init=False)
@@ -85,12 +90,14 @@ class HomeShapes:
             raise ValueError("the prototypes of a name must stand together")
         start = np.bincount(book.owner, weights=book.weights, minlength=n).astype(float)
         self.next_day = NextDay.fresh(start)
-        self.own, self.own_days, self.counts = np.zeros((n, book.prototypes.shape[1])), np.zeros(n), np.zeros(n)
+        self.own, self.own_days, self.counts = np.zeros((n, book.prototypes.shape[1])), [0.0] * n, [0.0] * n
         begins = [book.owner.index(i) for i in range(n)]
         self._groups = [slice(begin, end) for begin, end in pairwise([*begins, len(book.owner)])]
         self._away = book.names.index(AWAY) if AWAY in book.names else -1
         self._centres, self._plane = book.prototypes.copy(), np.ascontiguousarray(book.projection.T)
         self._halves = 0.5 * (self._centres**2).sum(axis=1)
+        self._still = [(book.prototypes[group], self._halves[group].copy()) for group in self._groups]
+        self._moved = [(self._centres[group], self._halves[group]) for group in self._groups]
         self._weights = (book.weights / start[list(book.owner)]).tolist()
 
     def step(self, day: date, hourly_wh: Sequence[float | None], rest: Rest | None = None) -> DayShape:
@@ -103,22 +110,23 @@ class HomeShapes:
         if self.last is not None and day <= self.last:
             raise ValueError(f"{day} is not after {self.last}, the last day taken")
         numbers = day_numbers(hourly_wh)
-        after = self.before if self.last == day - timedelta(days=1) else None
+        after = self.before if self.last == day - DAY else None
         self.last, self.before = day, None
         if not numbers.known:
             return _unknown(day, numbers)
-        at = self._plane.dot(day_features(numbers.shares))
+        at = self._place(numbers)
         said = self.next_day.said(day.weekday(), after)
         chances = self._chances(at, numbers.turned_wh, said.chances)
-        self._learn(at, chances, numbers.turned_wh)
+        order = sorted(range(len(chances)), key=chances.__getitem__, reverse=True)
+        self._learn(at, order[0], chances[order[0]], numbers.turned_wh)
         self.next_day.step(day.weekday(), after, np.array(_of_one([chance**TOLD for chance in chances])), said)
         self._look_for_change(day, numbers, chances, rest)
         self.before = np.array(chances)
-        return self._told(day, numbers, chances)
+        return self._told(day, numbers, chances, order)
 
     def _look_for_change(self, day: date, numbers: DayNumbers, chances: list[float], rest: Rest | None) -> None:
         if rest is None:
-            self.drift.step(day, numbers.hours_wh, chances)
+            self.drift.step(day, numbers, chances)
             return
         if rest.imported and self.drift.begun and not self.drift.imported:
             return  # a gap that was filled from elsewhere says nothing against the hub's own days
@@ -132,9 +140,14 @@ class HomeShapes:
             if not numbers.known:
                 return
             alike = [1 / len(chances)] * len(chances)
-            at = self._plane.dot(day_features(numbers.shares))
+            at = self._place(numbers)
             chances = self._chances(at, numbers.turned_wh, alike)
-        self.drift.step(day, numbers.hours_wh, chances, rest.explained)
+        self.drift.step(day, numbers, chances, rest.explained)
+
+    def _place(self, numbers: DayNumbers) -> Array:
+        """Where a day lies in the dictionary's plane."""
+        at: Array = self._plane.dot(np.fromiter(day_features(numbers.shares), float, FEATURES))
+        return at
 
     def _chances(self, at: Array, turned_wh: float, prior: list[float]) -> list[float]:
         """The chance of each name: nearness to its prototypes, what the home does on such days, and its level."""
@@ -154,39 +167,36 @@ class HomeShapes:
         top = max(odds)
         return _of_one([exp(odd - top) for odd in odds])
 
-    def _learn(self, at: Array, chances: list[float], turned_wh: float) -> None:
+    def _learn(self, at: Array, best: int, chance: float, turned_wh: float) -> None:
         """Move the shape the day surely had a little towards it; take up the level of days with people."""
-        best = chances.index(max(chances))
         self.counts[best] += 1
-        if chances[best] < SURE:
+        if chance < SURE:
             return
         if best != self._away:
             self.level_wh += (turned_wh - self.level_wh) * (LEVEL_PART if self.level_wh else 1.0)
-        apart = at - self.dictionary.prototypes[self._groups[best]]
-        nearest = apart[(apart * apart).sum(axis=1).argmin()]
+        prototypes, halves = self._still[best]
+        nearest = prototypes[(prototypes.dot(at) - halves).argmax()]
         self.own_days[best] += 1
         # The mean so far at first, later the last hundred days: a home changes its habits.
-        self.own[best] += (nearest - self.own[best]) / min(float(self.own_days[best]), OWN_KEPT)
+        own = self.own[best]
+        own += (at - nearest - own) / min(self.own_days[best], OWN_KEPT)
         self._move(best)
 
     def _move(self, name: int) -> None:
         """Put the prototypes of a name where the home's own days say, within reach."""
-        count = min(float(self.own_days[name]), OWN_KEPT)
+        count = min(self.own_days[name], OWN_KEPT)
         own = self.own[name]
         length = math.sqrt(own.dot(own))
         part = min(count / (count + OWN_DAYS), OWN_REACH / length) if length > 0 else 0.0
-        group = self._groups[name]
-        centres = self._centres[group]
-        np.add(self.dictionary.prototypes[group], own * part, out=centres)
-        self._halves[group] = 0.5 * (centres * centres).sum(axis=1)
+        centres, halves = self._moved[name]
+        np.add(self._still[name][0], own * part, out=centres)
+        np.add.reduce(centres * centres, axis=1, out=halves)
+        halves *= 0.5
 
-    def _told(self, day: date, numbers: DayNumbers, chances: list[float]) -> DayShape:
+    def _told(self, day: date, numbers: DayNumbers, chances: list[float], order: list[int]) -> DayShape:
+        """The answer; `order` are the names by their chances, the likeliest first."""
         names = self.dictionary.names
-        order = sorted(range(len(names)), key=chances.__getitem__, reverse=True)
-        best = names[order[0]]
-        positive = [wh if wh > 0 else 0.0 for wh in numbers.hours_wh]
-        used = sum(positive)
-        profile = tuple([wh / used for wh in positive]) if used > 0 else (1 / HOURS,) * HOURS
+        best, profile = names[order[0]], numbers.profile()
         # What was not measured may have made it another day: so much less sure.
         part = numbers.coverage
         others = tuple([(names[i], round(chances[i] * part, 4)) for i in order[1:4]])
@@ -195,9 +205,9 @@ class HomeShapes:
 
     def chances(self, day: date) -> ShapeChances:
         """The chance of each shape for a day to come; before the first day the dictionary's own."""
-        after = self.before if self.last == day - timedelta(days=1) else None
+        after = self.before if self.last == day - DAY else None
         mixed, names = self.next_day.chances(day.weekday(), after), self.dictionary.names
-        known = bool(self.counts.any())
+        known = any(self.counts)
         told = _of_one([chance**SURER for chance in mixed]) if known else mixed
         rows = tuple((names[i], told[i]) for i in sorted(range(len(names)), key=told.__getitem__, reverse=True))
         if not known:
@@ -208,7 +218,7 @@ class HomeShapes:
 
     def home(self) -> HomeShape | None:
         """What the home is like; None before its first classed day."""
-        if not self.counts.sum():
+        if not any(self.counts):
             return None
         names, mean = self.dictionary.names, self.next_day.all_days / self.next_day.all_days.sum()
         best = int(mean.argmax())
@@ -220,7 +230,7 @@ class HomeShapes:
             names[best],
             float(mean[best]),
             max(0.0, entropy),
-            int(self.counts.sum()),
+            int(sum(self.counts)),
             tuple(counts),
             self._transitions(),
             self.drift.told,
@@ -243,9 +253,9 @@ class HomeShapes:
             "next_day": self.next_day.to_document(),
             "drift": self.drift.to_document(),
             "own": self.own.tolist(),
-            "own_days": self.own_days.tolist(),
+            "own_days": list(self.own_days),
             "level_wh": self.level_wh,
-            "counts": self.counts.tolist(),
+            "counts": list(self.counts),
             "last": self.last and self.last.isoformat(),
             "before": None if self.before is None else self.before.tolist(),
         }
@@ -269,7 +279,7 @@ class HomeShapes:
         state.next_day = NextDay.from_document(document["next_day"], state.next_day.start)
         state.drift = Drift.from_document(document["drift"], n)
         state.own = _fits(document["own"], state.own.shape)
-        state.own_days, state.counts = _fits(document["own_days"], (n,)), _fits(document["counts"], (n,))
+        state.own_days, state.counts = (_fits(document[part], (n,)).tolist() for part in ("own_days", "counts"))
         state.level_wh = float(document["level_wh"])
         state.last = None if document["last"] is None else date.fromisoformat(document["last"])
         state.before = None if document["before"] is None else _fits(document["before"], (n,))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import sub
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,7 @@ RANKED = (1, 3, 6, 12, 18, 22)
 FEATURES = HOURS + len(RANKED) + 2
 
 
-@dataclass(frozen=True, slots=True)
-class DayNumbers:
+class DayNumbers(NamedTuple):
     """A day's 24 hours on the dial: net Wh (export negative), the part that was measured, and what was turned over.
 
     `shares` are the hours over `turned_wh`, the sum of their amounts without sign: a day whose sun makes what it uses
@@ -40,11 +39,21 @@ class DayNumbers:
     """Sum of the measured hours."""
     turned_wh: float
     shares: list[float]
+    low_wh: float
+    """The lowest hour."""
 
     @property
     def known(self) -> bool:
         """Whether the day can have a class."""
         return self.coverage >= MIN_COVERAGE and self.turned_wh * self.coverage >= MIN_ENERGY_WH
+
+    def profile(self) -> tuple[float, ...]:
+        """Each hour's share of what is taken from the grid, 0 where the home gives; all alike when it only gives."""
+        if self.low_wh > 0:
+            return tuple(self.shares)
+        taken = [wh if wh > 0 else 0.0 for wh in self.hours_wh]
+        used = sum(taken)
+        return tuple([wh / used for wh in taken]) if used > 0 else (1 / HOURS,) * HOURS
 
 
 def day_numbers(hourly_wh: Sequence[float | None]) -> DayNumbers:
@@ -52,13 +61,14 @@ def day_numbers(hourly_wh: Sequence[float | None]) -> DayNumbers:
     # nan compares false, so it is left out here too.
     read = [wh for wh in hourly_wh if wh is not None and -MAX_HOUR_WH <= wh <= MAX_HOUR_WH]
     if not read:
-        return DayNumbers([0.0] * HOURS, 0.0, 0.0, 0.0, [0.0] * HOURS)
+        return DayNumbers([0.0] * HOURS, 0.0, 0.0, 0.0, [0.0] * HOURS, 0.0)
     coverage, net = len(read) / len(hourly_wh), sum(read)
     hours = read if coverage == 1.0 else _bridged(hourly_wh)
     if len(hours) != HOURS:
         hours = _on_dial(hours)
     turned = sum(map(abs, hours))
-    return DayNumbers(hours, coverage, net, turned, [wh / turned for wh in hours] if turned > 0 else [0.0] * HOURS)
+    shares = [wh / turned for wh in hours] if turned > 0 else [0.0] * HOURS
+    return DayNumbers(hours, coverage, net, turned, shares, min(hours))
 
 
 def _bridged(hourly_wh: Sequence[float | None]) -> list[float]:

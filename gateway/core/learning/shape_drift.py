@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from gateway.core.learning.shape_day import DayNumbers
 from gateway.core.learning.shape_rest import Rest
 from gateway.model.shapes import DriftKind, ShapeDrift
 
@@ -28,11 +29,11 @@ KEEP = 0.5 ** (1 / 20)
 """The usual forgets half in 20 days."""
 KEEP_TOP = 0.5 ** (1 / 365)
 LASTS = {
-    DriftKind.NEW_EV: (2, 10),
-    DriftKind.NEW_PV: (2, 5),
-    DriftKind.NEW_HEAT_PUMP: (12, 14),
-    DriftKind.VACATION: (3, 3),
-    DriftKind.CHANGED: (5, 7),
+    DriftKind.NEW_EV: (2, timedelta(days=10)),
+    DriftKind.NEW_PV: (2, timedelta(days=5)),
+    DriftKind.NEW_HEAT_PUMP: (12, timedelta(days=14)),
+    DriftKind.VACATION: (3, timedelta(days=3)),
+    DriftKind.CHANGED: (5, timedelta(days=7)),
 }
 """A sign must stand on so many of so many days (a car does not charge every day); the surest kind first.
 
@@ -120,17 +121,17 @@ class Drift:
     def step(
         self,
         day: date,
-        hours_wh: list[float],
+        numbers: DayNumbers,
         chances: list[float],
         explained: AbstractSet[DriftKind] = frozenset(),
     ) -> ShapeDrift | None:
-        """Take a measured day, 24 net Wh and the chances of its shapes: what has changed, as far as is known by now.
+        """Take a measured day and the chances of its shapes: what has changed, as far as is known by now.
 
         A kind that is `explained` by a device of the site file is not told.
         """
-        seen = _numbers(hours_wh)
+        seen = _seen(numbers)
         self.lately = _towards(self.lately or chances, chances, 0.2)
-        found = self._signs(seen, hours_wh) if self.days >= LEARN_DAYS else {}
+        found = self._signs(seen, numbers.hours_wh) if self.days >= LEARN_DAYS else {}
         # A day without people tells nothing of how they live.
         if DriftKind.VACATION not in found:
             self.week.append((seen, chances))
@@ -179,7 +180,10 @@ class Drift:
         if not found and self.told is None:
             return None
         for kind, (count, among) in LASTS.items():
-            stood = [seen for seen in self.signs.get(kind, ()) if seen > day - timedelta(days=among)]
+            if kind not in found and not self.signs.get(kind):
+                continue
+            before = day - among
+            stood = [seen for seen in self.signs.get(kind, ()) if seen > before]
             self.signs[kind] = stood = [*stood, day] if kind in found else stood
             if kind in found and len(stood) >= (min(EXPLAINED_DAYS, count) if kind in explained else count):
                 if fresh is None and kind not in explained and self._news(kind, day):
@@ -247,15 +251,16 @@ class Drift:
         )
 
 
-def _numbers(hours: list[float]) -> _Day:
-    dark = sum([wh for wh in _dark(hours) if wh > 0])
-    night = sorted((*hours[:6], *hours[22:]))
-    return _Day(dark, max(hours), min(hours), night[1], night[-1])
+def _seen(numbers: DayNumbers) -> _Day:
+    hours = numbers.hours_wh
+    dark = _dark(hours) if numbers.low_wh > 0 else [wh for wh in _dark(hours) if wh > 0]
+    night = sorted(hours[:6] + hours[22:])
+    return _Day(sum(dark), max(hours), numbers.low_wh, night[1], night[-1])
 
 
 def _dark(hours: list[float]) -> list[float]:
     """The hours before and after those of sun."""
-    return [*hours[: SUN_HOURS.start], *hours[SUN_HOURS.stop :]]
+    return hours[: SUN_HOURS.start] + hours[SUN_HOURS.stop :]
 
 
 def _towards(mean: list[float], new: list[float], part: float) -> list[float]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import add, mul
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.core.learning.shape_day import Array
 
@@ -27,14 +29,16 @@ SHARE = 0.01
 FLOOR = 0.004
 """No shape is less likely than this: the home can always surprise."""
 _ALL, _KINDS, _WEEKDAYS, _LATELY, _AFTER = 0, 1, 3, 10, 11
-"""Where each expert's rows of counts begin: one, workday and weekend, seven, one, and one for each shape of yesterday."""
+"""Where each expert's rows of counts begin: one, workday and weekend, seven, one, and one for each shape of yesterday.
+
+Below them stands one more row: the start."""
 _FOLLOWS = 3
 """The expert that looks at several rows: what follows such a day."""
 
 
 def _keeps(shapes: int) -> Array:
-    """What a day leaves of each row of counts."""
-    days = [HALF_LIFE[0], *[HALF_LIFE[1]] * 2, *[HALF_LIFE[2]] * 7, HALF_LIFE[4], *[HALF_LIFE[3]] * shapes]
+    """What a day leaves of each row of counts; all of the start."""
+    days = [HALF_LIFE[0], *[HALF_LIFE[1]] * 2, *[HALF_LIFE[2]] * 7, HALF_LIFE[4], *[HALF_LIFE[3]] * shapes, np.inf]
     return np.array([[0.5 ** (1 / half)] * shapes for half in days])
 
 
@@ -73,27 +77,29 @@ class NextDay:
     start: Array
     """What is thought of a home of which nothing is known; sums to 1."""
     counts: Array
-    """(11 + shapes) x shapes: see _ALL and the others."""
+    """(11 + shapes + 1) x shapes: see _ALL and the others."""
     weights: list[float]
     """How much each expert is believed; sums to 1."""
     _keep: Array
-    _looks: list[Array]
-    """For each weekday the row of counts each expert looks at (experts x rows of counts, ones and zeros)."""
+    _looks: list[NDArray[np.intp]]
+    """For each weekday the row of counts each expert looks at (the first of several), and last the start."""
     _adds: list[Array]
-    """For each weekday the rows that such a day goes into."""
+    """For each weekday the rows that such a day goes into (a column of ones and zeros)."""
     _ones: Array
 
     @classmethod
     def fresh(cls, start: Array) -> NextDay:
         """Nothing seen yet."""
         n = len(start)
-        looks = [np.zeros((len(EXPERTS), _AFTER + n)) for _ in range(7)]
-        for weekday, look in enumerate(looks):
-            look[range(len(EXPERTS)), [_ALL, _KINDS + (weekday >= 5), _WEEKDAYS + weekday, _AFTER, _LATELY]] = 1.0
-            look[_FOLLOWS, _AFTER] = 0.0
-        adds = [look.sum(axis=0)[:, None] for look in looks]
+        counts = np.zeros((_AFTER + n + 1, n))
+        counts[-1] = start
+        looks, adds = [], np.zeros((7, len(counts), 1))
+        for weekday in range(7):
+            of_day = [_ALL, _KINDS + (weekday >= 5), _WEEKDAYS + weekday]
+            looks.append(np.array([*of_day, _AFTER, _LATELY, -1]))
+            adds[weekday, [*of_day, _LATELY]] = 1.0
         weights = [1 / len(EXPERTS)] * len(EXPERTS)
-        return cls(start, np.zeros((_AFTER + n, n)), weights, _keeps(n), looks, adds, np.ones(n))
+        return cls(start, counts, weights, _keeps(n), looks, list(adds), np.ones(n))
 
     @property
     def all_days(self) -> Array:
@@ -103,24 +109,20 @@ class NextDay:
     @property
     def after(self) -> Array:
         """Decayed days of each shape (columns) that came after a day of each (rows)."""
-        return np.asarray(self.counts[_AFTER:])
+        return np.asarray(self.counts[_AFTER:-1])
 
     def said(self, weekday: int, before: Array | None) -> Said:
         """What is said of a day of this weekday; `before` are the chances of the shapes of the day before it."""
-        n = len(self.start)
-        rows = np.empty((len(EXPERTS) + 1, n))
-        np.dot(self._looks[weekday], self.counts, out=rows[:-1])
-        if before is not None:
-            np.dot(before, self.counts[_AFTER:], out=rows[_FOLLOWS])
-        rows[-1] = self.start
-        part = [1.0 / (total + firm) for total, firm in zip(rows.dot(self._ones).tolist(), FIRM, strict=False)]
-        wide = [firm * p for firm, p in zip(FIRM, part, strict=True)]
+        rows = self.counts.take(self._looks[weekday], axis=0)
+        rows[_FOLLOWS] = 0.0 if before is None else before.dot(self.counts[_AFTER:-1])
+        part = [1.0 / days for days in map(add, rows.dot(self._ones).tolist(), FIRM)]
+        wide = list(map(mul, FIRM, part))
         w0, w1, w2, w3, w4 = self.weights
         second = w1 + w2 * wide[2] + w3 * wide[3]
         first = w0 + w4 * wide[4] + second * wide[1]
         believed = [first * part[0], second * part[1], w2 * part[2], w3 * part[3], w4 * part[4], first * wide[0]]
-        rest = 1 - FLOOR * n
-        chances = [rest * x + FLOOR for x in np.dot(believed, rows).tolist()]
+        rest = 1 - FLOOR * len(self.start)
+        chances = [rest * x + FLOOR for x in np.array(believed).dot(rows).tolist()]
         return Said(rows, part, wide, chances)
 
     def chances(self, weekday: int, before: Array | None) -> list[float]:
@@ -130,24 +132,24 @@ class NextDay:
     def step(self, weekday: int, before: Array | None, seen: Array, said: Said) -> None:
         """Take a day: `seen` are the chances of its shapes, `said` what was said of it before."""
         right = [w * (x + 1e-6) for w, x in zip(self.weights, said.given(seen), strict=True)]
-        part = (1 - SHARE) / sum(right)
-        self.weights = [part * x + SHARE / len(EXPERTS) for x in right]
+        part, anew = (1 - SHARE) / sum(right), SHARE / len(EXPERTS)
+        self.weights = [part * x + anew for x in right]
         self.counts *= self._keep
-        add = self._adds[weekday]
-        add[_AFTER:, 0] = 0.0 if before is None else before
-        self.counts += add * seen
+        into = self._adds[weekday]
+        into[_AFTER:-1, 0] = 0.0 if before is None else before
+        self.counts += into.dot(seen[None])  # a column times a row; numpy's own broadcasting costs twice as much
 
     def to_document(self) -> dict[str, Any]:
         """The counts as JSON."""
-        return {"counts": self.counts.tolist(), "weights": self.weights}
+        return {"counts": self.counts[:-1].tolist(), "weights": self.weights}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], start: Array) -> NextDay:
         """What `to_document` wrote; raises ValueError, KeyError or TypeError when it does not fit."""
         fresh = cls.fresh(start)
-        for name in ("counts", "weights"):
-            found = np.array(document[name], dtype=float)
-            if found.shape != np.shape(getattr(fresh, name)) or not np.isfinite(found).all() or (found < 0).any():
+        counts, weights = (np.array(document[name], dtype=float) for name in ("counts", "weights"))
+        for name, found, fits in (("counts", counts, fresh.counts[:-1]), ("weights", weights, fresh.weights)):
+            if found.shape != np.shape(fits) or not np.isfinite(found).all() or (found < 0).any():
                 raise ValueError(f"{name} does not fit")
-            setattr(fresh, name, found if name == "counts" else found.tolist())
+        fresh.counts[:-1], fresh.weights = counts, weights.tolist()
         return fresh
