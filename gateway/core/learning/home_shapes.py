@@ -146,8 +146,8 @@ class HomeShapes:
 
     def _place(self, numbers: DayNumbers) -> Array:
         """Where a day lies in the dictionary's plane."""
-        at: Array = self._plane.dot(np.fromiter(day_features(numbers.shares), float, FEATURES))
-        return at
+        found: Array = self._plane.dot(np.fromiter(day_features(numbers.shares), float, FEATURES))
+        return found
 
     def _chances(self, at: Array, turned_wh: float, prior: list[float]) -> list[float]:
         """The chance of each name: nearness to its prototypes, what the home does on such days, and its level."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from operator import sub
+from operator import itemgetter, sub
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ MIN_ENERGY_WH = 50.0
 RANKED = (1, 3, 6, 12, 18, 22)
 """Which of the 24 sorted shares count: from near the lowest to near the highest."""
 FEATURES = HOURS + len(RANKED) + 2
+_ranked = itemgetter(*RANKED)
 
 
 class DayNumbers(NamedTuple):
@@ -95,9 +96,8 @@ def day_features(shares: list[float]) -> list[float]:
     Rank tells level from hill wherever it stands; the rises tell a charging car, which is there at once, from people,
     who come one by one.
     """
-    ranked = sorted(shares)
-    rises = sorted(map(sub, shares, (shares[-1], *shares[:-1])))
-    return [*shares, *[ranked[i] for i in RANKED], rises[-2], rises[-1]]
+    rises = sorted(map(sub, shares, shares[-1:] + shares[:-1]))
+    return [*shares, *_ranked(sorted(shares)), rises[-2], rises[-1]]
 
 
 def features(shares: Array) -> Array:

@@ -5,7 +5,7 @@ not at once become the usual:
 
     usual (slow means of all days that left the week) | the last seven days | today: signs
 
-A kind is told when its sign stood on so many of the last days, once, and then not again for QUIET_DAYS.
+A kind is told when its sign stood on so many of the last days, once, and then not again for QUIET.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ LASTS = {
 A hot spell or guests raise the nights for some days as well: until a fortnight has passed that is a change, no heating."""
 EXPLAINED_DAYS = 2
 """What a device of the site file explains is old news from its second day on, and so is what follows from it."""
-QUIET_DAYS = 45
-TOLD_DAYS = 14
+QUIET = timedelta(days=45)
+TOLD = timedelta(days=14)
 """A change is shown for so long; a vacation until the people are back."""
 SUN_HOURS = slice(9, 17)
 DESERTED = 0.45
@@ -200,12 +200,12 @@ class Drift:
             return self.told is None or self.told.kind is not kind
         # One change is one piece of news: a car also makes the days another shape.
         kinds = list(LASTS) if kind is DriftKind.CHANGED else [kind, DriftKind.NEW_EV, DriftKind.NEW_PV]
-        return all(other not in self.last or self.last[other] < day - timedelta(days=QUIET_DAYS) for other in kinds)
+        return all(other not in self.last or self.last[other] < day - QUIET for other in kinds)
 
     def _over(self, told: ShapeDrift, day: date, found: Mapping[DriftKind, str]) -> bool:
         if told.kind is DriftKind.VACATION:
             return DriftKind.VACATION not in found
-        return day > told.seen + timedelta(days=TOLD_DAYS)
+        return day > told.seen + TOLD
 
     def to_document(self) -> dict[str, Any]:
         """All of it as JSON."""
