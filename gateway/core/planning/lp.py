@@ -75,8 +75,11 @@ class LinearProgram:
         self._open(highspy)
         self.solver.setOptionValue("time_limit", self.solver.getRunTime() + time_limit_s)
         self.solver.setOptionValue("simplex_strategy", PRIMAL if primal else DUAL)
-        self.solver.run()
-        self.steps += max(0, int(self.solver.getInfo().simplex_iteration_count))
+        self._run()
+        if self.solver.getModelStatus() == highspy.HighsModelStatus.kUnknown:
+            # Many steps on from other bounds, an optimum can end too rough to be judged one: once more from nothing.
+            self.solver.clearSolver()
+            self._run()
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         if self.basis is None:
@@ -149,6 +152,10 @@ class LinearProgram:
     def seconds(self) -> float:
         """Time spent in the solver, s of the world."""
         return float(self.solver.getRunTime()) - self.spent_s if self.solver is not None else 0.0
+
+    def _run(self) -> None:
+        self.solver.run()
+        self.steps += max(0, int(self.solver.getInfo().simplex_iteration_count))
 
     def _open(self, highspy: Any) -> None:
         if self.solver is None:
