@@ -109,6 +109,25 @@ def below_circuits(asked: PlanRequest, seed: int) -> PlanRequest:
     return replace(asked, site=replace(asked.site, phases=3, devices=tuple(devices), circuits=circuits))
 
 
+def much_sun(asked: PlanRequest, seed: int) -> PlanRequest:
+    """The same request with a battery that is heard beside 20 to 40 kW of sun: of two days, or of a torn sky day and night."""
+    dice = random.Random(f"sun {seed}")
+    spec = BatterySpec(10_000, 5_000, 5_000, grid_charge=dice.random() < 0.8, grid_export=dice.random() < 0.2)
+    others = tuple(device for device in asked.site.devices if device.id != "inverter")
+    site = replace(asked.site, devices=(*others, Device("inverter", "Battery", Role.HYBRID_INVERTER, spec)))
+    held = DeviceState("inverter", Role.HYBRID_INVERTER, True, 1.0, {Q.SOC: dice.choice([0.0, 20.0, 60.0, 100.0])})
+    most, torn = dice.uniform(20_000.0, 40_000.0), dice.random() < 0.5
+    starts = [(asked.now + timedelta(minutes=15 * i)).astimezone(ZONE) for i in range(192)]
+    height = [math.sin((start.hour + start.minute / 60 - 7) / 11 * math.pi) for start in starts]
+    sun = tuple(-most * dice.random() * (1.0 if torn else max(0.0, share)) for share in height)
+    return replace(
+        asked,
+        site=site,
+        snapshot=replace(asked.snapshot, devices={**asked.snapshot.devices, "inverter": held}),
+        solar=Forecast("solar", asked.now, 900, sun),
+    )
+
+
 def _tariff(dice: random.Random) -> Tariff:
     return parse_tariff({**BASE, **dice.choice(EXTRAS)})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 
@@ -11,7 +11,8 @@ from gateway.core.planning.scheduler import make_plan
 from gateway.model.plan import Forecast
 from gateway.model.preferences import ChargeMode
 from gateway.model.setpoint import Override
-from tests.core.fuzz_requests import random_request, violations
+from gateway.model.snapshot import ChargePhase
+from tests.core.fuzz_requests import much_sun, random_request, violations
 from tests.core.test_planning_properties import at, plan_of, request
 
 
@@ -46,3 +47,41 @@ def test_a_reserve_that_is_not_reached_is_named_and_never_called_reached() -> No
 
 def test_a_reserve_that_is_reached_soon_is_no_broken_wish() -> None:
     assert plan_of(request(at("2026-11-18 22:30"), soc=15.0, reserve=30.0, target_wh=2_000.0)).relaxed == ()
+
+
+def test_a_load_that_only_a_battery_could_carry_past_a_car_that_takes_the_sun_costs_no_plan() -> None:
+    """Wrong before: the tank was moved to where the car takes all sun and nothing may be bought; rules planned instead."""
+    now = at("2026-03-28 00:02") + timedelta(seconds=5)
+    asked = request(
+        now, soc=0.0, import_limit_w=0.0, mode=ChargeMode.NOW, target_wh=1e9, ready_by=time(0), load_w=0.0,
+        sun_w=30_000.0, reserve=0.0, tank_c=None, room_c=None, phase=ChargePhase.PLUGGED,
+    )  # fmt: skip
+    plan = plan_of(asked)
+    assert plan.method == "optimised"
+    assert violations(asked, plan) == []
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(300_053, id="a car takes the sun beside a tank that was moved there"),
+        pytest.param(300_066, id="a car takes the sun beside a heat pump"),
+        pytest.param(300_240, id="a phase holds a tank only with the battery's help"),
+        pytest.param(300_217, id="one battery would have to fill the other"),
+    ],
+)
+def test_batteries_beside_much_sun_leave_a_plan(seed: int) -> None:
+    """Wrong before: bound to what batteries may do, the program had no solution, and rules planned the whole home."""
+    asked = much_sun(random_request(seed, time_limit_s=5.0), seed)
+    plan = make_plan(asked, alternatives=False)
+    assert plan.method == "optimised"
+    assert violations(asked, plan) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(6))
+def test_random_homes_with_batteries_beside_much_sun_are_optimised_within_every_limit(part: int) -> None:
+    for seed in range(part * 50, part * 50 + 50):
+        asked = much_sun(random_request(seed, time_limit_s=5.0), seed)
+        plan = make_plan(asked, alternatives=False)
+        assert (plan.method, violations(asked, plan)) == ("optimised", []), f"seed {seed}"

@@ -10,6 +10,8 @@ Neither is a linear law: a solution tells the ways, and the program is solved ag
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gateway.core.planning.home import Battery
@@ -40,7 +42,8 @@ def free_batteries(model: Model) -> None:
 def feeding_home(model: Model, x: Array) -> Array | None:
     """The solution `x` where its batteries give only what the home lacks; else the best with the loads where they are.
 
-    The program lets them give all that the loads draw, as if none of it came from the sun.
+    The program lets them give all that the loads draw, as if none of it came from the sun. None where loads that are
+    placed fit beside the sun, within the connection and its phases, only with what the batteries gave.
     """
     lack = model.home.base_w + _served_w(model, x)
     given = sum((x[index] for index in model.discharge.values()), np.zeros(len(lack)))
@@ -50,11 +53,25 @@ def feeding_home(model: Model, x: Array) -> Array | None:
     too_much = given > np.maximum(0.0, lack) + MOVES_W
     if not any((held & too_much & (x[model.discharge[name]] > MOVES_W)).any() for name, held in sunny.items()):
         return x
-    for name, held in sunny.items():
-        rows, still = model.out_rows[name][held & (lack > 0)], model.discharge[name][held & (lack <= 0)]
-        model.lp.bound_rows(rows, np.full(len(rows), -np.inf), model.home.base_w[held & (lack > 0)])
-        model.lp.bound(still, np.zeros(len(still)), np.zeros(len(still)))
+    # Without what they gave no fuse may carry more.
+    model.keep_rooms(x)
+    _let_give(model, sunny, lack > 0, 0.0)
+    found = model.lp.solve(model.home.request.time_limit_s)
+    if found is not None:
+        return found
+    # To give at all they need loads that draw more than the sun. These may have no room for it: where a car takes more of
+    # the sun than the connection can replace, or a phase is full. There they rest; elsewhere `x` gives only what is lacking.
+    _let_give(model, sunny, (lack > 0) & ~too_much, MOVES_W)
     return model.lp.solve(model.home.request.time_limit_s)
+
+
+def _let_give(model: Model, sunny: Mapping[str, Mask], giving: Mask, more_w: float) -> None:
+    """Where there is sun: where `giving` at most what the home lacks and `more_w`, W; else nothing."""
+    most = np.where(giving, model.home.base_w + more_w, 0.0)
+    for name, held in sunny.items():
+        rows, still = model.out_rows[name][held], model.discharge[name][held & ~giving]
+        model.lp.bound_rows(rows, np.full(len(rows), -np.inf), most[held])
+        model.lp.bound(still, np.zeros(len(still)), np.zeros(len(still)))
 
 
 def _inward(model: Model, x: Array) -> Mask:

@@ -61,7 +61,7 @@ def exchanged(model: Model, x: Array, driving: Mask) -> Array | None:
 
     Batteries may turn round and peaks move meanwhile; `driving` are the slots in which a car charges.
     """
-    switched = tuple(each for each in (*switched_tanks(model, x), *switched_cars(model, x)) if each.able.any())
+    switched = _switched(model, x)
     if not switched:
         return x
     free_batteries(model)
@@ -72,6 +72,22 @@ def exchanged(model: Model, x: Array, driving: Mask) -> Array | None:
         return None
     bind_batteries(model, found.x, driving)
     return model.lp.solve(model.home.request.time_limit_s)
+
+
+def put_back(model: Model, x: Array, driving: Mask) -> None:
+    """Bind what is switched as it is on in the solution `x` from before, and the batteries the way they go in it.
+
+    Exchanges are judged with batteries that may do anything: they may place a load where only these could carry it. What
+    was rounded before fits without them.
+    """
+    for each in _switched(model, x):
+        _bind(model, each)
+    bind_batteries(model, x, driving)
+
+
+def _switched(model: Model, x: Array) -> tuple[Switched, ...]:
+    """What may be exchanged, as it is on in a solution."""
+    return tuple(each for each in (*switched_tanks(model, x), *switched_cars(model, x)) if each.able.any())
 
 
 def _searched(model: Model, switched: tuple[Switched, ...]) -> Exchange | None:

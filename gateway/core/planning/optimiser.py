@@ -15,10 +15,11 @@ import numpy as np
 
 from gateway.core.planning.battery_ways import feeding_home
 from gateway.core.planning.connection import above_usual, unused_sun
-from gateway.core.planning.exchange import FINE, exchanged
+from gateway.core.planning.exchange import FINE, exchanged, put_back
 from gateway.core.planning.fallback import missed, over_limit
 from gateway.core.planning.home import Heat, Home, make_home
 from gateway.core.planning.hot import missed_heat
+from gateway.core.planning.limits import Mask
 from gateway.core.planning.loads import missed_loads, place_loads
 from gateway.core.planning.program import Model, build
 from gateway.core.planning.reserve import missed_reserve
@@ -58,10 +59,18 @@ def solved(home: Home, like: Model | None = None) -> tuple[Schedule, Model] | No
     if second is not None:
         second = model.best_peaks(second)
     if second is not None:
-        second = exchanged(model, second, taken.driving)
-    if second is not None:
-        second = feeding_home(model, second)
+        second = _after_exchanges(model, second, taken.driving)
     return None if second is None else (_schedule(model, second), model)
+
+
+def _after_exchanges(model: Model, x: Array, driving: Mask) -> Array | None:
+    """The solution `x` after exchanges and with batteries that feed the home only; as it was before them where that leaves none."""
+    found = exchanged(model, x, driving)
+    found = None if found is None else feeding_home(model, found)
+    if found is not None:
+        return found
+    put_back(model, x, driving)
+    return feeding_home(model, x)
 
 
 def _relaxed(home: Home, fixed: dict[str, Array], like: Model | None) -> tuple[Model, Array] | None:
