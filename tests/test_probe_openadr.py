@@ -63,6 +63,14 @@ def test_nothing_is_changed_at_the_server_unless_asked_for(server):
     assert [line for line in server.asked if not line.startswith("GET")] == ["POST /auth/token"]
 
 
+@pytest.mark.parametrize("path", ["/events", "/programs"])
+def test_a_listing_without_objects_as_204_is_no_error(server, path):
+    """Wrong before: the probe looks once, so that such a server never passed."""
+    server.fail[path] = (204, {})
+    found = lines(probe(server.url, "--client-id", "home", "--ven-name", "ven-1"))
+    assert found[path[1:]].startswith(("none seen", "0 readable"))
+
+
 def test_a_public_server_needs_no_credentials(server, monkeypatch):
     monkeypatch.delenv("HEARTH_CLIENT_SECRET")
     server.public = True

@@ -7,7 +7,7 @@ Absence from a listing means "cancelled", so a listing is complete or an error:
 A server may give fewer objects than asked for, so that only a page that is empty, or brings nothing new, is the end.
 A listing is believed when it lacks nothing that the reading before it named (of several pages, and of none, there must be
 one); else it is read again. So objects that only come in hold nobody up, and one that is gone is gone in two readings. An
-answer that is no list but may mean none (204, null) is believed when the next look gets it, too.
+answer that is no list but may mean none (204, null) is believed when the next look at the same listing gets it, too.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ PAST_THE_END = frozenset({400, 404, 416})
 """What some servers answer to a `skip` behind the last object."""
 
 
+class MayBeEmpty(ServerAnswerWrong):
+    """An answer that is no list, but may mean none: a fault, or how this server writes it; the next look tells."""
+
+
 class Listings:
     """Reads the listings of one account."""
 
@@ -45,12 +49,12 @@ class Listings:
         self._worked: set[tuple[str, str]] = set()
         self.unlisted: set[str] = set()
         """Groups whose listings are gone on without: what is for them is not listed, which does not mean withdrawn."""
-        self._blank: set[str] = set()
-        """Listings whose last answer was no list, but may have meant none."""
+        self._blank: set[tuple[str, str]] = set()
+        """Listings whose last answer was no list, but may have meant none: each by itself, also of one path."""
 
     async def complete(self, path: str, query: Mapping[str, str] | None = None) -> list[object]:
         """Every object of a listing, once; raises ServerError for any page that fails, or when it keeps changing."""
-        key = (path, repr(sorted((query or {}).items())))
+        key = _listing(path, query or {})
         before = self._agreed.get(key)
         for _ in range(MAX_READINGS):
             objects, pages = await self._read(path, query or {})
@@ -69,10 +73,15 @@ class Listings:
         A server shows of an object's targets only those asked for (Definition, Object Privacy): they are put together.
         """
         found: list[object] = []
+        doubtful: MayBeEmpty | None = None
         for query in queries:
-            found += await self.complete(path, query)
-            for group in groups:
-                found += await self._of_group(group, path, query)
+            for group in (None, *groups):
+                try:
+                    found += await (self._of_group(group, path, query) if group else self.complete(path, query))
+                except MayBeEmpty as error:  # the others are read, so that one more look tells it of all
+                    doubtful = error
+        if doubtful is not None:
+            raise doubtful
         return merged(found)
 
     async def _of_group(self, group: str, path: str, query: Mapping[str, str]) -> list[object]:
@@ -113,11 +122,19 @@ class Listings:
         answer = await self._account.request("GET", path, params=params)
         if answer.status in PAST_THE_END and params["skip"] != "0":
             return [], 0
-        found = self._account.check(answer, f"GET {path}")
+        found, listing = self._account.check(answer, f"GET {path}"), _listing(path, params)
         blank = answer.status == 204 or (found is None and answer.size)  # no objects as some servers write it
-        if blank and (path in self._blank or params["skip"] != "0"):
+        if blank and (listing in self._blank or params["skip"] != "0"):
             return [], answer.size
-        (self._blank.discard if isinstance(found, list) else self._blank.add)(path)
+        if blank:
+            self._blank.add(listing)
+            raise MayBeEmpty(self._account.name, f"GET {path} did not give a list")
+        self._blank.discard(listing)
         if not isinstance(found, list):
             raise ServerAnswerWrong(self._account.name, f"GET {path} did not give a list")
         return found, answer.size
+
+
+def _listing(path: str, query: Mapping[str, str]) -> tuple[str, str]:
+    """What tells one listing from the others, also those of the same path; the same for all its pages."""
+    return path, repr(sorted((name, value) for name, value in query.items() if name not in ("skip", "limit")))

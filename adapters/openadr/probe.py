@@ -10,7 +10,7 @@ from adapters.http.manners import shown
 from adapters.openadr.account import Account
 from adapters.openadr.certificate import certificate_of
 from adapters.openadr.enrolment import Enrolment
-from adapters.openadr.listing import Listings
+from adapters.openadr.listing import Listings, MayBeEmpty
 from adapters.openadr.notifiers import bindings, objection
 from adapters.openadr.reports import send, withdraw
 from adapters.openadr.settings import OpenAdrSettings
@@ -138,7 +138,10 @@ class Probe:
     async def _shown(self, path: str) -> list[object]:
         groups = self._enrolment.groups
         asked = groups if groups and (await self._versions.dialect()).asks_by_target else ()
-        return await self._listings.shown_to(asked, path)
+        try:
+            return await self._listings.shown_to(asked, path)
+        except MayBeEmpty:  # how some servers write none: the second look tells, and there is no later one here
+            return await self._listings.shown_to(asked, path)
 
     async def _push(self) -> AsyncIterator[Told]:
         if await self._versions.dialect() is V301:

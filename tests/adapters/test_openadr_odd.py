@@ -376,6 +376,70 @@ async def test_what_may_mean_an_empty_listing_is_one_when_the_next_look_gets_it_
     assert await listed(client) == []
 
 
+def empty_as_204(monkeypatch, empty: dict[str, str]) -> None:
+    """The server answers 204 to a listing of events that holds none, by the program or group (`empty`) it asks for."""
+    whole = Handler.listing
+
+    def listing(self, kept, query):
+        none = any(query.get(name) == [value] for name, value in empty.items())
+        return self.reply(204, b"") if none and self.path.startswith("/events") else whole(self, kept, query)
+
+    monkeypatch.setattr(Handler, "listing", listing)
+
+
+@pytest.mark.parametrize(("empty", "events"), [({"programID": "q"}, ["ours"]), ({"programID": "p"}, ["theirs"])])
+async def test_of_two_programs_one_may_be_empty_as_204(server, monkeypatch, empty, events):
+    """Wrong before: the list of the one took back what the other's answer meant, and no event ever arrived."""
+    empty_as_204(monkeypatch, empty)
+    server.objects["/programs"] = [{"id": "p", "programName": "Day"}, {"id": "q", "programName": "Night"}]
+    server.objects["/events"] = [event("ours"), event("theirs", programID="q")]
+    client = vtn(server, programs=["Day", "Night"])
+    await client.programs()
+    with pytest.raises(ServerAnswerWrong):
+        await client.events()
+    for _ in range(3):
+        assert await listed(client) == events
+
+
+async def test_however_many_listings_are_empty_as_204_one_more_look_believes_them_all(server, monkeypatch):
+    empty_as_204(monkeypatch, {"programID": "q", "targets": "street"})
+    server.objects["/programs"] = [{"id": "p", "programName": "Day"}, {"id": "q", "programName": "Night"}]
+    server.objects["/vens"] = [{"id": "v1", "venName": "ven-1", "targets": ["street"]}]
+    server.objects["/events"] = [event("ours")]
+    client = vtn(server, programs=["Day", "Night"])
+    await client.programs()
+    with pytest.raises(ServerAnswerWrong):
+        await client.events()
+    assert await listed(client) == ["ours"] and client.facts.unlisted == ()
+
+
+async def test_a_group_whose_last_event_went_is_empty_as_204_at_the_second_look(server, monkeypatch):
+    """Wrong before: once a group had had an event, every later look failed, and nothing at all was heard."""
+    server.objects["/vens"] = [{"id": "v1", "venName": "ven-1", "targets": ["street"]}]
+    server.objects["/events"] = [event("all"), event("s", targets=["street"])]
+    client = vtn(server)
+    assert await listed(client) == ["all", "s"]
+    server.objects["/events"].pop()
+    empty_as_204(monkeypatch, {"targets": "street"})
+    with pytest.raises(ServerAnswerWrong):
+        await client.events()
+    for _ in range(3):
+        assert await listed(client) == ["all"] and client.facts.unlisted == ()
+
+
+async def test_an_answer_of_another_kind_does_not_make_the_first_204_believed(server):
+    """Wrong before: an error written as an object counted as a first sign of an empty listing."""
+    server.objects["/events"] = [event("a")]
+    client = vtn(server)
+    assert await listed(client) == ["a"]
+    server.raw["/events"] = b'{"status": "500"}'
+    with pytest.raises(ServerAnswerWrong):
+        await client.events()
+    server.raw, server.fail = {}, {"/events": (204, {})}
+    with pytest.raises(ServerAnswerWrong):
+        await client.events()
+
+
 async def test_an_empty_listing_is_read_twice_before_what_was_there_is_gone(server):
     server.objects["/events"] = [event("a")]
     client = vtn(server)
