@@ -244,6 +244,8 @@ class EventRecord:
     baseline_placebos: int = 0
     """On how many such days it was tried."""
     earned_micro: int | None = None
+    ahead: tuple[str, ...] = ()
+    """Its last modification marks that were ahead of the server's clock when they were told, and those just before them."""
 
     @property
     def key(self) -> str:

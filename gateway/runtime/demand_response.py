@@ -62,8 +62,6 @@ class DemandResponse:
     """In force now or later, by start."""
     older: dict[str, str] = field(default_factory=dict)
     """Event -> fingerprint of a version older than the one known that was logged."""
-    ahead: dict[str, str] = field(default_factory=dict)
-    """Event -> its modification mark that was ahead of the server's clock when told."""
     doubts: dict[str, Doubts] = field(default_factory=dict)
     """By server."""
     _laid: Laid = field(default_factory=Laid)

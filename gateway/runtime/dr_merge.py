@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 CLOCK_WRONG_S, CLOCK_APART_S = 30.0, 5.0
 """From these differences to the server's clock events to the second are not joined, and a person is told."""
+MOST_AHEAD = 8
+"""So many of an event's marks are remembered that were ahead of the server's clock."""
 DOUBT = timedelta(hours=1)
 """An event that vanished as an object without an id appeared may be that one, for so long."""
 CLOCK_WORDS = "The utility's clock and this home's are apart by"
@@ -75,13 +77,13 @@ def _surely_missing(
 
 async def _event(dr: DemandResponse, event: DrEvent) -> bool:
     known = dr.records.get(event.key)
-    _believed(dr, event)  # judged when told
     if known is None:
         await _received(dr, event)
         return True
     if known.event.fingerprint == event.fingerprint and known.cancelled_at is None:
         dr.records[event.key] = known = _newer_mark(dr, known, event)
         return await _clock_mended(dr, known)
+    known = await _marked(dr, known, event)
     if _is_older(dr, known, event) or _is_past(dr, known, event):
         return False
     await _changed(dr, known, event)
@@ -91,6 +93,7 @@ async def _event(dr: DemandResponse, event: DrEvent) -> bool:
 async def _received(dr: DemandResponse, event: DrEvent) -> None:
     now = dr.clock.now()
     record = EventRecord(event, now, draw_shifts(event, dr.site.name, now))
+    record = replace(record, ahead=(event.modified,) if _is_ahead(dr, record, event) else ())
     record = record.with_opt(*dr.decision(event))
     await dr.keep(record, "asked", f"event '{event.name or event.id}' received")
     await dr.tell_decision(record)
@@ -137,10 +140,14 @@ async def _clock_mended(dr: DemandResponse, known: EventRecord) -> bool:
 def _is_older(dr: DemandResponse, known: EventRecord, event: DrEvent) -> bool:
     """Whether an older modification than the one known is told: a lagging copy, or a replay. It changes nothing.
 
-    A utility that means it (its server was restored from a copy) modifies or withdraws the event.
+    A utility that means it (its server was restored from a copy) modifies or withdraws the event. A mark that was ahead of
+    the server's clock when it was told says nothing of one that was not: nothing was modified in the future. Two such marks
+    order each other: a server that writes its local time as UTC does so in every version.
     """
-    before, now = _believed(dr, known.event), _modified(event)
+    before, now = _modified(known.event), _modified(event)
     if before is None or now is None or now >= before:
+        return False
+    if _is_ahead(dr, known, known.event) and not _is_ahead(dr, known, event):
         return False
     if dr.older.get(event.key) != event.fingerprint:
         dr.older[event.key] = event.fingerprint
@@ -158,21 +165,37 @@ def _same_version(known: DrEvent, event: DrEvent) -> bool:
 
 
 def _newer_mark(dr: DemandResponse, known: EventRecord, event: DrEvent) -> EventRecord:
-    """The same content marked as modified later: what comes between is older. In memory only, for some mark each look."""
-    before, now = _believed(dr, known.event), _believed(dr, event)
-    newer = now is not None and (before is None or now > before)
-    return replace(known, event=replace(known.event, modified=event.modified)) if newer else known
+    """The same content marked as modified later: what comes between is older. In memory only, for some mark each look.
 
-
-def _believed(dr: DemandResponse, event: DrEvent) -> datetime | None:
-    """When an event was modified; None for a mark that was ahead of the server's clock when it was told, then and later.
-
-    Nothing was modified in the future, so such a mark says nothing of what came before or after it.
+    A mark ahead of the server's clock takes the place of no other kind; one that is not takes the place of such a mark.
     """
+    before, now = _modified(known.event), _modified(event)
+    was_ahead, is_ahead = _is_ahead(dr, known, known.event), _is_ahead(dr, known, event)
+    later = now is not None and (before is None or now > before)
+    if now is None or (is_ahead and not was_ahead) or (is_ahead == was_ahead and not later):
+        return known
+    ahead = tuple(event.modified if is_ahead and mark == known.event.modified else mark for mark in known.ahead)
+    return replace(known, event=replace(known.event, modified=event.modified), ahead=ahead)
+
+
+async def _marked(dr: DemandResponse, known: EventRecord, event: DrEvent) -> EventRecord:
+    """The record that remembers the mark of another version, if it is ahead; and then the one before, to know it again."""
+    if not _is_ahead(dr, known, event):
+        return known
+    before, now = _modified(known.event), _modified(event)
+    marks = [event.modified]
+    if _is_ahead(dr, known, known.event) or (before is not None and now is not None and before < now):
+        marks.insert(0, known.event.modified)
+    if not set(marks) <= set(known.ahead):
+        ahead = (*(mark for mark in known.ahead if mark not in marks), *marks)[-MOST_AHEAD:]
+        await dr.update(known.key, ahead=ahead)
+    return dr.records[known.key]
+
+
+def _is_ahead(dr: DemandResponse, known: EventRecord, event: DrEvent) -> bool:
+    """Whether a version's modification mark is ahead of the server's clock, or was when it was told."""
     found, ahead_s = _modified(event), (dr.skew_s(event.server) or 0.0) + CLOCK_WRONG_S
-    if found is not None and found > dr.clock.now() + timedelta(seconds=ahead_s):
-        dr.ahead[event.key] = event.modified
-    return found if dr.ahead.get(event.key) != event.modified else None
+    return event.modified in known.ahead or (found is not None and found > dr.clock.now() + timedelta(seconds=ahead_s))
 
 
 def _modified(event: DrEvent) -> datetime | None:

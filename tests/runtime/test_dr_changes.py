@@ -241,6 +241,81 @@ async def test_a_mark_ahead_of_now_on_the_same_content_takes_no_good_mark_away()
     assert not made.kinds()
 
 
+LOCAL = timedelta(hours=1)
+"""What a server is ahead that writes its local time as UTC."""
+
+
+def level_of(made: Utility) -> float | str | bool:
+    return record_of(made).event.intervals[0].payloads[0].values[0]
+
+
+def marked(level: int, at: datetime) -> DrEvent:
+    return asking(("SIMPLE", level), modified=at.isoformat(), length_s=86_400)
+
+
+async def restarted(made: Utility) -> None:
+    """As after a restart: what is not on the disk is forgotten."""
+    made.dr.older.clear()
+    await made.dr.resume()
+
+
+@pytest.mark.parametrize("minutes", [0, 8, 11])
+@pytest.mark.parametrize("ahead", [timedelta(), LOCAL])
+async def test_a_lagging_copy_changes_nothing_also_where_all_marks_are_ahead(ahead: timedelta, minutes: int) -> None:
+    """Wrong before: marks an hour ahead had no order, and the level in force changed at each look (1 3 1 3 1 3).
+
+    Told again after some looks the copy's mark is no longer ahead, then neither is.
+    """
+    made, _ = home()
+    first, second = (marked(level, START + ahead - timedelta(minutes=m)) for level, m in ((1, 10), (3, 2)))
+    await made.look(first)
+    await made.look(second)
+    await made.clock.advance(max(0.0, ahead.total_seconds() - 600 + minutes * 60))
+    await restarted(made)
+    for copy in (first, second) * 5:
+        await made.look(copy)
+        assert level_of(made) == 3
+    assert sum("changed" in row.text for row in made.store.audit_rows) == 1
+
+
+async def test_a_copy_from_before_its_mark_could_be_ahead_is_known_again() -> None:
+    """The hub was off when the event was made: of a server an hour ahead the first mark it sees is of the past."""
+    made, _ = home()
+    first, second = marked(1, START - timedelta(minutes=30)), marked(3, START + LOCAL)
+    for copy in (first, second, first, second, first):
+        await made.look(copy)
+    assert level_of(made) == 3
+
+
+async def test_copies_that_come_in_the_wrong_order_settle_on_the_later() -> None:
+    made, _ = home()
+    first, second = marked(1, START - timedelta(minutes=30)), marked(3, START + LOCAL)
+    for copy in (second, first, second, first, second, first):
+        await made.look(copy)
+    assert level_of(made) == 3
+
+
+async def test_a_mark_that_was_ahead_hides_no_later_change_after_a_restart_either() -> None:
+    made, _ = home()
+    await made.look(asking(("SIMPLE", 2), modified=(START + timedelta(minutes=10)).isoformat()))
+    await made.clock.advance(900)
+    await restarted(made)
+    await made.look(asking(("SIMPLE", 0), modified=(START + timedelta(minutes=5)).isoformat()))
+    assert not made.kinds()
+
+
+async def test_many_lagging_copies_are_not_all_remembered_and_the_one_in_force_stays_known_as_ahead() -> None:
+    made, _ = home()
+    await made.look(marked(3, START + LOCAL))
+    for minutes in range(1, 30):
+        await made.look(marked(1, START + LOCAL - timedelta(minutes=minutes)))
+        assert level_of(made) == 3
+    assert len(record_of(made).ahead) < 10
+    await made.clock.advance(LOCAL.total_seconds() + 60)
+    await made.look(marked(2, START + timedelta(minutes=55)))
+    assert level_of(made) == 2, "a clock that is right since"
+
+
 async def test_an_event_announced_again_goes_by_the_policy_of_now() -> None:
     made, _ = home()
     await made.look(asking(("SIMPLE", 3)))
