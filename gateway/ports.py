@@ -353,6 +353,10 @@ class Outbox(Protocol):
         """Reports not yet delivered to `server`, oldest first."""
         ...
 
+    async def queued_at(self, key: str) -> datetime | None:
+        """When a report was first kept; None for one that is not known."""
+        ...
+
     async def delivered(self, key: str, at: datetime) -> None:
         """Mark one report as delivered, committed."""
         ...

@@ -93,6 +93,7 @@ class FakeStore:
         self.account_rows: dict[int, SessionAccount] = {}
         self.event_rows: dict[str, EventRecord] = {}
         self.outbox: dict[str, DrReport] = {}
+        self.queued: dict[str, datetime] = {}
         self.sent_reports: set[str] = set()
         self.documents: dict[str, dict[str, Any]] = {}
         self.audit_rows: list[AuditRow] = []
@@ -175,11 +176,14 @@ class FakeStore:
         await self._commit()
         if report.key in self.outbox:
             return False
-        self.outbox[report.key] = report
+        self.outbox[report.key], self.queued[report.key] = report, at
         return True
 
     async def pending(self, server: str) -> list[DrReport]:
         return [r for r in self.outbox.values() if r.server == server and r.key not in self.sent_reports]
+
+    async def queued_at(self, key: str) -> datetime | None:
+        return self.queued.get(key)
 
     async def delivered(self, key: str, at: datetime) -> None:
         await self._commit()

@@ -255,6 +255,11 @@ class SqliteStore:
         sql = "SELECT document FROM outbox WHERE server = ? AND delivered IS NULL ORDER BY id"
         return [from_json(DrReport, document) for (document,) in await self._all(sql, r.plain(server))]
 
+    async def queued_at(self, key: str) -> datetime | None:
+        """When a report was first kept; None for one that is not known."""
+        found = await self._all("SELECT queued FROM outbox WHERE key = ?", r.plain(key))
+        return r.instant(found[0][0]) if found else None
+
     async def delivered(self, key: str, at: datetime) -> None:
         """Mark one report as delivered, committed."""
         sql = "UPDATE outbox SET delivered = ? WHERE key = ? AND delivered IS NULL"

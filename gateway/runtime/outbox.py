@@ -5,8 +5,8 @@ refused          tried 5 times at growing distances, then set aside with a word;
 blamed           unreachable for one report only (a server that answers it with 500 for good): as refused
 
 A report is blamed when it failed 5 rounds in a row while the account works and another one then got through. While none
-does it is the server that fails, and nothing counts against any report: all are kept and tried, in longer pauses after a
-day, and the owner is told.
+does it is the server that fails, and nothing counts against any report: all are kept and tried, in longer pauses once they
+have waited for a day, and the owner is told. Neither a restart nor a moment without the account begins that day anew.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ IDLE_S = 5.0
 LONGEST_S = 300.0
 STUCK = timedelta(days=1)
 STUCK_S = 900.0
-"""A report that fails for so long though the account works is told of, and tried in pauses of so many seconds."""
+"""A report kept for so long that fails though the account works is told of, and tried in pauses of so many seconds."""
 
 
 @dataclass(slots=True)
@@ -47,9 +47,12 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """Since when a server cannot be reached with one report though its account works, and the last words."""
+    """In how many rounds in a row a server could not be reached with one report though its account works, since when the
+    report is kept, and the last words.
+    """
 
-    since: datetime
+    rounds: int
+    kept: datetime
     reason: str
 
 
@@ -62,8 +65,6 @@ class Outbox:
     works: Callable[[str], bool] = lambda server: True
     on_delivered: Callable[[DrReport], Awaitable[None]] | None = None
     _refused: dict[str, Refusals] = field(default_factory=dict)
-    _failed: dict[str, int] = field(default_factory=dict)
-    """In how many rounds in a row a report was the one that the server could not be reached with, by key."""
     _failing: dict[str, Failing] = field(default_factory=dict)
     """By report key."""
 
@@ -100,10 +101,10 @@ class Outbox:
                 if works and (reached or report.key in self._refused):
                     await self._note_refusal(report, error)
                     continue
-                if not reached:
-                    self._failed[report.key] = self._failed.get(report.key, 0) + 1
-                    self._note_failing(report, error, works=works)
-                if reached or stuck is not None or not works or self._failed[report.key] < TRIES:
+                if not works:
+                    return error
+                await self._note_failing(report, error)
+                if stuck is not None or self._failed(report) < TRIES:
                     return error
                 stuck = report, error
             else:
@@ -119,7 +120,11 @@ class Outbox:
 
     def _other(self, todo: Sequence[DrReport]) -> DrReport:
         """The one that has failed least often itself, the oldest among equals."""
-        return min(todo, key=lambda report: self._failed.get(report.key, 0))
+        return min(todo, key=self._failed)
+
+    def _failed(self, report: DrReport) -> int:
+        failing = self._failing.get(report.key)
+        return failing.rounds if failing else 0
 
     def set_aside(self, event_key: str) -> list[str]:
         """What of an event's reports the server does not take, in words."""
@@ -136,23 +141,22 @@ class Outbox:
         ]
 
     def _stuck(self, start: str = "") -> dict[str, str]:
-        """The server's words on each report that fails for long, whose key starts so."""
+        """The server's words on each report that fails for long, whose key starts so; none while its account is down."""
         now = self.clock.now()
-        known = self._failing.items()
-        return {key: one.reason for key, one in known if key.startswith(start) and now - one.since >= STUCK}
+        return {
+            key: one.reason
+            for key, one in self._failing.items()
+            if key.startswith(start) and one.rounds >= TRIES and now - one.kept >= STUCK and self.works(_server(key))
+        }
 
-    def _note_failing(self, report: DrReport, error: ServerError, *, works: bool) -> None:
-        if not works:  # nobody can be reached: that is told of the server
-            for key in [key for key in self._failing if key.startswith(f"{report.server}/")]:
-                del self._failing[key]
-            return
-        before = self._failing.get(report.key)
-        self._failing[report.key] = Failing(before.since if before else self.clock.now(), error.reason)
+    async def _note_failing(self, report: DrReport, error: ServerError) -> None:
+        before, now = self._failing.get(report.key), self.clock.now()
+        kept = before.kept if before else min(now, await self.store.queued_at(report.key) or now)
+        self._failing[report.key] = Failing(self._failed(report) + 1, kept, error.reason)
 
     async def _delivered(self, report: DrReport) -> None:
         await self.store.delivered(report.key, self.clock.now())
         self._refused.pop(report.key, None)
-        self._failed.pop(report.key, None)
         self._failing.pop(report.key, None)
         await self._note("confirmed", report, f"report {report.payload_type} delivered")
         if self.on_delivered is not None:
@@ -163,7 +167,6 @@ class Outbox:
         tries, since = (before.tries + 1, before.since) if before else (1, now)
         pause = AGAIN if tries >= TRIES else timedelta(seconds=SOON_S * 2 ** (tries - 1))
         self._refused[report.key] = Refusals(tries, since, now + pause, error.reason)
-        self._failed.pop(report.key, None)
         self._failing.pop(report.key, None)
         if tries == 1:
             log.warning("report refused, the others go on: %s", error)
@@ -181,6 +184,10 @@ class Outbox:
 
 def _kind(key: str) -> str:
     return key.split("/")[2].partition("-")[0]
+
+
+def _server(key: str) -> str:
+    return key.partition("/")[0]
 
 
 def _event(key: str) -> str:

@@ -71,6 +71,7 @@ async def test_a_report_waits_in_the_outbox_once_until_it_is_delivered(store: St
     report = DrReport("k1", "utility", "p", "e", "usage", "USAGE", "DIRECT_READ", "KWH", "home", rows)
     assert await store.enqueue(report, T0) and not await store.enqueue(report, T0)
     assert await store.pending("utility") == [report] and await store.pending("other") == []
+    assert await store.queued_at(report.key) == T0 and await store.queued_at("another") is None
     await store.delivered("k1", LATER)
     assert await store.pending("utility") == [] and not await store.enqueue(report, LATER)
 

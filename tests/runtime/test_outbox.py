@@ -198,6 +198,53 @@ async def test_reports_that_always_fail_with_nothing_else_to_send_are_told_and_k
     assert box.server.got == [one.key for one in kept] and not box.outbox.set_aside("utility:e1")
 
 
+async def hours(box: Box, count: int) -> None:
+    """Pass time with a round an hour."""
+    for _ in range(count):
+        await box.clock.advance(3600)
+        await box.round()
+
+
+async def test_a_report_that_always_fails_is_told_after_a_day_however_often_the_hub_restarts():
+    """Wrong before: the day began anew with each restart, so that with one each 20 h it was never told."""
+    box = Box()
+    box.server.fails_on = {report(1).key, report(2, "young").key}
+    await box.keep(report(1))
+    await hours(box, 20)
+    assert not box.outbox.set_aside("utility:e1")
+    box.outbox = Outbox(box.clock, box.store)
+    await box.keep(report(2, "young"))
+    await hours(box, 6)
+    assert len(box.outbox.set_aside("utility:e1")) == 1 and not box.outbox.set_aside("utility:young")
+
+
+async def test_a_moment_without_the_account_does_not_begin_the_day_anew():
+    """Wrong before: one minute of the account down each 22 h, and the owner never heard of ten days of failures."""
+    box = Box()
+    box.server.fails_on = {report(1).key}
+    await box.keep(report(1))
+    await hours(box, 22)
+    box.works = False
+    await box.minutes(1)
+    box.works = True
+    await hours(box, 3)
+    assert len(box.outbox.set_aside("utility:e1")) == 1
+
+
+async def test_after_days_without_the_account_one_failure_of_an_old_report_is_not_told():
+    box = Box(works=False)
+    box.server.down = True
+    await box.keep(report(1))
+    await hours(box, 72)
+    box.works = True
+    await hours(box, TRIES - 1)
+    assert not box.outbox.set_aside("utility:e1")
+    await hours(box, 1)
+    assert len(box.outbox.set_aside("utility:e1")) == 1
+    box.works = False
+    assert not box.outbox.set_aside("utility:e1"), "that is told of the server"
+
+
 async def test_a_server_that_nobody_reaches_is_no_matter_of_a_report():
     """Its looks go on working for a little while: what failed then is not told a day later."""
     box = Box()
