@@ -83,10 +83,9 @@ async def _event(dr: DemandResponse, event: DrEvent) -> bool:
     if known.event.fingerprint == event.fingerprint and known.cancelled_at is None:
         dr.records[event.key] = known = _newer_mark(dr, known, event)
         return await _clock_mended(dr, known)
-    known = await _marked(dr, known, event)
     if _is_older(dr, known, event) or _is_past(dr, known, event):
         return False
-    await _changed(dr, known, event)
+    await _changed(dr, _marked(dr, known, event), event)
     return True
 
 
@@ -140,14 +139,16 @@ async def _clock_mended(dr: DemandResponse, known: EventRecord) -> bool:
 def _is_older(dr: DemandResponse, known: EventRecord, event: DrEvent) -> bool:
     """Whether an older modification than the one known is told: a lagging copy, or a replay. It changes nothing.
 
-    A utility that means it (its server was restored from a copy) modifies or withdraws the event. A mark that was ahead of
-    the server's clock when it was told says nothing of one that was not: nothing was modified in the future. Two such marks
-    order each other: a server that writes its local time as UTC does so in every version.
+    A utility that means it (its server was restored from a copy) modifies or withdraws the event. Nothing was modified in
+    the future, so a mark ahead of the server's clock says nothing of others, but of those known from before it:
+
+    clock an hour ahead   13:10 -> 13:20 -> 13:10     the third is the first again: older
+    clock mended          13:10 -> 12:25              no older one, for it was not told before
     """
     before, now = _modified(known.event), _modified(event)
     if before is None or now is None or now >= before:
         return False
-    if _is_ahead(dr, known, known.event) and not _is_ahead(dr, known, event):
+    if _is_ahead(dr, known, known.event) and event.modified not in known.ahead:
         return False
     if dr.older.get(event.key) != event.fingerprint:
         dr.older[event.key] = event.fingerprint
@@ -178,18 +179,17 @@ def _newer_mark(dr: DemandResponse, known: EventRecord, event: DrEvent) -> Event
     return replace(known, event=replace(known.event, modified=event.modified), ahead=ahead)
 
 
-async def _marked(dr: DemandResponse, known: EventRecord, event: DrEvent) -> EventRecord:
-    """The record that remembers the mark of another version, if it is ahead; and then the one before, to know it again."""
-    if not _is_ahead(dr, known, event):
-        return known
+def _marked(dr: DemandResponse, known: EventRecord, event: DrEvent) -> EventRecord:
+    """The record that knows the mark of a next version again, and the one before it, where the next one's is ahead.
+
+    Only of versions told in the order of their marks: of others nobody can tell which is the newer one.
+    """
     before, now = _modified(known.event), _modified(event)
-    marks = [event.modified]
-    if _is_ahead(dr, known, known.event) or (before is not None and now is not None and before < now):
-        marks.insert(0, known.event.modified)
-    if not set(marks) <= set(known.ahead):
-        ahead = (*(mark for mark in known.ahead if mark not in marks), *marks)[-MOST_AHEAD:]
-        await dr.update(known.key, ahead=ahead)
-    return dr.records[known.key]
+    in_order = before is not None and now is not None and before < now
+    if not in_order or event.modified in known.ahead or not _is_ahead(dr, known, event):
+        return known
+    others = (mark for mark in known.ahead if mark != known.event.modified)
+    return replace(known, ahead=(*others, known.event.modified, event.modified)[-MOST_AHEAD:])
 
 
 def _is_ahead(dr: DemandResponse, known: EventRecord, event: DrEvent) -> bool:
