@@ -28,9 +28,9 @@ from benchmarks.shapes.evaluate import GRACE, Alerts, match_alerts, total
 from benchmarks.shapes.homes import TEST, Home, homes
 from benchmarks.shapes.sky import SLOT_S, Floats, Ints
 from benchmarks.table import ROOT, Row
-from gateway.core.learning.alerts.always_on import always_on_rise, quiet_level
+from gateway.core.learning.alerts.always_on import always_on_rise, at_home, bustle
 from gateway.core.learning.alerts.episode import QUIET
-from gateway.core.learning.alerts.house import excess, usual
+from gateway.core.learning.alerts.house import excess, may_heat_lately, quiet_levels, usual
 from gateway.core.learning.alerts.usual import LEAST_DAYS, PAST_DAYS, QUARTERS
 from gateway.model.alert import AlertKind
 
@@ -66,9 +66,9 @@ def watched(home: Home) -> list[tuple[str, int]]:
         found = excess(known, load[day - 1 : day + 1], air[day - 1 : day + 1])
         signs[AlertKind.SPIKE] += [int(s) for s in slots[day][found.spike > 0]]
         signs[AlertKind.LEFT_ON] += [int(s) for s in slots[day][found.left_on > 0]]
-        levels = np.array([quiet_level(row) for row in load[past] - known.thermal.load(air[past])])
+        levels = at_home(quiet_levels(known, load[past], air[past]), np.array([bustle(row) for row in load[past]]))
         midnight = int(slots[day][0])
-        if always_on_rise(levels) > 0:
+        if always_on_rise(levels, may_heat_lately(known, air[past])) > 0:
             signs[AlertKind.ALWAYS_ON].append(midnight)
     return sorted((kind.value, slot) for kind, seen in signs.items() for slot in once(seen, QUIET[kind]))
 

@@ -19,12 +19,11 @@ ADVICE = {
     AlertKind.SPIKE: "Look at ovens, heaters and the car.",
     AlertKind.LEFT_ON: "Look for a heater, a pump, a light or a fan that was forgotten.",
     AlertKind.ALWAYS_ON: "Look for a new device that never sleeps, or an old refrigerator or pump that runs on and on.",
-    AlertKind.PV_LOW: "Look for snow, dirt or new shade on the panels, and at the inverter: one string may be off.",
 }
 
 
 def made_alert(kind: AlertKind, sight: Sight, facts: Facts, site: Site, now: datetime, rate_at: RateAt) -> Alert:
-    """A new alert."""
+    """A new alert of what the house shows by itself: a spike, something left on, growth of what is always on."""
     fresh = Alert(
         f"{kind.value}-{now:%Y%m%dT%H%M}", kind, sight.begun, now, 0.0, 0.0, None, None, site.currency,
         _what(kind, sight, facts, site, now), _sure(kind, facts), ADVICE[kind], sight.evidence, None, Answer.NONE, None,
@@ -38,8 +37,8 @@ def updated(known: Alert, sight: Sight, facts: Facts, now: datetime, rate_at: Ra
     hours = max((now - known.begun).total_seconds() / 3600, 0.0)
     power = (known.power_w or sight.power_w) if stays else max(known.power_w, sight.power_w)
     energy = power * hours if stays else max(known.energy_wh, sight.energy_wh)
-    price = _mean_price(rate_at, known, known.begun, now)
-    year = _mean_price(rate_at, known, now - timedelta(days=1), now)
+    price = _mean_price(rate_at, known.begun, now)
+    year = _mean_price(rate_at, now - timedelta(days=1), now)
     return replace(
         known,
         power_w=power,
@@ -57,16 +56,14 @@ def _marked(evidence: Evidence, begun: datetime) -> Evidence:
     return replace(evidence, marked=marked)
 
 
-def _mean_price(rate_at: RateAt, alert: Alert, start: datetime, end: datetime) -> float | None:
-    """Micro-units per kWh over the hours of a span, at most its last two weeks; panels lose at least the export price."""
+def _mean_price(rate_at: RateAt, start: datetime, end: datetime) -> float | None:
+    """Micro-units per kWh over the hours of a span, at most its last two weeks."""
     start = max(start, end - timedelta(days=14))
     count = max(1, round((end - start).total_seconds() / 3600))
     try:
         rates = [rate_at(start + timedelta(hours=k)) for k in range(count)]
     except ValueError:
         return None
-    if alert.kind is AlertKind.PV_LOW:
-        return sum(rate.export_micro_per_kwh for rate in rates) / count
     return sum(rate.import_micro_per_kwh for rate in rates) / count
 
 
@@ -79,11 +76,9 @@ def _what(kind: AlertKind, sight: Sight, facts: Facts, site: Site, now: datetime
         return f"Something of about {power} has been on without a break since {since}."
     if kind is AlertKind.LEFT_ON:
         return f"About {power} more than usual has been drawn without a break since {since}: {UNKNOWN}."
-    if kind is AlertKind.ALWAYS_ON and facts.weather:
+    if facts.weather:
         return f"What is always on has grown by about {power} since {since}."
-    if kind is AlertKind.ALWAYS_ON:
-        return f"The quietest hours draw about {power} more since {since}: {UNKNOWN}."
-    return f"The panels have given about {power} less, day and night on average, than the light allows since {since}."
+    return f"The quietest hours draw about {power} more since {since}: {UNKNOWN}."
 
 
 def _sure(kind: AlertKind, facts: Facts) -> str:
@@ -95,6 +90,4 @@ def _sure(kind: AlertKind, facts: Facts) -> str:
     )
     if kind is AlertKind.LEFT_ON:
         return f"Even its quietest hours are above what is usual, for eight hours or for a day; {weather}; {basis}."
-    if kind is AlertKind.ALWAYS_ON:
-        return f"The quiet hours of two weeks lie above those of the four weeks before, days away left out; {weather}; {basis}."
-    return "Yield over the light that was told, against this home's own days before; one cloudy week does not make it."
+    return f"The quiet hours of two weeks lie above those of the four weeks before, days away left out; {weather}; {basis}."

@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from gateway.core.learning.alerts.always_on import always_on_rise, at_home, bustle, quiet_level
+from gateway.core.learning.alerts.always_on import always_on_rise, at_home, bustle
 from gateway.core.learning.alerts.days import along_days, by_day, day_start
-from gateway.core.learning.alerts.house import PLAIN, SPIKE, Usual, excess, may_heat_lately, usual
+from gateway.core.learning.alerts.house import PLAIN, SPIKE, Usual, excess, may_heat_lately, quiet_levels, usual
 from gateway.core.learning.alerts.usual import LATELY_DAYS, QUARTERS, Floats
 from gateway.core.learning.alerts.usual import PAST_DAYS as BAND_DAYS
 from gateway.core.learning.alerts.week import WeekAgainstPast, week_against_past
@@ -161,8 +161,7 @@ def _see_house(home: _Home, known: Usual, sights: dict[AlertKind, Sight]) -> Non
 
 
 def _see_always_on(home: _Home, known: Usual | None, sights: dict[AlertKind, Sight]) -> None:
-    plain = home.load - known.thermal.load(home.air) if known is not None else home.load
-    levels = np.array([quiet_level(day) for day in plain[:-1]])
+    levels = quiet_levels(known, home.load[:-1], home.air[:-1])
     levels_there = at_home(levels, np.array([bustle(day) for day in home.load[:-1]]))
     rise = always_on_rise(levels_there, may_heat_lately(known, home.air[:-1]) if known is not None else 0.0)
     if rise <= 0:

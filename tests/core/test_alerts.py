@@ -11,7 +11,7 @@ import pytest
 from gateway.core.learning.alerts.always_on import always_on_rise
 from gateway.core.learning.alerts.days import by_day
 from gateway.core.learning.alerts.episode import Episode
-from gateway.core.learning.alerts.house import excess, usual
+from gateway.core.learning.alerts.house import excess, quiet_levels, usual
 from gateway.core.learning.alerts.panels import panels_drop, yields
 from gateway.core.learning.alerts.usual import Sustained, sustained, thermal
 from gateway.core.learning.alerts.week import week_against_past
@@ -97,6 +97,32 @@ def test_heat_is_taken_off_by_the_weather_of_the_home() -> None:
     days = home_days(42) + 100 * np.maximum(air - 22, 0)
     assert thermal(days, air).slopes[0] == pytest.approx(100, rel=0.15)
     assert thermal(days, np.full_like(air, np.nan)).slopes.max() == 0
+
+
+def test_long_evenings_of_cold_days_hide_nothing_that_is_left_on_at_night() -> None:
+    dice = np.random.default_rng(6)
+    air = np.repeat(dice.uniform(2, 14, (44, 1)), 96, axis=1)
+    days = home_days(44)
+    days[:, 64:92] += np.where(air[:, :1] < 8, 1500, 0)
+    air[43], air[42] = -4, -4
+    known = usual(days[:42], air[:42])
+    assert known is not None
+    days[42:].ravel()[90:] += 300
+    assert excess(known, days[42:], air[42:]).left_on[-8:].max() > 0, "evenings are no heating at night"
+
+
+def test_a_heat_pump_that_never_stops_is_taken_off_the_quiet_hours_by_the_weather() -> None:
+    dice = np.random.default_rng(7)
+    air = np.repeat(dice.uniform(-2, 14, (44, 1)), 96, axis=1)
+    air[42:] = -4
+    days = home_days(44) + 60 * np.maximum(16 - air, 0)
+    known = usual(days[:42], air[:42])
+    assert known is not None and known.quiet.cold == pytest.approx(60, rel=0.1) and known.quiet.warm == 0
+    assert excess(known, days[42:], air[42:]).left_on.max() < 0
+    levels = quiet_levels(known, days, air)
+    assert np.ptp(levels) < 60 < np.ptp(quiet_levels(None, days, air))
+    days[42:].ravel()[90:] += 400
+    assert excess(known, days[42:], air[42:]).left_on[-8:].max() > 0
 
 
 def test_a_level_with_a_gap_lasts_only_if_so_many_may_lack() -> None:

@@ -22,6 +22,8 @@ WARM_C, COLD_C = 22.0, 16.0
 BLOCK_H = 4
 RIDGE = 40.0
 """Squared degrees that a slope must stand against: a few mild hours prove nothing."""
+LEAST_AIR = 0.7
+"""A day of which less of the air is known says nothing of the weather."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,42 @@ def thermal(days: Floats, air: Floats) -> Thermal:
         slopes[row] = np.maximum(found, 0.0)
         doubt = float(np.mean([RIDGE * 4 * BLOCK_H / (x @ x + RIDGE * 4 * BLOCK_H) for _, x in blocks]))
     return Thermal(slopes, doubt)
+
+
+@dataclass(frozen=True, slots=True)
+class QuietThermal:
+    """W that the quietest tenth of 24 hours grows per degree above WARM_C, and below COLD_C, of their mildest tenth."""
+
+    warm: float = 0.0
+    cold: float = 0.0
+    doubt: float = 0.0
+    """As of Thermal."""
+
+    def load(self, mildest: Floats) -> Floats:
+        """W that the weather explains of quiet levels; `mildest` as of `mildest_degrees`."""
+        return np.asarray(self.warm * mildest[0] + self.cold * mildest[1])
+
+
+def quiet_thermal(levels: Floats, mildest: Floats) -> QuietThermal:
+    """From the quiet level of each day, W (nan: not known), and the degrees of its mildest tenth, rows warm and cold.
+
+    What people do moves an hour's mean by hundreds of W from day to day, by chance along with the weather too; the
+    quiet level is without people, so the same weeks tell its own response many times more exactly.
+    """
+    known = np.isfinite(levels)
+    if not known.any():
+        return QuietThermal(doubt=1.0)
+    load, apart = levels[known] - levels[known].mean(), mildest[:, known]
+    apart = apart - apart.mean(axis=1, keepdims=True)
+    proof = np.square(apart).sum(axis=1)
+    warm, cold = np.maximum(apart @ load / (proof + RIDGE), 0.0)
+    return QuietThermal(float(warm), float(cold), float(RIDGE / (proof[1] + RIDGE)))
+
+
+def mildest_degrees(air: Floats) -> Floats:
+    """2 x days x 96: the degrees of the mildest tenth of the 24 hours that end with each quarter; the air is told by the hour."""
+    rows = [sustained(degree[:, ::4].ravel(), Sustained(24, 2)) for degree in degrees(air)]
+    return np.repeat(np.maximum(np.stack(rows), 0.0), 4, axis=1).reshape(2, *air.shape)
 
 
 def sustained(series: Floats, kind: Sustained) -> Floats:
