@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -31,6 +32,7 @@ from gateway.core.learning.alerts.usual import Floats
 from gateway.core.learning.sky import clear_sky_w_m2
 from gateway.core.learning.told import Told
 from gateway.model.alert import AlertKind, Cause, Evidence
+from gateway.model.errors import StoreError
 from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.series import Series
 from gateway.model.site import BatterySpec, Device, Role, Site
@@ -39,6 +41,8 @@ from gateway.ports import AuditStore, IntervalStore
 from gateway.runtime.alert_sight import Sight
 from gateway.runtime.held_panels import held_days
 
+log = logging.getLogger(__name__)
+
 PAST_DAYS = 119
 BILL_DAYS = 127
 """Three whole months and the running one."""
@@ -46,6 +50,9 @@ FLAT_DAYS = 14
 SHOWN_DAYS = 42
 GIVES_MORE = 1.03
 """A battery gives no more than it took; so much is the doubt of its meters."""
+NEARLY_ALL = 0.9
+"""Panels that lack more than this give too little to tell by it what they would give."""
+USUAL_DAYS = 30
 PRODUCERS = (Role.PV, Role.BATTERY, Role.HYBRID_INVERTER)
 METERS = (Role.MAIN_METER, Role.SUB_METER)
 CHECK = "Check the wiring and the clamps of the meters, and whether the site file lists everything that is there."
@@ -86,19 +93,26 @@ class Past:
         """The oldest of the days."""
         return self.now.astimezone(self.site.timezone).date() - timedelta(days=PAST_DAYS)
 
-    async def signs(self, air: Told, light: Told, *, meter_told: bool) -> list[Sign]:
-        """All signs but the bill's, at most one of each cause; the meters' not where `meter_told`."""
-        found: list[Sign | None] = []
+    async def signs(self, air: Told, light: Told, *, meter_told: bool, failing: set[str] | None = None) -> list[Sign]:
+        """All signs but the bill's, at most one of each cause; the meters' not where `meter_told`.
+
+        With `failing` (the looks that failed last) a look that raises costs itself only; without, it raises.
+        """
+        found: list[Sign] = []
+        for name, look in self._looks(air, light, meter_told=meter_told):
+            found += await (look if failing is None else guarded(name, look, failing))
+        return found
+
+    def _looks(self, air: Told, light: Told, *, meter_told: bool) -> Iterator[tuple[str, Awaitable[list[Sign]]]]:
         for battery in self.site.of_role(Role.BATTERY):
-            found.append(await self._battery(battery))
+            yield f"battery {battery.id}", listed(self._battery(battery))
         for heat in self.site.of_role(Role.HEAT_PUMP):
-            found.append(await self._heat(heat, air))
+            yield f"heat pump {heat.id}", listed(self._heat(heat, air))
         for pump in self.site.of_role(Role.POOL_PUMP):
-            found.append(await self._pump(pump))
-        found.append(await self._panels(light))
+            yield f"pump {pump.id}", listed(self._pump(pump))
+        yield "panels", listed(self._panels(light))
         if not meter_told:
-            found += await self._meters()
-        return [sign for sign in found if sign is not None]
+            yield "meters", self._meters()
 
     async def bill_sign(self, tariff: Tariff, spot: Series | None) -> Sign | None:
         """The running month's bill, where even its low end is well above the months before."""
@@ -206,9 +220,9 @@ class Past:
             return None
         drop, days, sure = found
         energy, begun = day_energy(made) / 24, PAST_DAYS - days
-        lost = float(np.nanmean(day_energy(free)[begun:])) / 24 * drop / (1 - drop)
         counts = (np.arange(PAST_DAYS) >= begun) & ~np.isin(np.arange(PAST_DAYS), held)
-        usual = np.where(counts, energy / (1 - drop), energy)
+        usual = np.where(counts, _whole(energy, begun, drop), energy)
+        lost = float(np.nanmean((usual - energy)[counts]))
         what = f"Under like skies the panels have given {100 * drop:.0f} % less in the last {days} days than before."
         advice = "Look for snow, dirt or new shade on the panels, and at the inverter: one string may be off."
         return Sign(AlertKind.PV_LOW, self._sight(lost, begun, energy, usual), what, sure, advice)
@@ -343,6 +357,35 @@ class Past:
         )  # fmt: skip
         energy = power_w * (self.now - begun).total_seconds() / 3600 if energy_wh is None else energy_wh
         return Sight(power_w, power_w, begun, energy, evidence)
+
+
+async def guarded(name: str, look: Awaitable[list[Sign]], failing: set[str]) -> list[Sign]:
+    """What a look finds; nothing where it raises, logged when it begins to fail; a store that fails raises StoreError."""
+    try:
+        found = await look
+    except StoreError:
+        raise
+    except Exception:
+        if name not in failing:
+            log.exception("alerts: the look at %s failed; the others go on", name)
+        failing.add(name)
+        return []
+    failing.discard(name)
+    return found
+
+
+async def listed(look: Awaitable[Sign | None]) -> list[Sign]:
+    """At most one sign as a list."""
+    found = await look
+    return [] if found is None else [found]
+
+
+def _whole(energy: Floats, begun: int, drop: float) -> Floats:
+    """What panels that lack `drop` since day `begun` would have given, by what they gave; hardly anything: as before."""
+    if drop <= NEARLY_ALL:
+        return energy / (1 - drop)
+    before = energy[max(0, begun - USUAL_DAYS) : begun]
+    return np.full_like(energy, float(np.nanmean(before)))
 
 
 def _flows(rows: Sequence[Interval], first: date, count: int, site: Site, least: float = 0.95) -> tuple[Floats, Floats]:

@@ -29,7 +29,7 @@ from gateway.runtime.alert_documents import (
 from gateway.runtime.alert_facts import made_alert, updated
 from gateway.runtime.alert_lessons import Lesson, taught
 from gateway.runtime.alert_sight import PAST_DAYS, Facts, look
-from gateway.runtime.alert_slow import BILL_DAYS, Past, Sign
+from gateway.runtime.alert_slow import BILL_DAYS, Past, Sign, guarded, listed
 from gateway.runtime.alert_slow_facts import made_slow, updated_slow
 from gateway.runtime.bills import Spot, no_spot
 from gateway.runtime.notices import Notices
@@ -65,6 +65,8 @@ class Alerts:
     _lessons: dict[Cause, Lesson] = field(default_factory=dict)
     _slow: dict[Cause, Sign] = field(default_factory=dict)
     _looked_back: date | None = None
+    _failing: set[str] = field(default_factory=set)
+    """The looks at weeks that raised when they were tried last."""
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def resume(self) -> None:
@@ -110,12 +112,16 @@ class Alerts:
             return
         told = any(cause.startswith(METER_CAUSES) for cause in self.notices.open)
         past = Past(self.site, self.store, now)
-        self._slow = {sign.cause: sign for sign in await past.signs(air, light, meter_told=told)}
-        if self.tariff is not None:
-            spot = await self.spot(now - timedelta(days=BILL_DAYS), now) if self.tariff.needs_spot else None
-            bill = await past.bill_sign(self.tariff, spot)
-            self._slow |= {bill.cause: bill} if bill is not None else {}
+        signs = await past.signs(air, light, meter_told=told, failing=self._failing)
+        signs += await guarded("the bill", listed(self._bill(past, now)), self._failing)
+        self._slow = {sign.cause: sign for sign in signs}
         self._looked_back = today
+
+    async def _bill(self, past: Past, now: datetime) -> Sign | None:
+        if self.tariff is None:
+            return None
+        spot = await self.spot(now - timedelta(days=BILL_DAYS), now) if self.tariff.needs_spot else None
+        return await past.bill_sign(self.tariff, spot)
 
     async def answer(self, alert_id: str, answer: Answer) -> str:
         """Take the owner's word, committed before this returns; what it means, in words; raises WishRefused."""

@@ -115,3 +115,8 @@ async def test_what_hearth_held_back_is_no_fault_and_what_fell_beside_it_is() ->
     assert await panels(MAY, 35, cut, mostly_clear, told=True, rows=limits(MAY, 14)) is None
     sign = await panels(MAY, 35, lost, rows=limits(MAY, 3))
     assert sign is not None, "eleven of the last days were free"
+
+
+async def test_panels_that_give_nothing_lack_what_they_gave_before() -> None:
+    sign = await panels(APRIL, 30, lambda ago, watts: 0.0 if ago < 8 else watts, mostly_clear, told=True)
+    assert sign is not None and 700 < sign.sight.power_w < 1300, "4 kW in April, mean of day and night"

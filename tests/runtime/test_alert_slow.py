@@ -185,3 +185,19 @@ async def test_weeks_are_looked_at_once_a_day() -> None:
     alerts.clock.step(86400)  # type: ignore[attr-defined]
     await alerts.once()
     assert "akku" in asked
+
+
+async def test_a_look_that_raises_is_logged_once_and_stops_neither_the_others_nor_the_quarter_hour(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    alerts = await home(pool=since(14, lambda when: 1.5 * pump(when), pump))
+
+    def broken(took: object, gave: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("gateway.runtime.alert_slow.battery_loss", broken)
+    for _ in range(3):
+        await alerts.once()
+        alerts.clock.step(86400)
+    assert AlertKind.PUMP_DRIFT in {alert.kind for alert in alerts.found}
+    assert alerts.learned_days > 0 and caplog.text.count("the look at battery akku failed") == 1
