@@ -6,8 +6,15 @@ import numpy as np
 
 from benchmarks.shapes.homes import Home
 from benchmarks.shapes.sky import PLACES, SLOT_S, Floats, Ints
-from gateway.core.learning.alerts.clear_panels import RECENT_DAYS, clear_drop, clear_ratio
-from gateway.core.learning.alerts.panels import panels_drop, yields
+from gateway.core.learning.alerts.clear_panels import (
+    RECENT_DAYS,
+    clear_drop,
+    clear_ratio,
+    dead_days,
+    far_below,
+    highest_ratio,
+)
+from gateway.core.learning.alerts.panels import dull_days, panels_drop, yields
 from gateway.core.learning.alerts.roof import on_roof
 from gateway.core.learning.sky import clear_sky_w_m2
 from gateway.runtime.alert_slow import PAST_DAYS
@@ -29,7 +36,13 @@ def weak_days(home: Home, made: Floats, light: Floats, slots: Ints) -> list[int]
         roof = on_roof(made[seen], at[seen], place.north, place.east, max(0, begin - RECENT_DAYS - first))
         daily = yields(made[seen], light[seen], clear[seen], roof)
         ratio = clear_ratio(made[seen], roof) if roof is not None else np.full(len(daily), np.nan)
+        bare = np.full(len(daily), np.nan)
+        high = highest_ratio(made[seen], roof) if roof is not None else bare
+        level = highest_ratio(made[seen], clear[seen])
+        bright = np.where(dull_days(light[seen], clear[seen]), np.nan, ratio)
         for day in range(begin, seen.stop):
-            if clear_drop(ratio[: day - first]) > 0 or panels_drop(daily[: day - first]) > 0:
+            till = slice(day - first)
+            proofs = clear_drop(ratio[till]), panels_drop(daily[till]), far_below(bright[till], high[till])[0]
+            if max(proofs) > 0 or dead_days(level[till]):
                 found.append(day)
     return found

@@ -13,7 +13,14 @@ import numpy as np
 
 from gateway.core.learning.alerts.battery import battery_loss
 from gateway.core.learning.alerts.clear_panels import RECENT_DAYS as CLEAR_DAYS
-from gateway.core.learning.alerts.clear_panels import clear_drop, clear_ratio
+from gateway.core.learning.alerts.clear_panels import (
+    clear_drop,
+    clear_ratio,
+    dead_days,
+    far_below,
+    highest_ratio,
+    still_weak,
+)
 from gateway.core.learning.alerts.days import along_days, by_day, day_start
 from gateway.core.learning.alerts.duty import RECENT_DAYS, Drift, day_energy, heat_drift, pump_drift
 from gateway.core.learning.alerts.high_bill import forecast_month
@@ -26,12 +33,12 @@ from gateway.core.learning.alerts.meter_trouble import (
     short_of_parts,
 )
 from gateway.core.learning.alerts.panels import RECENT_DAYS as LIGHT_DAYS
-from gateway.core.learning.alerts.panels import panels_drop, yields
+from gateway.core.learning.alerts.panels import dull_days, panels_drop, yields
 from gateway.core.learning.alerts.roof import on_roof
 from gateway.core.learning.alerts.usual import Floats
 from gateway.core.learning.sky import clear_sky_w_m2
 from gateway.core.learning.told import Told
-from gateway.model.alert import AlertKind, Cause, Evidence
+from gateway.model.alert import Alert, AlertKind, Cause, Evidence
 from gateway.model.errors import StoreError
 from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.series import Series
@@ -53,6 +60,8 @@ GIVES_MORE = 1.03
 NEARLY_ALL = 0.9
 """Panels that lack more than this give too little to tell by it what they would give."""
 USUAL_DAYS = 30
+LIES_DAYS = 365
+"""How panels lie is learned of so long before a fault that is held against another season."""
 PRODUCERS = (Role.PV, Role.BATTERY, Role.HYBRID_INVERTER)
 METERS = (Role.MAIN_METER, Role.SUB_METER)
 CHECK = "Check the wiring and the clamps of the meters, and whether the site file lists everything that is there."
@@ -93,24 +102,28 @@ class Past:
         """The oldest of the days."""
         return self.now.astimezone(self.site.timezone).date() - timedelta(days=PAST_DAYS)
 
-    async def signs(self, air: Told, light: Told, *, meter_told: bool, failing: set[str] | None = None) -> list[Sign]:
+    async def signs(
+        self, air: Told, light: Told, *, meter_told: bool, weak: Alert | None = None, failing: set[str] | None = None
+    ) -> list[Sign]:
         """All signs but the bill's, at most one of each cause; the meters' not where `meter_told`.
 
-        With `failing` (the looks that failed last) a look that raises costs itself only; without, it raises.
+        `weak` is the open alert of the panels: it stays until they are seen good again. With `failing` (the looks that failed last) a look that raises costs itself only; without, it raises.
         """
         found: list[Sign] = []
-        for name, look in self._looks(air, light, meter_told=meter_told):
+        for name, look in self._looks(air, light, weak, meter_told=meter_told):
             found += await (look if failing is None else guarded(name, look, failing))
         return found
 
-    def _looks(self, air: Told, light: Told, *, meter_told: bool) -> Iterator[tuple[str, Awaitable[list[Sign]]]]:
+    def _looks(
+        self, air: Told, light: Told, weak: Alert | None, *, meter_told: bool
+    ) -> Iterator[tuple[str, Awaitable[list[Sign]]]]:
         for battery in self.site.of_role(Role.BATTERY):
             yield f"battery {battery.id}", listed(self._battery(battery))
         for heat in self.site.of_role(Role.HEAT_PUMP):
             yield f"heat pump {heat.id}", listed(self._heat(heat, air))
         for pump in self.site.of_role(Role.POOL_PUMP):
             yield f"pump {pump.id}", listed(self._pump(pump))
-        yield "panels", listed(self._panels(light))
+        yield "panels", listed(self._panels(light, weak))
         if not meter_told:
             yield "meters", self._meters()
 
@@ -202,49 +215,99 @@ class Past:
         sure = "Three quarters of the last days lie above three quarters of the days before."
         return Sign(AlertKind.PUMP_DRIFT, self._drift(found, day_energy(days)), what, sure, advice, device.id)
 
-    async def _panels(self, light: Told) -> Sign | None:
+    async def _panels(self, light: Told, weak: Alert | None) -> Sign | None:
         """By the home's own clear moments, and by the light where it is told; a day of held back panels does not count."""
         inverters = self.site.of_role(Role.PV, Role.HYBRID_INVERTER)
         if not inverters:
             return None
         made = -await self._days("solar")
         found = await asyncio.to_thread(self._weak_panels, made, light)
-        if found is None:
+        if found is None and weak is None:
             return None
         zone = self.site.timezone
         held = await held_days(self.store, [device.id for device in inverters], self.first, PAST_DAYS, zone)
         free = made.copy()
         free[held] = np.nan
         found = await asyncio.to_thread(self._weak_panels, free, light) if held else found
+        energy = day_energy(made) / 24
         if found is None:
-            return None
+            return await self._still_weak(free, energy, weak) if weak is not None else None
         drop, days, sure = found
-        energy, begun = day_energy(made) / 24, PAST_DAYS - days
+        begun = PAST_DAYS - days
         counts = (np.arange(PAST_DAYS) >= begun) & ~np.isin(np.arange(PAST_DAYS), held)
         usual = np.where(counts, _whole(energy, begun, drop), energy)
         lost = float(np.nanmean((usual - energy)[counts]))
-        what = f"Under like skies the panels have given {100 * drop:.0f} % less in the last {days} days than before."
+        what = (
+            f"Under like skies the panels have given {100 * drop:.0f} % less in the last {days} days than before."
+            if drop < 1
+            else f"The panels have given next to nothing for {days} days."
+        )
         advice = "Look for snow, dirt or new shade on the panels, and at the inverter: one string may be off."
         return Sign(AlertKind.PV_LOW, self._sight(lost, begun, energy, usual), what, sure, advice)
+
+    async def _still_weak(self, free: Floats, energy: Floats, weak: Alert) -> Sign | None:
+        """The same alert for as long as the panels, held against the days before it, are not seen good again."""
+        zone, today = self.site.timezone, self.first + timedelta(days=PAST_DAYS)
+        fell = min(weak.begun.astimezone(zone).date(), today)
+        count, since = LIES_DAYS, (today - fell).days
+        first = fell - timedelta(days=count)
+        rows = await self.store.intervals("solar", day_start(first, zone), day_start(fell, zone))
+        recent = free[-CLEAR_DAYS:].copy()
+        recent[: max(0, CLEAR_DAYS - since)] = np.nan
+
+        def held_against_before() -> bool:
+            made = np.concatenate([-by_day(rows, first, count, zone), recent])
+            newest = today - timedelta(days=CLEAR_DAYS)
+            at = np.concatenate([self._middles(first, count), self._middles(newest, CLEAR_DAYS)])
+            lat, lon = self.site.latitude, self.site.longitude
+            if dead_days(highest_ratio(made, np.nan_to_num(clear_sky_w_m2(at, lat, lon)))):
+                return True
+            roof = on_roof(made, at, lat, lon, count)
+            return roof is not None and still_weak(clear_ratio(made, roof))
+
+        if not await asyncio.to_thread(held_against_before):
+            return None
+        begun = max(0, PAST_DAYS - since)
+        usual = np.where(np.arange(PAST_DAYS) >= begun, energy + weak.power_w, energy)
+        return Sign(
+            AlertKind.PV_LOW, self._sight(weak.power_w, begun, energy, usual), weak.what, weak.sure, weak.advice
+        )
+
+    def _middles(self, first: date, count: int) -> Floats:
+        """The middle of each quarter of local days in seconds since 1970, days x 96, nan where a day has none."""
+        zone = self.site.timezone
+        start = day_start(first, zone)
+        slots = int((day_start(first + timedelta(days=count), zone) - start).total_seconds() // 900)
+        at_s = np.asarray(start.timestamp() + 900 * (np.arange(slots) + 0.5), dtype=np.float64)
+        return along_days(at_s, start, first, count, zone)
 
     def _weak_panels(self, made: Floats, light: Told) -> tuple[float, int, str] | None:
         """The share that lacks, of how many last days, and by what it is known; None where nothing is proven."""
         start, zone = day_start(self.first, self.site.timezone), self.site.timezone
         slots = int((day_start(self.first + timedelta(days=PAST_DAYS), zone) - start).total_seconds() // 900)
-        at_s = np.asarray(start.timestamp() + 900 * (np.arange(slots) + 0.5), dtype=np.float64)
-        at = along_days(at_s, start, self.first, PAST_DAYS, zone)
-        roof = on_roof(made, at, self.site.latitude, self.site.longitude, PAST_DAYS - CLEAR_DAYS)
-        drop = clear_drop(clear_ratio(made, roof)) if roof is not None else 0.0
-        if drop > 0:
+        at = self._middles(self.first, PAST_DAYS)
+        clear = np.nan_to_num(clear_sky_w_m2(at, self.site.latitude, self.site.longitude))
+        if days := dead_days(highest_ratio(made, clear)):
             return (
-                drop,
-                CLEAR_DAYS,
-                "By the home's own steady, clear hours against the clear sky on panels that lie as these do.",
+                1.0,
+                days,
+                "Even under the thickest cloud sound panels give some of what they gave on the days before.",
             )
+        roof = on_roof(made, at, self.site.latitude, self.site.longitude, PAST_DAYS - CLEAR_DAYS)
         told = along_days(light.quarters(start, slots), start, self.first, PAST_DAYS, zone)
+        if roof is not None:
+            daily = clear_ratio(made, roof)
+            drop, days = clear_drop(daily), CLEAR_DAYS
+            if drop <= 0:
+                drop, days = far_below(np.where(dull_days(told, clear), np.nan, daily), highest_ratio(made, roof))
+            if drop > 0:
+                return (
+                    drop,
+                    days,
+                    "By the home's own steady, clear hours against the clear sky on panels that lie as these do.",
+                )
         if not np.isfinite(told[-LIGHT_DAYS:]).any():
             return None
-        clear = np.nan_to_num(clear_sky_w_m2(at, self.site.latitude, self.site.longitude))
         drop = panels_drop(yields(made, told, clear, roof))
         return (
             (drop, LIGHT_DAYS, "By the light that is told: clear days against clear ones, dull against dull.")

@@ -11,7 +11,7 @@ from typing import Protocol
 from gateway.core.learning.alerts.episode import Episode
 from gateway.core.learning.alerts.week import WeekAgainstPast
 from gateway.core.learning.told import Told
-from gateway.model.alert import Alert, Answer, Cause
+from gateway.model.alert import Alert, AlertKind, Answer, Cause
 from gateway.model.errors import WishRefused
 from gateway.model.preferences import Preferences
 from gateway.model.series import SeriesKind
@@ -112,7 +112,8 @@ class Alerts:
             return
         told = any(cause.startswith(METER_CAUSES) for cause in self.notices.open)
         past = Past(self.site, self.store, now)
-        signs = await past.signs(air, light, meter_told=told, failing=self._failing)
+        weak = next((each for each in self.found if each.kind is AlertKind.PV_LOW and each.ended is None), None)
+        signs = await past.signs(air, light, meter_told=told, weak=weak, failing=self._failing)
         signs += await guarded("the bill", listed(self._bill(past, now)), self._failing)
         self._slow = {sign.cause: sign for sign in signs}
         self._looked_back = today

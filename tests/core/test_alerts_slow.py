@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gateway.core.learning.alerts.battery import battery_loss, weekly
-from gateway.core.learning.alerts.clear_panels import clear_drop, clear_ratio
+from gateway.core.learning.alerts.clear_panels import clear_drop, clear_ratio, dead_days, far_below, highest_ratio
 from gateway.core.learning.alerts.duty import heat_drift, pump_drift
 from gateway.core.learning.alerts.meter_trouble import flat_quarters, quiet_drop, short_of_parts
 
@@ -141,3 +141,14 @@ def test_half_the_panels_lost_are_told_by_the_homes_own_clear_days_and_clouds_ar
     made, clear = sun(74, 3, 0.3)
     made[60:] = 0.2 * 5 * clear[60:]
     assert clear_drop(clear_ratio(made, clear)) == 0, "two weeks under an even layer of cloud"
+
+
+def test_weeks_of_dull_days_are_neither_dead_nor_far_below() -> None:
+    for seed in range(100):
+        made, clear = sun(88, seed, 0.4)
+        dice = np.random.default_rng(seed)
+        made[60:] = 5 * clear[60:] * dice.uniform(0.06, 0.3, (28, 1)) * dice.normal(1, 0.01, (28, 96))
+        for day in range(60, 89):
+            daily, highest = clear_ratio(made[:day], clear[:day]), highest_ratio(made[:day], clear[:day])
+            assert dead_days(highest) == 0
+            assert far_below(daily, highest) == (0.0, 0), "each day's cloud is of another thickness"

@@ -11,13 +11,15 @@ import numpy as np
 from gateway.core.learning.sky import clear_sky_w_m2
 from gateway.core.learning.told import Told
 from gateway.core.metering.sun import sun_vector
-from gateway.model.alert import AlertKind
+from gateway.model.alert import Alert, AlertKind
 from gateway.model.audit import AuditRow
 from gateway.model.authority import Authority
 from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.setpoint import Setpoint, SetpointKind
 from gateway.model.site import Device, Role, Site
+from gateway.model.tariff import Rate
 from gateway.runtime.alert_slow import Past, Sign
+from gateway.runtime.alert_slow_facts import made_slow
 from gateway.runtime.tick import describe
 from tests.fakes import FakeStore
 
@@ -43,35 +45,40 @@ def mostly_clear(ago: int, dice: np.random.Generator) -> float:
 
 async def panels(
     now: datetime, tilt: float, weak: Callable[[float, float], float] = lambda ago, watts: watts, story: Story = half_clear,
-    *, told: bool = False, rows: tuple[AuditRow, ...] = (),
+    *, told: bool = False, rows: tuple[AuditRow, ...] = (), days: int = DAYS, open_alert: Alert | None = None,
 ) -> Sign | None:  # fmt: skip
     """The sign of 4 kW of panels to the south in Milan; `weak` makes of days ago and W what they give."""
     home, dice = site(*MILAN), np.random.default_rng(1)
-    first = datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC) - timedelta(days=DAYS)
-    at = first.timestamp() + 900 * (np.arange(DAYS * 96) + 0.5)
+    first = datetime.fromtimestamp(now.timestamp() // 900 * 900, UTC) - timedelta(days=days)
+    at = first.timestamp() + 900 * (np.arange(days * 96) + 0.5)
     sky, (_, north, up) = (
         clear_sky_w_m2(at, home.latitude, home.longitude),
         sun_vector(at, home.latitude, home.longitude),
     )
     lean = np.radians(tilt)
     beam = np.maximum(0, up * np.cos(lean) - north * np.sin(lean)) / np.maximum(up, 0.05)
-    share = np.repeat([story(DAYS - day, dice) for day in range(DAYS)], 96)
+    share = np.repeat([story(days - day, dice) for day in range(days)], 96)
     light = sky * share * np.where(share < 1, dice.uniform(0.6, 1, at.size), 1)
     made = 4 * np.where(share < 1, light, light * (0.88 * beam + 0.12 * (1 + np.cos(lean)) / 2))
     store = FakeStore()
     await store.save_intervals([
-        Interval("solar", first + timedelta(minutes=15 * k), 900, 0.0, weak(DAYS - k / 96, watts) / 4, IntervalQuality.VALID, "t")
+        Interval("solar", first + timedelta(minutes=15 * k), 900, 0.0, weak(days - k / 96, watts) / 4, IntervalQuality.VALID, "t")
         for k, watts in enumerate(made.tolist())
     ])  # fmt: skip
     store.audit_rows += rows
-    hours = light[: DAYS * 24 * 4].reshape(-1, 4).mean(axis=1).round(1).tolist()
+    hours = light[: days * 24 * 4].reshape(-1, 4).mean(axis=1).round(1).tolist()
     kept = Told(int(first.timestamp()) // 3600, tuple(hours)) if told else Told()
-    signs = await Past(home, store, now).signs(Told(), kept, meter_told=True)
+    signs = await Past(home, store, now).signs(Told(), kept, meter_told=True, weak=open_alert)
     return next((sign for sign in signs if sign.kind is AlertKind.PV_LOW), None)
 
 
 def lost(ago: float, watts: float) -> float:
     return watts * (0.5 if ago < 20 else 1)
+
+
+def left(share: float, fell: float, mended: float = 0) -> Callable[[float, float], float]:
+    """Panels that give `share` from days ago to days ago."""
+    return lambda ago, watts: watts * (share if mended < ago < fell else 1)
 
 
 def cut(ago: float, watts: float) -> float:
@@ -120,3 +127,26 @@ async def test_what_hearth_held_back_is_no_fault_and_what_fell_beside_it_is() ->
 async def test_panels_that_give_nothing_lack_what_they_gave_before() -> None:
     sign = await panels(APRIL, 30, lambda ago, watts: 0.0 if ago < 8 else watts, mostly_clear, told=True)
     assert sign is not None and 700 < sign.sight.power_w < 1300, "4 kW in April, mean of day and night"
+
+
+async def test_dead_panels_are_told_within_days_and_nearly_dead_ones_within_ten() -> None:
+    for story in (half_clear, mostly_clear):
+        dead = await panels(APRIL, 35, left(0.0, 4), story)
+        assert dead is not None and dead.what == "The panels have given next to nothing for 3 days."
+        for share in (0.1, 0.3):
+            sign = await panels(APRIL, 35, left(share, 10), story)
+            assert sign is not None and any(f" {100 - 100 * share + k:.0f} % less" in sign.what for k in range(-3, 4))
+
+
+async def test_an_open_alert_stays_until_the_panels_are_seen_good_again() -> None:
+    for share in (0.0, 0.3):
+        first = await panels(MAY - timedelta(days=85), 35, left(share, 15))
+        assert first is not None
+        told = made_slow(first, site(*MILAN), MAY - timedelta(days=85), lambda when: Rate("flat", 300_000, 50_000))
+        assert await panels(MAY, 35, left(share, 100), days=240) is None, (
+            "by its last days alone nothing is seen any more"
+        )
+        assert await panels(MAY, 35, left(share, 100), days=240, open_alert=told) is not None
+        assert await panels(MAY, 35, left(share, 100, mended=9), days=240, open_alert=told) is None, (
+            "mended nine days ago"
+        )

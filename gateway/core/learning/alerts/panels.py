@@ -15,6 +15,7 @@ LEAST_LIGHT_WH_M2 = 500.0
 """A darker day says little."""
 CLEAR, DULL = 0.85, 0.35
 """The day's light as a share of a clear day's, from and up to which it is clear or dull."""
+BRIGHT = 0.6
 LEAST_DROP = 0.15
 LEAST_KNOWN, LEAST_PAST = 4, 5
 """Days judged lately, and past days of each kind."""
@@ -38,6 +39,13 @@ def yields(made_w: Floats, light_w_m2: Floats, clear_w_m2: Floats, roof_w_m2: Fl
         bright = known & (light >= CLEAR * clear) & (roof >= LEAST_LIGHT_WH_M2)
         found[bright, 0] = np.where(high, made_w, 0.0).sum(axis=1)[bright] / 4 / roof[bright]
     return found
+
+
+def dull_days(light_w_m2: Floats, clear_w_m2: Floats) -> Floats:
+    """Whether each day is told to lie well below a clear one; False where nothing is told; days x quarters of W/m2."""
+    told = np.isfinite(light_w_m2)
+    light, clear = (np.where(told, each, 0.0).sum(axis=1) for each in (light_w_m2, clear_w_m2))
+    return np.asarray(light < BRIGHT * clear)
 
 
 def panels_drop(daily: Floats) -> float:
