@@ -385,8 +385,10 @@ class AuditStore(Protocol):
         """Append one row, committed."""
         ...
 
-    async def audit(self, start: datetime, end: datetime, *, limit: int = 500) -> list[AuditRow]:
-        """Rows with time in [start, end), newest first."""
+    async def audit(
+        self, start: datetime, end: datetime, *, subject: str | None = None, limit: int = 500
+    ) -> list[AuditRow]:
+        """Rows with time in [start, end), newest first; of one subject or of all."""
         ...
 
     async def notify(self, notification: Notification) -> None:

@@ -204,8 +204,11 @@ class FakeStore:
         await self._commit()
         self.audit_rows.append(row)
 
-    async def audit(self, start: datetime, end: datetime, *, limit: int = 500) -> list[AuditRow]:
-        return [row for row in reversed(self.audit_rows) if start <= row.time < end][:limit]
+    async def audit(
+        self, start: datetime, end: datetime, *, subject: str | None = None, limit: int = 500
+    ) -> list[AuditRow]:
+        rows = [row for row in reversed(self.audit_rows) if start <= row.time < end]
+        return [row for row in rows if subject in (None, row.subject)][:limit]
 
     async def notify(self, notification: Notification) -> None:
         await self._commit()

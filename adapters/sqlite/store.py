@@ -293,13 +293,15 @@ class SqliteStore:
         sql = "INSERT INTO audit (time, step, subject, text, authority, source) VALUES (?, ?, ?, ?, ?, ?)"
         await self._put(sql, *r.audit_row(row))
 
-    async def audit(self, start: datetime, end: datetime, *, limit: int = 500) -> list[AuditRow]:
-        """Rows with time in [start, end), newest first."""
+    async def audit(
+        self, start: datetime, end: datetime, *, subject: str | None = None, limit: int = 500
+    ) -> list[AuditRow]:
+        """Rows with time in [start, end), newest first; of one subject or of all."""
         sql = (
-            "SELECT time, step, subject, text, authority, source FROM audit WHERE time >= ? AND time < ?"
-            " ORDER BY time DESC, id DESC LIMIT ?"
+            "SELECT time, step, subject, text, authority, source FROM audit WHERE time >= ?1 AND time < ?2"
+            " AND (?3 IS NULL OR subject = ?3) ORDER BY time DESC, id DESC LIMIT ?4"
         )
-        return [r.audit_of(row) for row in await self._all(sql, r.micros(start), r.micros(end), limit)]
+        return [r.audit_of(row) for row in await self._all(sql, r.micros(start), r.micros(end), subject, limit)]
 
     async def notify(self, notification: Notification) -> None:
         """Insert or replace the notification of this cause, committed."""

@@ -132,9 +132,11 @@ class EventAudit:
         if row.source in self.is_event and row.step in FREQUENT:
             await self.chain.add(row.source, row.step, subject=row.subject, text=row.text, authority=int(row.authority))
 
-    async def audit(self, start: datetime, end: datetime, *, limit: int = 500) -> list[AuditRow]:
+    async def audit(
+        self, start: datetime, end: datetime, *, subject: str | None = None, limit: int = 500
+    ) -> list[AuditRow]:
         """Rows of the audit, newest first."""
-        return await self.audit_store.audit(start, end, limit=limit)
+        return await self.audit_store.audit(start, end, subject=subject, limit=limit)
 
     async def notify(self, notification: Notification) -> None:
         """Keep a notification."""

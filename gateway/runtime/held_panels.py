@@ -12,7 +12,7 @@ from gateway.ports import AuditStore
 
 PART = timedelta(hours=6)
 MOST_ROWS = 1000
-"""Rows looked at in each part of a day; a limit that follows the meter writes many, one of them is enough."""
+"""Rows of an inverter looked at in each part of a day; a limit that follows the meter writes many, one of them is enough."""
 _PERCENT = re.compile(r"(\d+) % until")
 
 
@@ -21,7 +21,8 @@ async def held_days(
 ) -> list[int]:
     """The days, counted from `first`, on which an inverter was told less than 100 %; `inverters` are device ids.
 
-    A limit without a later word holds over the day after it was told, no longer: its last word may have been lost.
+    A limit without a later word holds over the day after it was told, no longer: the tick tells one that stands anew
+    each half day, and the word that ends one may have been lost.
     """
     found: set[int] = set()
     for inverter in inverters:
@@ -35,8 +36,8 @@ async def _held(audit: AuditStore, inverter: str, first: date, count: int, zone:
         at, end = (day_start(first + timedelta(days=day + k), zone) for k in (0, 1))
         last = None
         while at < end:
-            rows = await audit.audit(at, min(at + PART, end), limit=MOST_ROWS)
-            told = [int(match[1]) for row in rows if row.subject == inverter and row.step == "commanded"
+            rows = await audit.audit(at, min(at + PART, end), subject=inverter, limit=MOST_ROWS)
+            told = [int(match[1]) for row in rows if row.step == "commanded"
                     and (match := _PERCENT.match(row.text))]  # fmt: skip
             if any(percent < 100 for percent in told):
                 found.add(day)

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from gateway.core.control.dispatch import ControlMemory, Decision, decide
 from gateway.core.control.timing import ControlTiming
@@ -38,6 +39,8 @@ PACE_LEARNED_S = 45.0
 """By then the pace of a main meter that speaks every 10 s is known; until then its pauses alarm nobody."""
 STARTED_S = 30.0
 """A first tick later than this after the start of the process (real s) follows a change of the site file."""
+ROW_AGAIN = timedelta(hours=12)
+"""A cut of the sun that stands has a row of the audit so often."""
 RELEASE_S = 3.0
 """An orderly end takes at most this long (real s), a third of it for commands under way."""
 
@@ -251,6 +254,8 @@ class Tick:
         sent.failing, sent.told, sent.refusals, sent.refused = "", "", 0, None
         await self.notices.end(f"command {setpoint.slot}")
         if setpoint.same_wish(before):
+            if _stands_long(setpoint, sent.row):
+                self._commanded(sent, setpoint)
             return
         sent.accepted_at = self.clock.monotonic()
         if _worth_a_row(setpoint, before):
@@ -339,6 +344,12 @@ def _worth_a_row(setpoint: Setpoint, before: Setpoint | None) -> bool:
     if before is None or setpoint.kind is not SetpointKind.BATTERY_BAND:
         return True
     return (setpoint.authority, setpoint.source, setpoint.reason) != (before.authority, before.source, before.reason)
+
+
+def _stands_long(setpoint: Setpoint, row: Setpoint | None) -> bool:
+    """Whether a cut of the sun stands for so long that the audit tells it anew: each day by itself shows that it was one."""
+    cut = setpoint.kind is SetpointKind.PV_LIMIT and setpoint.value < 100.0
+    return cut and (row is None or setpoint.until - row.until >= ROW_AGAIN)
 
 
 def describe(setpoint: Setpoint) -> str:

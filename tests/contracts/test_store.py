@@ -88,6 +88,9 @@ async def test_audit_and_notifications_come_newest_first_and_a_cause_is_updated_
     for minute, step in enumerate(("asked", "decided", "commanded")):
         await store.append(AuditRow(T0 + timedelta(minutes=minute), step, "car", "words", 4, "e"))
     assert [row.step for row in await store.audit(T0, LATER)] == ["commanded", "decided", "asked"]
+    await store.append(AuditRow(T0 + timedelta(minutes=3), "commanded", "pv", "words", 4, "e"))
+    assert [row.step for row in await store.audit(T0, LATER, subject="car", limit=2)] == ["commanded", "decided"]
+    assert [row.subject for row in await store.audit(T0, LATER, subject="pv")] == ["pv"]
     notification = Notification(T0, "meter", "alarm", "silent")
     await store.notify(notification)
     await store.notify(replace(notification, ended=LATER))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -20,8 +21,10 @@ from gateway.model.site import Device, Role, Site
 from gateway.model.tariff import Rate
 from gateway.runtime.alert_slow import Past, Sign
 from gateway.runtime.alert_slow_facts import made_slow
+from gateway.runtime.sent import Sent
 from gateway.runtime.tick import describe
 from tests.fakes import FakeStore
+from tests.runtime.fakes_devices import Rig
 
 DAYS = 121
 MAY, MILAN = datetime(2026, 5, 20, 12, tzinfo=UTC), ("Europe/Rome", 45.5, 9.2)
@@ -150,3 +153,34 @@ async def test_an_open_alert_stays_until_the_panels_are_seen_good_again() -> Non
         assert await panels(MAY, 35, left(share, 100, mended=9), days=240, open_alert=told) is None, (
             "mended nine days ago"
         )
+
+
+async def test_a_limit_that_stands_for_two_weeks_is_no_fault() -> None:
+    """Wrong before: only the day on which it was told and the next counted as held back."""
+    rig, sent = Rig(), Sent()
+    for half_hours in range(13 * 48, 0, -1):
+        at = MAY - timedelta(minutes=30 * half_hours)
+        rig.clock.step((at - rig.clock.now()).total_seconds())
+        until = at + timedelta(minutes=40)
+        limit = Setpoint(
+            "pv", SetpointKind.PV_LIMIT, 25.0, until, Authority.BINDING_LIMIT, "The utility limits export."
+        )
+        sent.accepted, sent.sent_at = limit, rig.clock.monotonic()
+        await rig.tick._accepted(sent, limit, rig.clock.monotonic())
+    await asyncio.gather(*rig.tick._papers)
+    rows = tuple(rig.store.audit_rows)
+    assert 26 <= len(rows) <= 28, "one each half day"
+    assert await panels(MAY, 35, cut, mostly_clear, told=True, rows=rows) is None
+
+
+async def test_a_limit_beside_a_car_that_follows_the_sun_is_no_fault() -> None:
+    """Wrong before: the newest rows of all devices were read, and the car's hid the limit's."""
+    rows = list(limits(MAY, 14))
+    for ago in range(14, 0, -1):
+        noon = (MAY - timedelta(days=ago)).replace(hour=9, minute=1)
+        words = "8.0 A on 1 phase until 10:00:00 UTC by plan: sun"
+        rows += [
+            AuditRow(noon + timedelta(seconds=8 * k), "commanded", "car", words, Authority.PLAN) for k in range(1200)
+        ]
+    rows.sort(key=lambda row: row.time)
+    assert await panels(MAY, 35, cut, mostly_clear, told=True, rows=tuple(rows)) is None
