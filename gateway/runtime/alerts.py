@@ -112,7 +112,9 @@ class Alerts:
             return
         told = any(cause.startswith(METER_CAUSES) for cause in self.notices.open)
         past = Past(self.site, self.store, now)
-        weak = next((each for each in self.found if each.kind is AlertKind.PV_LOW and each.ended is None), None)
+        # What the owner dismissed is as it should be, and needs no mending.
+        open_ones = (each for each in self.found if each.ended is None and each.answer is not Answer.DISMISSED)
+        weak = next((each for each in open_ones if each.kind is AlertKind.PV_LOW), None)
         signs = await past.signs(air, light, meter_told=told, weak=weak, failing=self._failing)
         signs += await guarded("the bill", listed(self._bill(past, now)), self._failing)
         self._slow = {sign.cause: sign for sign in signs}

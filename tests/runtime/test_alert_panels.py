@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pytest
 
 from gateway.core.learning.sky import clear_sky_w_m2
 from gateway.core.learning.told import Told
 from gateway.core.metering.sun import sun_vector
-from gateway.model.alert import Alert, AlertKind
+from gateway.model.alert import Alert, AlertKind, Answer
 from gateway.model.audit import AuditRow
 from gateway.model.authority import Authority
 from gateway.model.reading import Interval, IntervalQuality
@@ -21,9 +23,12 @@ from gateway.model.site import Device, Role, Site
 from gateway.model.tariff import Rate
 from gateway.runtime.alert_slow import Past, Sign
 from gateway.runtime.alert_slow_facts import made_slow
+from gateway.runtime.alerts import Alerts
+from gateway.runtime.live import Changes
+from gateway.runtime.notices import Notices
 from gateway.runtime.sent import Sent
 from gateway.runtime.tick import describe
-from tests.fakes import FakeStore
+from tests.fakes import FakeClock, FakeStore
 from tests.runtime.fakes_devices import Rig
 
 DAYS = 121
@@ -184,3 +189,22 @@ async def test_a_limit_beside_a_car_that_follows_the_sun_is_no_fault() -> None:
         ]
     rows.sort(key=lambda row: row.time)
     assert await panels(MAY, 35, cut, mostly_clear, told=True, rows=tuple(rows)) is None
+
+
+async def test_only_an_alert_that_was_not_dismissed_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    sign = await panels(MAY, 35, left(0.0, 5))
+    assert sign is not None
+    rate = Rate("flat", 300_000, 50_000)
+    told, asked = made_slow(sign, site(*MILAN), MAY, lambda when: rate), []
+
+    async def signs(self: Past, *told: object, weak: Alert | None, **others: object) -> list[Sign]:
+        asked.append(weak)
+        return []
+
+    monkeypatch.setattr(Past, "signs", signs)
+    for answer in Answer:
+        store, clock = FakeStore(), FakeClock(MAY)
+        alerts = Alerts(site(*MILAN), clock, store, Notices(store, clock, Changes()), lambda when: rate)
+        alerts.found = [replace(told, answer=answer)]
+        await alerts.once()
+    assert [held is not None for held in asked] == [True, True, False]
