@@ -17,7 +17,7 @@ from gateway.core.learning.alerts.clear_panels import (
 from gateway.core.learning.alerts.panels import dull_days, panels_drop, yields
 from gateway.core.learning.alerts.roof import on_roof
 from gateway.core.learning.sky import clear_sky_w_m2
-from gateway.runtime.alert_slow import PAST_DAYS
+from gateway.runtime.alert_past import PAST_DAYS
 
 AGAIN_DAYS = 7
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from gateway.model.alert import Alert, AlertKind
 from gateway.model.site import Site
 from gateway.model.tariff import Rate
-from gateway.runtime.alert_slow import Sign
+from gateway.runtime.alert_past import Sign
 
 YEAR_H = 8766
 PRICE_DAYS = 14

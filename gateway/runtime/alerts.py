@@ -28,8 +28,9 @@ from gateway.runtime.alert_documents import (
 )
 from gateway.runtime.alert_facts import made_alert, updated
 from gateway.runtime.alert_lessons import Lesson, taught
+from gateway.runtime.alert_past import Past, Sign
 from gateway.runtime.alert_sight import PAST_DAYS, Facts, look
-from gateway.runtime.alert_slow import BILL_DAYS, Past, Sign, guarded, listed
+from gateway.runtime.alert_slow import BILL_DAYS, bill_sign, guarded, listed, slow_signs
 from gateway.runtime.alert_slow_facts import made_slow, updated_slow
 from gateway.runtime.bills import Spot, no_spot
 from gateway.runtime.notices import Notices
@@ -115,7 +116,7 @@ class Alerts:
         # What the owner dismissed is as it should be, and needs no mending.
         open_ones = (each for each in self.found if each.ended is None and each.answer is not Answer.DISMISSED)
         weak = next((each for each in open_ones if each.kind is AlertKind.PV_LOW), None)
-        signs = await past.signs(air, light, meter_told=told, weak=weak, failing=self._failing)
+        signs = await slow_signs(past, air, light, meter_told=told, weak=weak, failing=self._failing)
         signs += await guarded("the bill", listed(self._bill(past, now)), self._failing)
         self._slow = {sign.cause: sign for sign in signs}
         self._looked_back = today
@@ -124,7 +125,7 @@ class Alerts:
         if self.tariff is None:
             return None
         spot = await self.spot(now - timedelta(days=BILL_DAYS), now) if self.tariff.needs_spot else None
-        return await past.bill_sign(self.tariff, spot)
+        return await bill_sign(past, self.tariff, spot)
 
     async def answer(self, alert_id: str, answer: Answer) -> str:
         """Take the owner's word, committed before this returns; what it means, in words; raises WishRefused."""

@@ -15,8 +15,8 @@ from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.site import Circuit, Device, Role, Site
 from gateway.model.tariff import Rate
 from gateway.runtime.alert_documents import document_of
+from gateway.runtime.alert_past import Sign
 from gateway.runtime.alert_sight import Sight
-from gateway.runtime.alert_slow import Sign
 from gateway.runtime.alert_slow_facts import updated_slow
 from gateway.runtime.alerts import KEPT, Alerts
 from gateway.runtime.live import Changes

@@ -21,7 +21,8 @@ from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.setpoint import Setpoint, SetpointKind
 from gateway.model.site import Device, Role, Site
 from gateway.model.tariff import Rate
-from gateway.runtime.alert_slow import Past, Sign
+from gateway.runtime.alert_past import Past, Sign
+from gateway.runtime.alert_slow import slow_signs
 from gateway.runtime.alert_slow_facts import made_slow
 from gateway.runtime.alerts import Alerts
 from gateway.runtime.live import Changes
@@ -76,7 +77,7 @@ async def panels(
     store.audit_rows += rows
     hours = light[: days * 24 * 4].reshape(-1, 4).mean(axis=1).round(1).tolist()
     kept = Told(int(first.timestamp()) // 3600, tuple(hours)) if told else Told()
-    signs = await Past(home, store, now).signs(Told(), kept, meter_told=True, weak=open_alert)
+    signs = await slow_signs(Past(home, store, now), Told(), kept, meter_told=True, weak=open_alert)
     return next((sign for sign in signs if sign.kind is AlertKind.PV_LOW), None)
 
 
@@ -197,11 +198,11 @@ async def test_only_an_alert_that_was_not_dismissed_is_held(monkeypatch: pytest.
     rate = Rate("flat", 300_000, 50_000)
     told, asked = made_slow(sign, site(*MILAN), MAY, lambda when: rate), []
 
-    async def signs(self: Past, *told: object, weak: Alert | None, **others: object) -> list[Sign]:
+    async def signs(past: Past, *told: object, weak: Alert | None, **others: object) -> list[Sign]:
         asked.append(weak)
         return []
 
-    monkeypatch.setattr(Past, "signs", signs)
+    monkeypatch.setattr("gateway.runtime.alerts.slow_signs", signs)
     for answer in Answer:
         store, clock = FakeStore(), FakeClock(MAY)
         alerts = Alerts(site(*MILAN), clock, store, Notices(store, clock, Changes()), lambda when: rate)

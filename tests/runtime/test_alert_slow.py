@@ -15,7 +15,8 @@ from gateway.model.alert import AlertKind
 from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.site import BatterySpec, Circuit, Device, Role, Site
 from gateway.model.tariff import Rate, Tariff
-from gateway.runtime.alert_slow import Past
+from gateway.runtime.alert_past import Past
+from gateway.runtime.alert_slow import bill_sign, slow_signs
 from gateway.runtime.alerts import Alerts
 from gateway.runtime.live import Changes
 from gateway.runtime.notices import Notices
@@ -61,7 +62,7 @@ async def home(
 
 
 async def seen(alerts: Alerts, *, meter_told: bool = False) -> dict[AlertKind, str]:
-    found = await Past(SITE, alerts.store, NOW).signs(Told(), Told(), meter_told=meter_told)
+    found = await slow_signs(Past(SITE, alerts.store, NOW), Told(), Told(), meter_told=meter_told)
     return {sign.kind: sign.what for sign in found}
 
 
@@ -72,7 +73,7 @@ def since(days: float, then: Watts, before: Watts) -> Watts:
 async def test_a_home_as_ever_shows_no_sign() -> None:
     alerts = await home()
     assert await seen(alerts) == {}
-    assert await Past(SITE, alerts.store, NOW).bill_sign(TARIFF, None) is None
+    assert await bill_sign(Past(SITE, alerts.store, NOW), TARIFF, None) is None
 
 
 async def test_a_battery_that_gives_back_less_is_told_once_with_cause_cost_and_evidence() -> None:
@@ -97,7 +98,7 @@ async def test_a_pump_that_runs_longer_is_told_by_its_hours() -> None:
 
 async def test_a_main_meter_below_its_parts_asks_to_check_the_wiring_and_accuses_nobody() -> None:
     alerts = await home(house=since(5, lambda when: -400.0, at_home))
-    found = await Past(SITE, alerts.store, NOW).signs(Told(), Told(), meter_told=False)
+    found = await slow_signs(Past(SITE, alerts.store, NOW), Told(), Told(), meter_told=False)
     sign = next(sign for sign in found if sign.kind is AlertKind.METER)
     assert "9.6 kWh a day less than" in sign.what and sign.advice.startswith("Check the wiring")
     assert not {"theft", "fraud", "tamper", "bypass", "steal"} & set(
@@ -137,7 +138,7 @@ async def garage_home(*circuits: Circuit, sub: Watts, akku: str = "") -> Alerts:
 
 
 async def meter_words(alerts: Alerts) -> list[str]:
-    found = await Past(alerts.site, alerts.store, NOW).signs(Told(), Told(), meter_told=False)
+    found = await slow_signs(Past(alerts.site, alerts.store, NOW), Told(), Told(), meter_told=False)
     return [sign.what for sign in found if sign.kind is AlertKind.METER]
 
 
@@ -155,10 +156,10 @@ async def test_a_sub_meter_that_the_site_file_puts_elsewhere_is_judged_without_t
 
 async def test_a_dear_month_is_told_with_its_range_and_a_usual_one_is_not() -> None:
     alerts = await home(grid=since(19.5, lambda when: 1.2 * at_home(when), at_home))
-    sign = await Past(SITE, alerts.store, NOW).bill_sign(TARIFF, None)
+    sign = await bill_sign(Past(SITE, alerts.store, NOW), TARIFF, None)
     assert sign is None, "a fifth more for most of a month is no surprise yet"
     alerts = await home(grid=since(19.5, lambda when: 4 * at_home(when), at_home))
-    sign = await Past(SITE, alerts.store, NOW).bill_sign(TARIFF, None)
+    sign = await bill_sign(Past(SITE, alerts.store, NOW), TARIFF, None)
     assert sign is not None and sign.cost_micro is not None
     day_wh = 250 * 24 + 900 * 3
     usual = 31 * (day_wh * 300 + 200_000)

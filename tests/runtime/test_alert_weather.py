@@ -18,7 +18,8 @@ from gateway.model.reading import Interval, IntervalQuality
 from gateway.model.series import Point, Series, SeriesKind
 from gateway.model.site import Device, Role, Site
 from gateway.model.tariff import Rate
-from gateway.runtime.alert_slow import Past
+from gateway.runtime.alert_past import Past
+from gateway.runtime.alert_slow import slow_signs
 from gateway.runtime.alerts import Alerts
 from gateway.runtime.live import Changes
 from gateway.runtime.notices import Notices
@@ -83,7 +84,7 @@ async def test_a_heat_pump_that_needs_twice_as_much_is_told_by_the_weather_that_
         NOW, 80, hp=lambda when: heating(when) * (2 if when >= NOW - timedelta(days=14.5) else 1), grid=at_home
     )
     kept = Told.from_document(await alerts.store.get(KEY))
-    found = await Past(SITE, alerts.store, NOW).signs(kept, Told(), meter_told=True)
+    found = await slow_signs(Past(SITE, alerts.store, NOW), kept, Told(), meter_told=True)
     assert [sign.kind for sign in found] == [AlertKind.HEAT_DRIFT]
     assert 60 < float(found[0].what.split("needed ")[1].split(" %")[0]) < 140
 
