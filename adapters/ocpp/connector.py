@@ -137,12 +137,12 @@ class Connector:
 
     # ---- what its clock says
 
-    async def stamped(self, time: datetime | None, *, sampled: bool = False) -> None:
+    async def stamped(self, time: datetime | None, *, sampled: bool = False, is_word: bool = False) -> None:
         """A message stamped `time` is here: what is known now of the charger's clock is kept, and used for the ledger.
 
-        `sampled`: it is a sample, taken in. Raises StoreError.
+        `sampled`: it is a sample, taken in; `is_word`: it is told for itself, with no samples. Raises StoreError.
         """
-        self.stamps.hear(time)
+        self.stamps.hear(time, is_word=is_word)
         self.live.stamps_late = self.stamps.disproves(self.live.skew_s)
         if sampled:
             self.stamps.learn(self.id, self.live.skew_s, self.live.samples_in_time)

@@ -33,11 +33,10 @@ async def take_status(
     orphaned: bool = False,
     idle: bool = False,
 ) -> None:
-    """A status of the connector; raises StoreError.
+    """A status of the connector, whose stamp was heard (`Connector.stamped`); raises StoreError.
 
     `orphaned`: it ends a session whose end was never told; `idle`: it says itself that it does not charge.
     """
-    await connector.stamped(time)
     before = connector.live.phase
     if not connector.live.take_status(phase, time, idle=idle):
         return

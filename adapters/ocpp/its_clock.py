@@ -28,9 +28,9 @@ class ItsClock:
 
     def skew_s(self) -> float:
         """By how much the stamps of a profile are behind our clock, s."""
-        told_s = self._told_s()
+        told_s, other_s = self._told_s(), self._other_s()
         if self._disproved_s is not None and abs(told_s - self._disproved_s) < ANOTHER_S:
-            return 0.0
+            return other_s
         self._disproved_s = None
         if abs(told_s - self._known_s) >= ANOTHER_S:
             self._known_s = told_s
@@ -43,18 +43,24 @@ class ItsClock:
 
     def remedy(self) -> str:
         """What a person may do about the charger's clock; empty while it is right."""
-        told_s = self._told_s()
+        is_late_refuted = self._live.stamps_late and abs(self.skew_s()) >= ANOTHER_S
+        told_s = self._live.skew_s if is_late_refuted else self._told_s()
         return "" if abs(told_s) < ANOTHER_S else f"Its clock is {words(told_s)}: set it."
 
     def _told_s(self) -> float:
         """What the samples tell; nothing where a status or a start tells that the clock is right."""
         return 0.0 if self._live.stamps_late else self._live.skew_s
 
+    def _other_s(self) -> float:
+        """What is left to try where that is wrong: our clock, or that of the samples after all."""
+        return self._live.skew_s if self._live.stamps_late else 0.0
+
     def doubt(self) -> bool:
-        """A limit had no effect: from now on by our clock; False where that was so, and by its own again."""
+        """A limit had no effect: from now on by the other clock; False where that was so, or there is none."""
         used_s = self.skew_s()
         was_doubted = self._disproved_s is not None
-        self._disproved_s = None if was_doubted or abs(used_s) < ANOTHER_S else used_s
+        is_another = abs(used_s - self._other_s()) >= ANOTHER_S
+        self._disproved_s = used_s if is_another and not was_doubted else None
         return self._disproved_s is not None
 
 

@@ -368,7 +368,7 @@ class Limiter:
         """The same by the other clock, where the charger's is another than ours; then the next way."""
         idle = self._climb.rung
         if self._target.its_clock.doubt():
-            log.info("%s: %s by its own clock has no effect, next: by ours", self._target.device, idle.words)
+            log.info("%s: %s by this clock has no effect, next: by the other", self._target.device, idle.words)
             return
         # An offer between the safe default and the limit may be the charger's own: one other way is tried.
         self._climb.without_effect(only_lower=not self._proof.stands_at_default(self._held, self._defaults.safe))

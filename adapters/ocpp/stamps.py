@@ -26,32 +26,45 @@ LEARNT_FROM = 3
 class Stamps:
     """The stamps of one charger; `behind_s` is how far its clock is behind ours, negative: ahead, 0: right or not known.
 
-    A clock that is slow stamps nothing with the time of now: one such stamp tells that it is right, or was set.
+    A clock that is slow stamps nothing with the time of now: one such stamp tells that it is right, or was set. It may
+    be set back on the same line. Then samples that were of now are late, or a status is as late as they are.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.behind_s = 0.0
         self._is_right = False
-        """Whether a stamp of now was heard since the charger came or started."""
+        """Whether a stamp of now was heard since the charger came or started, or since its samples were of now."""
+        self._word_late_s: float | None = None
+        """How late the last status or start came by its stamp, s, where no stamp of now was heard since."""
 
     def new_line(self) -> None:
         """The charger came or started anew: its clock may be another than before."""
-        self._is_right = False
+        self._is_right, self._word_late_s = False, None
 
-    def hear(self, time: datetime | None) -> None:
-        """A message stamped `time` is here."""
-        if time is not None and self.behind_s >= 0 and self._is_of_now(time):
-            self.behind_s = 0.0
-            self._is_right = True
+    def hear(self, time: datetime | None, *, is_word: bool = False) -> None:
+        """A message stamped `time` is here; `is_word`: a status or a start, which nobody stamps with an interval's begin."""
+        if time is None:
+            return
+        if self._is_of_now(time):
+            self._word_late_s = None
+            if self.behind_s >= 0:
+                self.behind_s, self._is_right = 0.0, True
+        elif is_word:
+            self._word_late_s = (self._clock.now() - time).total_seconds()
 
     def disproves(self, skew_s: float) -> bool:
         """Whether the clock is known to be right, though samples are stamped so much before they come: late ones."""
-        return self._is_right and skew_s >= 2 * self._turn_s()
+        is_as_late = self._word_late_s is not None and abs(self._word_late_s - skew_s) <= self._turn_s()
+        return self._is_right and skew_s >= 2 * self._turn_s() and not is_as_late
 
     def learn(self, charger: str, skew_s: float, samples: int) -> None:
         """So many samples in a row, each in time, were stamped `skew_s` before they came."""
-        if samples < LEARNT_FROM or abs(skew_s - self.behind_s) < ANOTHER_S or (self._is_right and skew_s > 0):
+        if samples < LEARNT_FROM:
+            return
+        if abs(skew_s) <= self._turn_s():  # they are of now: where they are late from here on, it is the clock
+            self._is_right = False
+        if abs(skew_s - self.behind_s) < ANOTHER_S or self.disproves(skew_s):
             return
         before_s = self.behind_s
         self.behind_s = skew_s if abs(skew_s) >= 2 * self._turn_s() else 0.0

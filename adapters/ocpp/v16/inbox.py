@@ -106,6 +106,7 @@ class Inbox:
             return {}
         error, time = clean(payload.get("errorCode")), to_time(payload.get("timestamp"))
         orphaned = payload.get("status") == "Available"
+        await connector.stamped(time, is_word=True)
         await events.take_status(
             connector, phase, time, "" if error == "NoError" else error, orphaned=orphaned, idle=True
         )
@@ -121,7 +122,7 @@ class Inbox:
             return {"transactionId": STRANGER + number, "idTagInfo": {"status": "Blocked"}}
         before, meter_wh = connector.book.open_session(), to_number(payload.get("meterStart"))
         time = to_time(payload.get("timestamp"))
-        await connector.stamped(time)
+        await connector.stamped(time, is_word=True)
         session = await connector.book.start(number, tag, stamp, time, meter_wh)
         if events.is_current(connector, session) and (before is None or before.transaction != session.transaction):
             events.began(connector)

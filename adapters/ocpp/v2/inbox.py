@@ -157,6 +157,7 @@ class Inbox:
         # Authorised first and plugged later, a transaction may run while nothing is plugged in yet (E02).
         orphaned = phase is ChargePhase.AVAILABLE and before is not ChargePhase.AVAILABLE
         error = clean(payload.get("connectorStatus")) if phase is ChargePhase.FAULTED else ""
+        await connector.stamped(time, is_word=True)
         await events.take_status(connector, phase, time, error, orphaned=orphaned)
         if connector.live.phase is ChargePhase.AVAILABLE and connector.book.open_session() is None:
             connector.needs = None  # also where it left while nobody looked

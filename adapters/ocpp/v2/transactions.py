@@ -107,7 +107,7 @@ class Transactions:
     async def _take(self, connector: Connector, their_id: str, payload: Payload) -> None:
         time, kind = to_time(payload.get("timestamp")), payload.get("eventType")
         samples = decode(payload.get("meterValue") or [], connector.spec.phases)
-        await connector.stamped(time)
+        await connector.stamped(time, is_word=kind != "Updated" or not samples)  # else it may bear their stamp
         session = await self._session(connector, their_id, payload, samples)
         # There are chargers that number all events alike: the time tells them from a repeat.
         is_new_number = connector.book.seen(session, _seq_no(payload))
