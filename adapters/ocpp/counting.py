@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from adapters.ocpp import excursions, register, rise
+from adapters.ocpp.drawn import Told
 from adapters.ocpp.excursions import Doubts
 from adapters.ocpp.transactions import AHEAD, ORPHAN, Transactions
 from gateway.model.session import EvSession
@@ -39,9 +40,9 @@ class Counting:
         self._known.draws.forget(session)
 
     def counted(
-        self, session: EvSession, register_wh: float, live: bool, time: datetime | None, power_w: float | None = None
+        self, session: EvSession, register_wh: float, live: bool, time: datetime | None, power: Told | None = None
     ) -> EvSession:
-        """The session after a sample of its register and power, W; the same object where it tells nothing new."""
+        """The session after a sample of its register and power; the same object where it tells nothing new."""
         held_at, now = session.meter_at, self._clock.now()
         if session.end is not None:
             return self._completing(session, register_wh, time)
@@ -55,7 +56,7 @@ class Counting:
         if not session.meter_told and held_at is None:
             return register.first(session, register_wh, at, self._known.left_at(session))
         draws = self._known.draws
-        draws.sampled(session, power_w, at)
+        draws.sampled(session, power, at)
         still_wh = draws.since_still(session, at)
         counted, doubts = register.live(
             session, register_wh, at, doubts, dated=dated, most_w=self._most_w, still_wh=still_wh
@@ -73,22 +74,29 @@ class Counting:
         if not session.meter_told and session.meter_at is None:
             return register.first(session, meter_wh, end, self._known.left_at(session))
         at, dated = max(end, session.meter_at or end), self._is_dated(session, time)
-        still_wh, whole_wh = self._known.draws.since_still(session, at), self._known.draws.since_start(session, at)
+        draws = self._known.draws
         return register.stopped(
-            session, meter_wh, at, self._in_doubt(session), dated=dated, most_w=self._most_w, still_wh=still_wh,
-            whole_wh=whole_wh,
+            session, meter_wh, at, self._in_doubt(session), dated=dated, most_w=self._most_w,
+            still_wh=draws.since_still(session, at), most_still_wh=draws.most_since_still(session, at),
+            whole_wh=draws.since_start(session, at),
         )  # fmt: skip
 
-    def stop_by(self, session: EvSession, after: EvSession | None) -> float:
-        """Where a forgotten session's register ended: at the next start when the register just went on, else as seen."""
+    def stop_by(self, session: EvSession, after: EvSession | None) -> tuple[float, bool]:
+        """Where a forgotten session's register ended, Wh, and whether that is sure.
+
+        It is at the next start when the register just went on, else as seen.
+        """
         held_at, held_wh = session.meter_at or session.start, session.meter_last_wh
         if after is None or not after.meter_told or after.earlier:
-            return held_wh
-        still_wh = self._known.draws.since_still(session, after.start)
-        went_on = rise.follows(
-            held_wh, held_at, after.meter_start_wh, after.start, most_w=self._most_w
-        ) or rise.caught_up(held_wh, after.meter_start_wh, still_wh)
-        return max(held_wh, after.meter_start_wh) if went_on else held_wh
+            return held_wh, not session.meter_doubted
+        draws, next_wh = self._known.draws, after.meter_start_wh
+        if rise.follows(held_wh, held_at, next_wh, after.start, most_w=self._most_w) or rise.caught_up(
+            held_wh, next_wh, draws.since_still(session, after.start)
+        ):
+            return max(held_wh, next_wh), True
+        if rise.caught_up(held_wh, next_wh, draws.most_since_still(session, after.start)):
+            return max(held_wh, next_wh), False
+        return held_wh, True
 
     def _in_doubt(self, session: EvSession) -> Doubts:
         """After a restart what the stored session tells of it."""

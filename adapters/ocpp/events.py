@@ -111,10 +111,8 @@ async def take_samples(connector: Connector, samples: Iterable[Sample], transact
         if live:
             connector.measured(live)
         if transaction is not None and register is not None:
-            power_w = connector.live.measured_w() if live else sample.values.get(Quantity.POWER)
-            await connector.book.take_register(
-                transaction, register, live=bool(live), time=sample.time, power_w=power_w
-            )
+            power = connector.live.measured() if live else connector.live.measured_then(sample)
+            await connector.book.take_register(transaction, register, live=bool(live), time=sample.time, power=power)
     await connector.book.settle()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime, timedelta
 
+from adapters.ocpp.drawn import Told, told
 from adapters.ocpp.samples import NOMINAL_V, Sample
 from gateway.model.quantity import CURRENTS, VOLTAGES, Quantity
 from gateway.model.reading import Reading
@@ -93,6 +94,8 @@ class LiveState:
         """Whether power and currents are zeros that were concluded, not measured."""
         self._registers: deque[tuple[float, float]] = deque(maxlen=RISES_KEPT)
         """(monotonic home s, Wh) of the last live registers, rising."""
+        self._power_of = 0
+        """Of how many phases the power held was told, one by one; 0: of the whole."""
         self._sampled_at: float | None = None
         """When the last power or current was sampled, monotonic home s."""
         self.idle_told = False
@@ -170,6 +173,8 @@ class LiveState:
         for reading in readings:
             if reading.value is not None:
                 self._values[reading.quantity] = (reading.value, arrived, sample.time)
+            if reading.quantity is Quantity.POWER:
+                self._power_of = sample.power_of
             if reading.quantity is Quantity.ENERGY_IMPORT and reading.value is not None:
                 self._take_register(reading.value, taken)
         return readings
@@ -219,10 +224,19 @@ class LiveState:
             derived = self._by_register_w()
         return told if derived is None else derived
 
-    def measured_w(self) -> float | None:
-        """The fresh power as told, else by the currents, W; None where neither is, never by the register."""
-        told = self.value(Quantity.POWER)
-        return self._by_current_w() if told is None else told
+    def measured(self) -> Told | None:
+        """The fresh power as told, else by the currents; None where neither is, never by the register."""
+        power_w, wired = self.value(Quantity.POWER), len(self._idle_draw) - 1
+        if power_w is not None:
+            return told(power_w, self._power_of, wired)
+        power_w = self._by_current_w()
+        known = sum(self.value(quantity) is not None for quantity in CURRENTS)
+        return None if power_w is None else told(power_w, known, wired)
+
+    def measured_then(self, sample: Sample) -> Told | None:
+        """The power that a sample of another time told; None where it told none."""
+        power_w = sample.values.get(Quantity.POWER)
+        return None if power_w is None else told(power_w, sample.power_of, len(self._idle_draw) - 1)
 
     def _by_current_w(self) -> float | None:
         default = self.voltage_v(NOMINAL_V)

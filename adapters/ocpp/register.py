@@ -97,27 +97,28 @@ def stopped(
     dated: bool = True,
     most_w: float = MOST_W,
     still_wh: float,
+    most_still_wh: float,
     whole_wh: float,
 ) -> EvSession:
     """The session after the register that its stop tells.
 
     Samples may repeat a register that is seldom read, and the stop is the last word: what it tells beyond all that was
     seen is believed where the charger can have given it since the register stood still (`still_wh` at most), or since
-    the session began (`whole_wh`).
+    the session began (`whole_wh`). What the charger's rating alone allows since it stood still (`most_still_wh`) is
+    booked too, and marked: its samples told too little power, or the register is wrong.
     """
     counted, _ = live(session, stop_wh, at, doubts, dated=dated, most_w=most_w, still_wh=still_wh)
     is_followed = counted is not session and counted.meter_last_wh >= stop_wh and counted.earlier == session.earlier
     if is_followed or stop_wh <= session.meter_last_wh:
         return counted
-    since, whole = still_since(session), session
-    if caught_up(session.meter_last_wh, stop_wh, still_wh):
+    first_wh, whole = session.earlier[0].first_wh if session.earlier else session.meter_start_wh, session
+    is_sure = caught_up(session.meter_last_wh, stop_wh, still_wh)
+    if not is_sure and caught_up(first_wh, stop_wh, whole_wh):
+        whole = advanced(replace(session, meter_start_wh=first_wh, earlier=()), stop_wh, at)
+    elif is_sure or caught_up(session.meter_last_wh, stop_wh, most_still_wh):
         # It was drawn while the register stood: the curve rises from where it did.
-        rising = tuple(point for point in session.curve if point[0] <= since.timestamp())
-        whole = advanced(replace(session, curve=rising), stop_wh, at)
-    else:
-        first_wh = session.earlier[0].first_wh if session.earlier else session.meter_start_wh
-        if caught_up(first_wh, stop_wh, whole_wh):
-            whole = advanced(replace(session, meter_start_wh=first_wh, earlier=()), stop_wh, at)
+        rising = tuple(point for point in session.curve if point[0] <= still_since(session).timestamp())
+        whole = advanced(replace(session, curve=rising, meter_doubted=not is_sure), stop_wh, at)
     return whole if whole.energy_wh > counted.energy_wh else counted
 
 

@@ -29,6 +29,8 @@ class Sample:
     values: Mapping[Quantity, float] = field(default_factory=dict)
     contexts: frozenset[str] = frozenset()
     """Why it was taken, in the charger's words: "Sample.Periodic", "Transaction.Begin" and others."""
+    power_of: int = 0
+    """Of how many phases its power was told, one by one; 0: of the whole, or none was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,19 @@ def to_samples(
         rest = [item for item in sampled if clean(item.get("context")) != BEGIN]
         for part in (begin, rest) if begin and rest else (sampled,):
             contexts = frozenset(clean(item.get("context")) for item in part) - {""}
-            samples.append(Sample(time, to_quantities(items(part), phases), contexts))
+            table = _by_measurand(items(part))
+            by_phase = table.get("Power.Active.Import", {})
+            power_of = 0 if None in by_phase else len(by_phase)
+            samples.append(Sample(time, _quantities(table, phases), contexts, power_of))
     return samples
 
 
 def to_quantities(items: Iterable[Item], phases: tuple[int, ...]) -> dict[Quantity, float]:
     """The quantities of one sample; the charger's L1 is the first of the grid `phases` it is wired to."""
-    table = _by_measurand(items)
+    return _quantities(_by_measurand(items), phases)
+
+
+def _quantities(table: Mapping[str, Mapping[int | None, float]], phases: tuple[int, ...]) -> dict[Quantity, float]:
     values: dict[Quantity, float] = {}
     for quantity, measurand in _TOTALS:
         if (total := _total(table.get(measurand, {}))) is not None:

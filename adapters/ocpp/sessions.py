@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from adapters.ocpp import register, rise
 from adapters.ocpp.answers import Answers
 from adapters.ocpp.counting import Counting
+from adapters.ocpp.drawn import Told
 from adapters.ocpp.echoes import Echo, Echoes
 from adapters.ocpp.guesses import Guess, Guesses
 from adapters.ocpp.stamps import Stamps, moved
@@ -235,7 +236,7 @@ class SessionBook:
         *,
         live: bool = True,
         time: datetime | None = None,
-        power_w: float | None = None,
+        power: Told | None = None,
     ) -> None:
         """The energy register in Wh as sampled at `time`; a sample: on the disk with the next commit, a minute at most.
 
@@ -243,12 +244,12 @@ class SessionBook:
         more make up for it, are there after `settle`.
 
         One stamped before what is held completes the session and never takes back; `live` tells whether it is of now,
-        so that a stamp far in the past means a clock that was set; `power_w` what was measured then, W.
+        so that a stamp far in the past means a clock that was set; `power` what was measured then.
         """
         session = self._known.get(transaction)
         if session is None or rise.sane(register_wh) is None:
             return
-        counted = self._counting.counted(session, register_wh, live, self._known.told(time), power_w)
+        counted = self._counting.counted(session, register_wh, live, self._known.told(time), power)
         if counted is session:
             return
         self._known.put(counted)
@@ -368,7 +369,7 @@ class SessionBook:
             session = await self._opened(echo.session(await self._store.next_transaction(), self._charger), time)
         end = max(session.start, self._known.plausible(time))
         if meter_wh is not None:
-            session = self._counting.at_the_stop(session, meter_wh, end, time)
+            session = self._counting.at_the_stop(replace(session, meter_doubted=False), meter_wh, end, time)
             if abs(session.meter_last_wh - meter_wh) > ROUNDED_WH:
                 session = replace(session, meter_refused_wh=meter_wh)
         await self._closed(session, end, session.meter_last_wh, reason)
@@ -386,7 +387,8 @@ class SessionBook:
         for other in held:
             after = self._known.neighbour(other, after=True)
             end = max(other.start, min(at, after.start) if after else at)
-            await self._closed(other, end, self._counting.stop_by(other, after), reason)
+            stop_wh, is_sure = self._counting.stop_by(other, after)
+            await self._closed(replace(other, meter_doubted=not is_sure), end, stop_wh, reason)
 
     async def _close_before(self, session: EvSession) -> None:
         """The session before a new one on its connector has ended; forgotten ones get the gap's energy."""
@@ -394,10 +396,10 @@ class SessionBook:
         if before is not None and before.end is None:
             await self._orphaned(before, session.start, ORPHAN + "a new session started")
         elif before is not None and before.stop_reason.startswith(ORPHAN):
-            stop_wh = self._counting.stop_by(before, session)
+            stop_wh, is_sure = self._counting.stop_by(before, session)
             if stop_wh != before.meter_stop_wh:
                 end = min(before.end or session.start, session.start)
-                await self._closed(before, end, stop_wh, before.stop_reason)
+                await self._closed(replace(before, meter_doubted=not is_sure), end, stop_wh, before.stop_reason)
 
     async def _keep_stop(self, time: datetime | None, meter_wh: float | None, reason: str) -> EvSession:
         at, stop_wh = self._known.plausible(time), meter_wh or 0.0

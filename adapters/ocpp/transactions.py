@@ -143,7 +143,7 @@ class Transactions:
         slack_wh = rise.SLACK_WH if self.told(time) is not None else rise.CAR_WH
         followed = rise.follows(
             session.meter_last_wh, held_at, register_wh, at, slack_wh, most_w=self._most_w
-        ) or rise.caught_up(session.meter_last_wh, register_wh, self.draws.since_still(session, at))
+        ) or rise.caught_up(session.meter_last_wh, register_wh, self.draws.most_since_still(session, at))
         return Fit.FOLLOWS if followed else Fit.BEYOND
 
     def freed(self) -> None:

@@ -53,6 +53,8 @@ class EvSession:
     """Sequence numbers heard (OCPP 2.x), as closed ranges; of 1.6 number 0, once its charger has our answer to its start."""
     meter_refused_wh: float | None = None
     """The register that its stop told, Wh, where it cannot be true: the energy is what was seen before, and not sure."""
+    meter_doubted: bool = False
+    """Whether the charger's rating allows the register of its end and its sampled power does not: it is booked, not sure."""
 
     @property
     def energy_wh(self) -> float:

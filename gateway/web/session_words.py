@@ -183,6 +183,8 @@ def ended_words(reason: str) -> str:
 
 def doubt_words(session: EvSession) -> str:
     """That its energy is not sure, where it is not, and why; else nothing."""
+    if session.meter_doubted:
+        return "; energy not sure: its register rose at the end by more than its samples told"
     if session.meter_refused_wh is None:
         return ""
     return f"; energy not sure: the register at its end, {watt_hours(session.meter_refused_wh)}, cannot be true"

@@ -39,7 +39,7 @@ Time = Annotated[Instant | None, Query(description="Aware ISO 8601 time, e.g. 20
 COLUMNS = (
     "transaction", "charger", "start", "end", "energy_wh", "stop_reason", "connector", "tag", "cost", "currency",
     "co2_g", "solar_wh", "battery_wh", "grid_wh", "why",
-    "refused_register_wh",
+    "refused_register_wh", "register_doubted",
 )  # fmt: skip
 
 
@@ -72,6 +72,8 @@ class SessionOut(Out):
     why: list[ReasonOut]
     refused_register_wh: float | None
     """The register told at its end, where that cannot be true: `energy_wh` is what was seen before, and not sure."""
+    register_doubted: bool
+    """Whether its register rose at the end by more than its samples told, though the charger can give it: not sure."""
 
 
 def session_routes(home: HomeView, pages: Pages) -> APIRouter:
@@ -168,6 +170,7 @@ def out_of(row: Row) -> SessionOut:
         settled=kept.settled if kept else False,
         why=[ReasonOut(reason=r.value, words=REASON_WORDS[r], energy_wh=_tenth(wh)) for r, wh in reasons],
         refused_register_wh=session.meter_refused_wh,
+        register_doubted=session.meter_doubted,
     )
 
 
@@ -187,7 +190,8 @@ def csv_row(row: Row, currency: str) -> list[Any]:
         rest = [f"{kept.cost_micro / 1e6:.6f}", currency, *(f"{part:.0f}" for part in parts)]
     why = why_words(kept) if kept else ""
     refused = "" if session.meter_refused_wh is None else f"{session.meter_refused_wh:.0f}"
-    return [*first, harmless(session.stop_reason), session.connector, harmless(session.tag), *rest, why, refused]
+    told = [harmless(session.stop_reason), session.connector, harmless(session.tag)]
+    return [*first, *told, *rest, why, refused, "yes" if session.meter_doubted else ""]
 
 
 def harmless(text: str) -> str:

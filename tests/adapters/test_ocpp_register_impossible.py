@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.ocpp import rise
+from adapters.ocpp.drawn import Told
 from gateway.model.session import EvSession
 from gateway.model.site import ChargerSpec
 from tests.adapters.ocpp_fakes import Peer, home, peer
@@ -73,11 +74,59 @@ async def test_nor_after_a_short_or_a_long_rest(still_steps: int, beyond_wh: int
 async def test_a_register_that_stood_is_believed_as_far_as_power_and_rating_go(
     power_w: float | None, stop_wh: float, energy_wh: float
 ) -> None:
-    place = Place()
+    place, power = Place(), None if power_w is None else Told(power_w, is_whole=True)
     place.book = type(place.book)("car", place.store, place.clock, rated_w=rise.rated_w(1, 16.0))
     session = await place.start(0, 1000)
     for minute in range(5, 301, 5):
         await place.to(minute)
-        await place.book.take_register(session.transaction, 1000, time=place.at(minute), power_w=power_w)
+        await place.book.take_register(session.transaction, 1000, time=place.at(minute), power=power)
     await place.book.stop(session, place.at(300), stop_wh, "Local")
     assert place.energy(session) == energy_wh
+
+
+POWER = {"unit": "W", "measurand": "Power.Active.Import"}
+
+
+@pytest.mark.parametrize(
+    ("sampled", "stop_wh", "booked"),
+    [
+        ({**POWER, "value": "2400", "phase": "L1"}, 37_000, (36_000, None, False)),
+        ({"value": "10.4", "unit": "A", "measurand": "Current.Import", "phase": "L1"}, 37_000, (36_000, None, False)),
+        ({**POWER, "value": "0", "phase": "L1"}, 37_000, (36_000, None, True)),
+        ({**POWER, "value": "7.2"}, 37_000, (36_000, None, True)),
+        ({**POWER, "value": "1400"}, 50_000, (49_000, None, True)),
+        ({**POWER, "value": "0"}, 37_000, (0, 37_000, False)),
+        ({**POWER, "value": "7.2"}, 120_000, (0, 120_000, False)),
+    ],
+    ids=[
+        "of one phase",
+        "current of one",
+        "0 W of one",
+        "kW as W",
+        "low as sampled",
+        "0 W of all",
+        "beyond the rating",
+    ],
+)
+@pytest.mark.parametrize("end", ["stop", "next start"])
+async def test_a_register_read_at_the_end_only_is_booked_as_far_as_the_rating_goes(
+    sampled: dict[str, str], stop_wh: int, booked: tuple[float, float | None, bool], end: str
+) -> None:
+    """Wrong before: five hours at 7.2 kW were 0 Wh where the power was told of one phase, in kW, or between its peaks."""
+    place = home()
+    place.charger(spec=ChargerSpec((1, 2, 3), max_current_a=16.0))
+    async with place.serving(), peer(place) as charger:
+        await charger.boot()
+        transaction = await charger.start(meter=1000)
+        for _ in range(60):
+            await place.clock.advance(300)
+            await charger.meter({"value": "1000", "measurand": REGISTER}, sampled, transaction=transaction)
+        if end == "stop":
+            await charger.stop(transaction, stop_wh)
+        else:
+            await charger.boot()
+            await charger.start(meter=stop_wh)
+    row = place.sessions.rows[transaction]
+    energy_wh, refused_wh, doubted = booked
+    assert (row.energy_wh, row.meter_doubted) == (energy_wh, doubted)
+    assert row.meter_refused_wh == (refused_wh if end == "stop" else None)

@@ -124,13 +124,17 @@ async def test_a_formula_from_a_charger_is_no_formula_in_the_csv() -> None:
 
 
 async def test_a_session_whose_energy_is_not_sure_says_so_on_the_page_in_the_api_and_in_the_csv() -> None:
-    sure, odd = row(1, NIGHT), row(2, NIGHT + timedelta(hours=2))
+    sure, odd, more = row(1, NIGHT), row(2, NIGHT + timedelta(hours=2)), row(3, NIGHT + timedelta(hours=3))
     odd = replace(odd, session=replace(odd.session, meter_refused_wh=900_000.0))
+    more = replace(more, session=replace(more.session, meter_doubted=True))
     asked = "start=2026-11-01T00:00:00Z&end=2026-12-01T00:00:00Z"
-    async with visitor([sure, odd]) as browser:
+    async with visitor([sure, odd, more]) as browser:
         page = (await browser.get("/sessions?month=2026-11")).text
         out = (await browser.get(f"/api/v1/sessions?{asked}")).json()
         table = list(csv.DictReader(io.StringIO((await browser.get(f"/api/v1/sessions.csv?{asked}")).text)))
     assert page.count("energy not sure: the register at its end, 900.0 kWh, cannot be true") == 1
-    assert {each["transaction"]: each["refused_register_wh"] for each in out} == {1: None, 2: 900_000.0}
-    assert {each["transaction"]: each["refused_register_wh"] for each in table} == {"1": "", "2": "900000"}
+    assert page.count("energy not sure: its register rose at the end by more than its samples told") == 1
+    assert {each["transaction"]: each["refused_register_wh"] for each in out} == {1: None, 2: 900_000.0, 3: None}
+    assert {each["transaction"]: each["register_doubted"] for each in out} == {1: False, 2: False, 3: True}
+    assert {each["transaction"]: each["refused_register_wh"] for each in table} == {"1": "", "2": "900000", "3": ""}
+    assert {each["transaction"]: each["register_doubted"] for each in table} == {"1": "", "2": "", "3": "yes"}
