@@ -97,14 +97,16 @@ def is_current(connector: Connector, session: EvSession) -> bool:
     return current is not None and current.transaction == session.transaction
 
 
-async def take_samples(connector: Connector, samples: Iterable[Sample], transaction: int | None) -> None:
+async def take_samples(
+    connector: Connector, samples: Iterable[Sample], transaction: int | None, *, ended: bool = False
+) -> None:
     """Live samples become readings; registers, live or replayed, count for the session; raises StoreError.
 
-    What the charger will not tell again is on the disk when this returns.
+    `ended`: they came with its end. What the charger will not tell again is on the disk when this returns.
     """
     for sample in samples:
         register = sample.values.get(Quantity.ENERGY_IMPORT)
-        if BEGIN in sample.contexts and connector.book.is_told_again(transaction, register):
+        if BEGIN in sample.contexts and connector.book.is_told_again(transaction, register, sample.time, ended=ended):
             continue  # its start is known, and what was then is told once more: it is not of now
         live = connector.live.take_sample(sample)
         await connector.stamped(sample.time, sampled=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from adapters.ocpp.drawn import Told
 from tests.adapters.ocpp2_fakes import peer2
 from tests.adapters.ocpp_fakes import home, peer, stamp
 
@@ -81,3 +82,27 @@ async def test_samples_that_all_bear_the_label_of_the_begin_are_measured() -> No
         assert session is not None and (connector.live.power_w(), session.energy_wh) == (7200.0, 3600.0)
         await charger.stop(number, 4600)
     assert [row.energy_wh for row in where.sessions.rows.values()] == [3600]
+
+
+@pytest.mark.parametrize("watts", [0, 1380, 7200])
+@pytest.mark.parametrize("apart", [False, True], ids=["one message", "power and register by themselves"])
+async def test_what_bears_the_label_of_the_begin_and_a_later_stamp_is_of_now(watts: int, apart: bool) -> None:
+    """Wrong before: nothing was measured while the register stood near the start, or came in another message."""
+    where = home()
+    connector = where.charger()
+    async with where.serving(), peer(where) as charger:
+        await charger.boot()
+        number = await charger.start(meter=1000)
+        power = {"value": str(watts), "unit": "W", "measurand": "Power.Active.Import", "context": "Transaction.Begin"}
+        for step in range(1, 31):
+            await where.clock.advance(10)
+            register = {**BEGIN, "value": f"{1000 + watts * step / 360:.1f}"}
+            for items in ([power], [register]) if apart else ([register, power],):
+                await charger.meter(*items, transaction=number)
+            assert connector.live.measured() == Told(watts, is_whole=True), step
+        data = [{"timestamp": stamp(charger.now()), "sampledValue": [BEGIN, {**power, "value": "5"}]}]
+        await charger.send(
+            "StopTransaction", transactionId=number, meterStop=1000 + watts // 12, timestamp=stamp(charger.now()),
+            transactionData=data,
+        )  # fmt: skip
+    assert [row.energy_wh for row in where.sessions.rows.values()] == [watts // 12]

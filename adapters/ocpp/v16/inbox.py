@@ -155,7 +155,7 @@ class Inbox:
         displaced = connector.book.mended(session) if choice.named else None
         if not choice.named:
             connector.book.guess(session, time, register, reason)
-        await events.take_samples(connector, decode(samples, connector.spec.phases), session.transaction)
+        await events.take_samples(connector, decode(samples, connector.spec.phases), session.transaction, ended=True)
         await events.end(connector, session, time, register, reason)
         if displaced is not None and (displaced.time, displaced.register_wh) != (time, register):
             await self._stop(None, displaced.time, displaced.register_wh, displaced.reason, [])

@@ -112,7 +112,7 @@ class Transactions:
         # There are chargers that number all events alike: the time tells them from a repeat.
         is_new_number = connector.book.seen(session, _seq_no(payload))
         is_news = is_new_number or connector.live.is_later(time)
-        await events.take_samples(connector, samples, session.transaction)
+        await events.take_samples(connector, samples, session.transaction, ended=kind == "Ended")
         if is_news and (connector.book.open_session() is None or events.is_current(connector, session)):
             await self._take_state(connector, payload, time)
         if kind == "Ended":
