@@ -55,7 +55,8 @@ async def panels_sign(past: Past, light: Told, weak: Alert | None) -> Sign | Non
     found = await asyncio.to_thread(_weak_panels, past, free, light) if held else found
     energy = day_energy(made) / 24
     if found is None:
-        return await _still_weak(past, free, energy, weak) if weak is not None else None
+        # Asked whether they are good again, a day of held back panels counts as what it gave at least.
+        return await _still_weak(past, made, energy, weak) if weak is not None else None
     drop, days, sure = found
     begun = PAST_DAYS - days
     counts = (np.arange(PAST_DAYS) >= begun) & ~np.isin(np.arange(PAST_DAYS), held)
@@ -70,25 +71,25 @@ async def panels_sign(past: Past, light: Told, weak: Alert | None) -> Sign | Non
     return Sign(AlertKind.PV_LOW, past.sight(lost, begun, energy, usual), what, sure, advice)
 
 
-async def _still_weak(past: Past, free: Floats, energy: Floats, weak: Alert) -> Sign | None:
+async def _still_weak(past: Past, made: Floats, energy: Floats, weak: Alert) -> Sign | None:
     """The same alert for as long as the panels, held against the days before it, are not seen good again."""
     zone, today = past.site.timezone, past.first + timedelta(days=PAST_DAYS)
     fell = min(weak.begun.astimezone(zone).date(), today)
     count, since = LIES_DAYS, (today - fell).days
     first = fell - timedelta(days=count)
     rows = await past.store.intervals("solar", day_start(first, zone), day_start(fell, zone))
-    recent = free[-CLEAR_DAYS:].copy()
+    recent = made[-CLEAR_DAYS:].copy()
     recent[: max(0, CLEAR_DAYS - since)] = np.nan
 
     def held_against_before() -> bool:
-        made = np.concatenate([-by_day(rows, first, count, zone), recent])
+        whole = np.concatenate([-by_day(rows, first, count, zone), recent])
         newest = today - timedelta(days=CLEAR_DAYS)
         at = np.concatenate([_middles(past, first, count), _middles(past, newest, CLEAR_DAYS)])
         lat, lon = past.site.latitude, past.site.longitude
-        if dead_days(highest_ratio(made, np.nan_to_num(clear_sky_w_m2(at, lat, lon)))):
+        if dead_days(highest_ratio(whole, np.nan_to_num(clear_sky_w_m2(at, lat, lon)))):
             return True
-        roof = on_roof(made, at, lat, lon, count)
-        return roof is not None and still_weak(clear_ratio(made, roof))
+        roof = on_roof(whole, at, lat, lon, count)
+        return roof is not None and still_weak(clear_ratio(whole, roof))
 
     if not await asyncio.to_thread(held_against_before):
         return None

@@ -161,3 +161,20 @@ def test_what_a_clock_that_was_ahead_noted_is_dropped(ahead_days: int):
     start = at(96)[1]
     assert np.isfinite(woken.quarters(start, 138 * 4)).all() and woken.end_hour == int(at(234)[1].timestamp()) // 3600
     assert woken.first_day + len(woken.days) <= woken.end_hour // 24
+
+
+@pytest.mark.parametrize("behind_days", [2, 40, 200])
+def test_a_clock_that_is_behind_for_a_moment_costs_nothing_of_what_is_kept(behind_days: int):
+    """A hub without a battery for its clock wakes at the date of its last save until the time is told."""
+    kept = Told()
+    for hour in range(0, 240, 6):
+        kept = kept.noted(told([5.0] * DAYS * 24), NOW - timedelta(days=20) + HOUR * hour, keep_days=True)
+    now = NOW - timedelta(days=20) + HOUR * 240
+    woken = kept
+    for minute in (0, 30, 300):
+        at = now - timedelta(days=behind_days) + timedelta(minutes=minute)
+        woken = woken.noted(told([5.0] * DAYS * 24), at, keep_days=True)
+    assert (woken.values, woken.days) == (kept.values, kept.days)
+    assert woken.noted(told([5.0] * DAYS * 24), now, keep_days=True) == kept.noted(
+        told([5.0] * DAYS * 24), now, keep_days=True
+    )

@@ -161,6 +161,16 @@ async def test_an_open_alert_stays_until_the_panels_are_seen_good_again() -> Non
         )
 
 
+async def test_panels_that_are_cut_at_each_noon_are_seen_good_again_by_the_rest_of_the_day() -> None:
+    """Wrong before: where feeding in costs, no day was free, and "next to nothing" stayed told of mended panels."""
+    when = MAY - timedelta(days=20)
+    first = await panels(when, 30, left(0.0, 6))
+    assert first is not None
+    told = made_slow(first, site(*MILAN), when, lambda at: Rate("flat", 300_000, 50_000))
+    assert await panels(MAY, 30, left(0.0, 26, mended=20), rows=limits(MAY, 20), open_alert=told) is None
+    assert await panels(MAY, 30, left(0.0, 26), rows=limits(MAY, 20), open_alert=told) is not None
+
+
 async def test_a_limit_that_stands_for_two_weeks_is_no_fault() -> None:
     """Wrong before: only the day on which it was told and the next counted as held back."""
     rig, sent = Rig(), Sent()

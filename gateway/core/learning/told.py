@@ -12,7 +12,7 @@ Of the temperature the mean of each day is kept beside the hours, for longer: wh
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,8 @@ SUN_LEAD_H = 12
 KEPT_H = 28 * 24
 KEPT_DAYS = 130
 """More than the slowest alert looks back; below 1 KiB."""
+SURE_H = 6
+"""So long what is kept must lie ahead of now before the clock that noted it is taken for the wrong one."""
 DAY_H, LEAST_H = 24, 20
 """A day of fewer hours has no mean."""
 MOST_W_M2 = 1500.0
@@ -46,6 +48,8 @@ class Told:
     values: tuple[float | None, ...] = ()
     first_day: int = 0
     days: tuple[float | None, ...] = ()
+    ahead_since: int | None = None
+    """The hour since which what is kept lies ahead of now; not kept over a restart."""
 
     @property
     def end_hour(self) -> int:
@@ -55,15 +59,20 @@ class Told:
     def noted(self, series: Series | None, now: datetime, lead_h: int = 0, *, keep_days: bool = False) -> Told:
         """The same with the hours up to `lead_h` from now, as they are told now; at most 28 days are kept.
 
-        With `keep_days` the means of KEPT_DAYS days stay as well. What a clock that was ahead noted is dropped.
+        With `keep_days` the means of KEPT_DAYS days stay as well. What lies ahead of now was noted by a clock that was
+        ahead, or the clock is behind just now: nothing changes at first, and after SURE_H it is dropped.
         """
         if series is None or not series.points:
             return self
         hour, until = int(now.timestamp()) // HOUR_S, int(now.timestamp()) // HOUR_S + lead_h
+        if self.end_hour > until:
+            since = hour if self.ahead_since is None else min(self.ahead_since, hour)
+            if hour - since < SURE_H:
+                return replace(self, ahead_since=since)
         return self._until(until)._noted(series, hour, until, keep_days)
 
     def _until(self, end_hour: int) -> Told:
-        """The same without what lies after an hour: nobody notes further ahead, so the clock was set back since."""
+        """The same without what lies after an hour."""
         values = self.values[: max(0, end_hour - self.first_hour)]
         days = self.days[: max(0, end_hour // DAY_H - self.first_day)]
         return Told(self.first_hour, values, self.first_day, days)
