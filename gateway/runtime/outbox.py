@@ -6,7 +6,8 @@ blamed           unreachable for one report only (a server that answers it with 
 
 A report is blamed when it failed 5 rounds in a row while the account works and another one then got through. While none
 does it is the server that fails, and nothing counts against any report: all are kept and tried, in longer pauses once they
-have waited for a day, and the owner is told. Neither a restart nor a moment without the account begins that day anew.
+have waited for a day, and the owner is told. Neither a restart nor a moment without the account begins that day anew; an
+outage of three hours does.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ LONGEST_S = 300.0
 STUCK = timedelta(days=1)
 STUCK_S = 900.0
 """A report kept for so long that fails though the account works is told of, and tried in pauses of so many seconds."""
+OUTAGE = timedelta(hours=3)
+"""An account that did not work for so long was an outage, no moment."""
 
 
 @dataclass(slots=True)
@@ -48,7 +51,7 @@ class Refusals:
 @dataclass(frozen=True, slots=True)
 class Failing:
     """In how many rounds in a row a server could not be reached with one report though its account works, since when the
-    report is kept, and the last words.
+    report is kept, or after an outage could get through, and the last words.
     """
 
     rounds: int
@@ -67,6 +70,9 @@ class Outbox:
     _refused: dict[str, Refusals] = field(default_factory=dict)
     _failing: dict[str, Failing] = field(default_factory=dict)
     """By report key."""
+    _down: dict[str, datetime] = field(default_factory=dict)
+    """When a server's account was first seen not to work, and `_back` when it worked again after an outage."""
+    _back: dict[str, datetime] = field(default_factory=dict)
 
     async def deliver(self, server: DrServer) -> None:
         """Send what is kept for one server, oldest first, until cancelled; a lost link keeps it for later."""
@@ -102,6 +108,7 @@ class Outbox:
                     await self._note_refusal(report, error)
                     continue
                 if not works:
+                    self._down.setdefault(server.name, self.clock.now())
                     return error
                 await self._note_failing(report, error)
                 if stuck is not None or self._failed(report) < TRIES:
@@ -151,11 +158,20 @@ class Outbox:
 
     async def _note_failing(self, report: DrReport, error: ServerError) -> None:
         before, now = self._failing.get(report.key), self.clock.now()
+        self._account_works(report.server)
         kept = before.kept if before else min(now, await self.store.queued_at(report.key) or now)
+        kept = max(kept, self._back.get(report.server, kept))
         self._failing[report.key] = Failing(self._failed(report) + 1, kept, error.reason)
+
+    def _account_works(self, server: str) -> None:
+        """A moment without the account changes nothing; what waited through an outage could not get through before now."""
+        down = self._down.pop(server, None)
+        if down is not None and self.clock.now() - down >= OUTAGE:
+            self._back[server] = self.clock.now()
 
     async def _delivered(self, report: DrReport) -> None:
         await self.store.delivered(report.key, self.clock.now())
+        self._account_works(report.server)
         self._refused.pop(report.key, None)
         self._failing.pop(report.key, None)
         await self._note("confirmed", report, f"report {report.payload_type} delivered")
