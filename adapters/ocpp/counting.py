@@ -77,7 +77,7 @@ class Counting:
         draws = self._known.draws
         return register.stopped(
             session, meter_wh, at, self._in_doubt(session), dated=dated, most_w=self._most_w,
-            still_wh=draws.since_still(session, at), most_still_wh=draws.most_since_still(session, at),
+            still_wh=draws.since_still(session, at), most_still_wh=self._most_since_still(session, at),
             whole_wh=draws.since_start(session, at),
         )  # fmt: skip
 
@@ -94,9 +94,14 @@ class Counting:
             held_wh, next_wh, draws.since_still(session, after.start)
         ):
             return max(held_wh, next_wh), True
-        if rise.caught_up(held_wh, next_wh, draws.most_since_still(session, after.start)):
+        if rise.caught_up(held_wh, next_wh, self._most_since_still(session, after.start)):
             return max(held_wh, next_wh), False
         return held_wh, True
+
+    def _most_since_still(self, session: EvSession, at: datetime) -> float:
+        """What can have been drawn, Wh, whatever power was told; where the register rose meanwhile, the power is proven."""
+        draws, rose = self._known.draws, session.meter_last_wh > session.meter_start_wh or bool(session.earlier)
+        return draws.since_still(session, at) if rose else draws.most_since_still(session, at)
 
     def _in_doubt(self, session: EvSession) -> Doubts:
         """After a restart what the stored session tells of it."""

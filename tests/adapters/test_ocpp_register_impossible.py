@@ -14,8 +14,10 @@ from tests.adapters.test_ocpp_sessions import Place
 REGISTER = "Energy.Active.Import.Register"
 
 
-async def night(drawn_steps: int, still_steps: int, beyond_wh: int, spec: ChargerSpec, end: str) -> EvSession:
-    """What the ledger holds of a car that drew 300 Wh each 5 minutes, then 0 W, when its register jumps at the end."""
+async def night(
+    drawn_steps: int, still_steps: int, beyond_wh: int, spec: ChargerSpec, end: str, rest_w: float = 0.0
+) -> EvSession:
+    """What the ledger holds of a car that drew 300 Wh each 5 minutes, then `rest_w`, when its register jumps at the end."""
     place = home()
     place.charger(spec=spec)
     async with place.serving(), peer(place) as charger:
@@ -24,7 +26,7 @@ async def night(drawn_steps: int, still_steps: int, beyond_wh: int, spec: Charge
         for step in range(drawn_steps + still_steps):
             await place.clock.advance(300)
             register_wh += 300 if step < drawn_steps else 0
-            await told(charger, register_wh, 3600.0 if step < drawn_steps else 0.0, transaction)
+            await told(charger, register_wh, 3600.0 if step < drawn_steps else rest_w, transaction)
         if end == "samples":
             for _ in range(2):
                 await place.clock.advance(60)
@@ -47,6 +49,15 @@ async def told(charger: Peer, register_wh: int, power_w: float, transaction: int
         {"value": str(power_w), "unit": "W", "measurand": "Power.Active.Import"},
         transaction=transaction,
     )
+
+
+@pytest.mark.parametrize("end", ["stop", "next start", "away, next start"])
+async def test_a_full_car_that_stands_by_draws_no_more_than_is_told_where_its_register_proved_the_power(
+    end: str,
+) -> None:
+    """Wrong before: 30 kWh were booked of nine hours at 3 W, as the rating alone allows them."""
+    session = await night(12, 108, 30_000, ChargerSpec((1,), max_current_a=16.0), end, rest_w=3.0)
+    assert (session.energy_wh, session.meter_doubted) == (3600, False)
 
 
 @pytest.mark.parametrize("end", ["stop", "samples", "next start", "away, next start"])
