@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from adapters.ocpp.connector import Connector
@@ -98,15 +98,16 @@ def is_current(connector: Connector, session: EvSession) -> bool:
 
 
 async def take_samples(
-    connector: Connector, samples: Iterable[Sample], transaction: int | None, *, ended: bool = False
+    connector: Connector, samples: Sequence[Sample], transaction: int | None, *, ended: bool = False
 ) -> None:
     """Live samples become readings; registers, live or replayed, count for the session; raises StoreError.
 
     `ended`: they came with its end. What the charger will not tell again is on the disk when this returns.
     """
+    beside = ended or any(BEGIN not in sample.contexts for sample in samples)
     for sample in samples:
         register = sample.values.get(Quantity.ENERGY_IMPORT)
-        if BEGIN in sample.contexts and connector.book.is_told_again(transaction, register, sample.time, ended=ended):
+        if BEGIN in sample.contexts and connector.book.is_told_again(transaction, register, sample.time, beside=beside):
             continue  # its start is known, and what was then is told once more: it is not of now
         live = connector.live.take_sample(sample)
         await connector.stamped(sample.time, sampled=True)

@@ -158,20 +158,24 @@ class SessionBook:
         return self._known.told(time)
 
     def is_told_again(
-        self, transaction: int | None, register_wh: float | None, time: datetime | None, *, ended: bool
+        self, transaction: int | None, register_wh: float | None, time: datetime | None, *, beside: bool
     ) -> bool:
         """Whether a sample labelled as of the begin tells once more what is known of a session under way for a minute.
 
         Some chargers label all samples so: a register above that of the start is none of the begin, and what is stamped
-        after the start is not, but for what comes with the end (`ended`): there the begin may bear the stamp of that.
+        after the start is not. Others repeat the begin with the stamp of now: `beside` the end or samples of another
+        label, or with the register of the start where the session's has risen since.
         """
         session = None if transaction is None else self._known.get(transaction)
         if session is None or not (session.start_told and session.meter_told):
             return False
         first_wh = session.earlier[0].first_wh if session.earlier else session.meter_start_wh
         has_risen = register_wh is not None and register_wh > first_wh + ROUNDED_WH
+        highest_wh = max([session.meter_last_wh, *(run.last_wh for run in session.earlier)])
+        is_left = register_wh is not None and first_wh - ROUNDED_WH <= register_wh < highest_wh
         at = self._known.told(time)
-        is_of_now = not ended and (register_wh is None if at is None else at > session.start + APART)
+        is_later = register_wh is None if at is None else at > session.start + APART
+        is_of_now = is_later and not (beside or is_left)
         return not (has_risen or is_of_now) and self._clock.now() - session.start > APART
 
     # ---- changes

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from adapters.ocpp.drawn import Told
+from gateway.model.quantity import Quantity
+from gateway.model.reading import Reading
 from tests.adapters.ocpp2_fakes import peer2
 from tests.adapters.ocpp_fakes import home, peer, stamp
 
@@ -106,3 +108,47 @@ async def test_what_bears_the_label_of_the_begin_and_a_later_stamp_is_of_now(wat
             transactionData=data,
         )  # fmt: skip
     assert [row.energy_wh for row in where.sessions.rows.values()] == [watts // 12]
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["beside the sample", "a message of its own"])
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+async def test_the_begin_that_is_repeated_with_the_stamp_of_now_is_not_of_now(version: str, apart: bool) -> None:
+    """Wrong before: the register and the power of the start were measured in turn with those of now: 0 Wh each quarter."""
+    where = home()
+    connector = where.charger()
+    watts = {"unit": "W"} if version == "1.6" else {"unitOfMeasure": {"unit": "W"}}
+    number = (lambda value: f"{value:.1f}") if version == "1.6" else float
+    begin = [
+        {"value": number(1000), "context": "Transaction.Begin"},
+        {"value": number(0), "measurand": "Power.Active.Import", "context": "Transaction.Begin", **watts},
+    ]
+    async with where.serving(), (peer if version == "1.6" else peer2)(where) as charger:
+        await charger.boot()
+        transaction = 0
+        if version == "1.6":
+            transaction = await charger.start(meter=1000)
+        else:
+            await charger.event("Started", register=1000, evse=1)
+
+        async def tell(values: list[dict[str, Any]]) -> None:
+            if version == "1.6":
+                await charger.meter(*values, transaction=transaction)
+            else:
+                await charger.event("Updated", meterValue=[{"timestamp": stamp(charger.now()), "sampledValue": values}])
+
+        for step in range(1, 61):
+            await where.clock.advance(30)
+            now = [
+                {"value": number(1000 + step), "context": "Sample.Periodic"},
+                {"value": number(120), "measurand": "Power.Active.Import", "context": "Sample.Periodic", **watts},
+            ]
+            published: list[Reading] = []
+            if step > 3:
+                connector.measured = lambda readings, published=published: published.extend(readings)
+            for values in [now, begin] if apart else [begin + now]:
+                await tell(values)
+            if step > 3:
+                assert [(each.quantity, each.value) for each in published] == [
+                    (Quantity.POWER, 120.0), (Quantity.ENERGY_IMPORT, 1000.0 + step),
+                ], step  # fmt: skip
+    assert [row.energy_wh for row in where.sessions.rows.values()] == [60]
