@@ -13,6 +13,7 @@ from gateway.runtime.alert_sight import Facts, Sight
 from gateway.runtime.words import local_time
 
 YEAR_H = 8766
+PRICE_DAYS = timedelta(days=14)
 UNKNOWN = "something left on, or heating or cooling, for the weather is not known here"
 RateAt = Callable[[datetime], Rate]
 ADVICE = {
@@ -37,8 +38,8 @@ def updated(known: Alert, sight: Sight, facts: Facts, now: datetime, rate_at: Ra
     hours = max((now - known.begun).total_seconds() / 3600, 0.0)
     power = (known.power_w or sight.power_w) if stays else max(known.power_w, sight.power_w)
     energy = power * hours if stays else max(known.energy_wh, sight.energy_wh)
-    price = _mean_price(rate_at, known.begun, now)
-    year = _mean_price(rate_at, now - timedelta(days=1), now)
+    price = mean_price(rate_at, known.begun, now)
+    year = mean_price(rate_at, now - timedelta(days=1), now)
     return replace(
         known,
         power_w=power,
@@ -56,15 +57,15 @@ def _marked(evidence: Evidence, begun: datetime) -> Evidence:
     return replace(evidence, marked=marked)
 
 
-def _mean_price(rate_at: RateAt, start: datetime, end: datetime) -> float | None:
-    """Micro-units per kWh over the hours of a span, at most its last two weeks."""
-    start = max(start, end - timedelta(days=14))
+def mean_price(rate_at: RateAt, start: datetime, end: datetime, *, export: bool = False) -> float | None:
+    """Micro-units per kWh taken, or given, over the hours of a span, at most its last PRICE_DAYS; None where not known."""
+    start = max(start, end - PRICE_DAYS)
     count = max(1, round((end - start).total_seconds() / 3600))
     try:
         rates = [rate_at(start + timedelta(hours=k)) for k in range(count)]
     except ValueError:
         return None
-    return sum(rate.import_micro_per_kwh for rate in rates) / count
+    return sum(rate.export_micro_per_kwh if export else rate.import_micro_per_kwh for rate in rates) / count
 
 
 def _what(kind: AlertKind, sight: Sight, facts: Facts, site: Site, now: datetime) -> str:

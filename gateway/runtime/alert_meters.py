@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 
@@ -18,9 +17,9 @@ from gateway.core.learning.alerts.meter_trouble import (
 )
 from gateway.core.learning.alerts.usual import Floats
 from gateway.model.alert import AlertKind
-from gateway.model.reading import Interval, IntervalQuality
+from gateway.model.reading import IntervalQuality
 from gateway.model.site import BatterySpec, Device, Role, Site
-from gateway.runtime.alert_past import PAST_DAYS, Past, Sign
+from gateway.runtime.alert_past import PAST_DAYS, Past, Sign, flows
 
 FLAT_DAYS = 14
 GIVES_MORE = 1.03
@@ -119,19 +118,6 @@ async def _gives_more(past: Past) -> list[Sign]:
             sure = "No battery does; shown is what it gave over what it took."
             found.append(Sign(AlertKind.METER, sight, what, sure, CHECK, device.id))
     return found
-
-
-def flows(rows: Sequence[Interval], first: date, count: int, site: Site, least: float = 0.95) -> tuple[Floats, Floats]:
-    """Wh taken and given by day, nan where less than `least` of the day is known."""
-    took, gave, known = np.zeros(count), np.zeros(count), np.zeros(count)
-    for row in rows:
-        at = (row.start.astimezone(site.timezone).date() - first).days
-        if row.net_wh is not None and 0 <= at < count:
-            took[at] += row.import_wh or 0.0
-            gave[at] += row.export_wh or 0.0
-            known[at] += row.duration_s
-    held = known >= least * 86400
-    return np.where(held, took, np.nan), np.where(held, gave, np.nan)
 
 
 def _given(flow: tuple[Floats, Floats], *, charged: bool) -> Floats:

@@ -16,7 +16,7 @@ from gateway.core.learning.alerts.clear_panels import (
     highest_ratio,
     still_weak,
 )
-from gateway.core.learning.alerts.days import along_days, by_day, day_start
+from gateway.core.learning.alerts.days import along_days, by_day, day_start, quarters_of, told_by_day
 from gateway.core.learning.alerts.duty import day_energy
 from gateway.core.learning.alerts.panels import RECENT_DAYS as LIGHT_DAYS
 from gateway.core.learning.alerts.panels import dull_days, panels_drop, yields
@@ -102,15 +102,13 @@ def _middles(past: Past, first: date, count: int) -> Floats:
     """The middle of each quarter of local days in seconds since 1970, days x 96, nan where a day has none."""
     zone = past.site.timezone
     start = day_start(first, zone)
-    slots = int((day_start(first + timedelta(days=count), zone) - start).total_seconds() // 900)
-    at_s = np.asarray(start.timestamp() + 900 * (np.arange(slots) + 0.5), dtype=np.float64)
+    quarters = np.arange(quarters_of(first, count, zone))
+    at_s = np.asarray(start.timestamp() + 900 * (quarters + 0.5), dtype=np.float64)
     return along_days(at_s, start, first, count, zone)
 
 
 def _weak_panels(past: Past, made: Floats, light: Told) -> tuple[float, int, str] | None:
     """The share that lacks, of how many last days, and by what it is known; None where nothing is proven."""
-    start, zone = day_start(past.first, past.site.timezone), past.site.timezone
-    slots = int((day_start(past.first + timedelta(days=PAST_DAYS), zone) - start).total_seconds() // 900)
     at = _middles(past, past.first, PAST_DAYS)
     clear = np.nan_to_num(clear_sky_w_m2(at, past.site.latitude, past.site.longitude))
     if days := dead_days(highest_ratio(made, clear)):
@@ -120,7 +118,7 @@ def _weak_panels(past: Past, made: Floats, light: Told) -> tuple[float, int, str
             "Even under the thickest cloud sound panels give some of what they gave on the days before.",
         )
     roof = on_roof(made, at, past.site.latitude, past.site.longitude, PAST_DAYS - CLEAR_DAYS)
-    told = along_days(light.quarters(start, slots), start, past.first, PAST_DAYS, zone)
+    told = told_by_day(light, past.first, PAST_DAYS, past.site.timezone)
     if roof is not None:
         daily = clear_ratio(made, roof)
         drop, days = clear_drop(daily), CLEAR_DAYS

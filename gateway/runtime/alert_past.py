@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -15,7 +16,7 @@ from gateway.model.alert import AlertKind, Cause, Evidence
 from gateway.model.reading import Interval
 from gateway.model.site import Site
 from gateway.ports import AuditStore, IntervalStore
-from gateway.runtime.alert_sight import Sight
+from gateway.runtime.alert_sight import Sight, plain
 
 PAST_DAYS = 119
 SHOWN_DAYS = 42
@@ -71,12 +72,21 @@ class Past:
         zone = self.site.timezone
         begun = day_start(self.first + timedelta(days=back), zone)
         evidence = Evidence(
-            day_start(self.first + timedelta(days=shown), zone), 86400, _plain(actual[shown:]), _plain(usual[shown:]),
+            day_start(self.first + timedelta(days=shown), zone), 86400, plain(actual[shown:]), plain(usual[shown:]),
             tuple(k >= back for k in range(shown, PAST_DAYS)),
         )  # fmt: skip
         energy = power_w * (self.now - begun).total_seconds() / 3600 if energy_wh is None else energy_wh
         return Sight(power_w, power_w, begun, energy, evidence)
 
 
-def _plain(values: Floats) -> tuple[float | None, ...]:
-    return tuple(round(float(value), 1) if np.isfinite(value) else None for value in values)
+def flows(rows: Sequence[Interval], first: date, count: int, site: Site, least: float = 0.95) -> tuple[Floats, Floats]:
+    """Wh taken and given by day, nan where less than `least` of the day is known."""
+    took, gave, known = np.zeros(count), np.zeros(count), np.zeros(count)
+    for row in rows:
+        at = (row.start.astimezone(site.timezone).date() - first).days
+        if row.net_wh is not None and 0 <= at < count:
+            took[at] += row.import_wh or 0.0
+            gave[at] += row.export_wh or 0.0
+            known[at] += row.duration_s
+    held = known >= least * 86400
+    return np.where(held, took, np.nan), np.where(held, gave, np.nan)

@@ -9,9 +9,9 @@ from datetime import date, datetime, timedelta
 import numpy as np
 
 from gateway.core.learning.alerts.always_on import always_on_rise, at_home, bustle
-from gateway.core.learning.alerts.days import along_days, by_day, day_start
+from gateway.core.learning.alerts.days import by_day, day_start, told_by_day
 from gateway.core.learning.alerts.house import PLAIN, SPIKE, Usual, excess, may_heat_lately, quiet_levels, usual
-from gateway.core.learning.alerts.usual import LATELY_DAYS, QUARTERS, Floats
+from gateway.core.learning.alerts.usual import LATELY_DAYS, LEAST_AIR, QUARTERS, Floats
 from gateway.core.learning.alerts.usual import PAST_DAYS as BAND_DAYS
 from gateway.core.learning.alerts.week import WeekAgainstPast, week_against_past
 from gateway.core.learning.told import Told
@@ -23,7 +23,6 @@ PAST_DAYS = 67
 """How many days of the store are looked at: as many as the slowest of the kinds needs."""
 HOUR_S = 3600
 MOST_BACK_H = 40
-LEAST_AIR = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +103,7 @@ def _home(house: Sequence[Interval], air: Told, site: Site, now: datetime) -> _H
     zone = site.timezone
     local = now.astimezone(zone)
     first, count = local.date() - timedelta(days=PAST_DAYS), PAST_DAYS + 1
-    start = day_start(first, zone)
-    slots = int((now - start).total_seconds() // 900)
-    told = along_days(air.quarters(start, slots), start, first, count, zone)
+    told = told_by_day(air, first, count, zone)
     load = by_day([row for row in house if row.end <= now], first, count, zone)
     known = np.flatnonzero(np.isfinite(load[-1]))
     return _Home(site, now, first, load, told, int(known[-1]) if known.size else -1)
@@ -152,7 +149,7 @@ def _see_house(home: _Home, known: Usual, sights: dict[AlertKind, Sight]) -> Non
             energy = power * (newest + 1 - back)
         begun = home.start + timedelta(hours=back)
         marked = tuple(back <= hour for hour in range(newest + 1))
-        evidence = Evidence(home.start, HOUR_S, _plain(actual), _plain(beside), marked)
+        evidence = Evidence(home.start, HOUR_S, plain(actual), plain(beside), marked)
         sights[kind] = Sight(float(over), max(power, 0.0), begun, energy, evidence)
     left, spike = sights.get(AlertKind.LEFT_ON), sights.get(AlertKind.SPIKE)
     if left is not None and spike is not None and spike.power_w < 1.5 * left.power_w:
@@ -180,7 +177,7 @@ def _slow(home: _Home, power_w: float, back: int, actual: Floats, beside: Floats
     shown = max(0, len(actual) - 42)
     marked = tuple(k >= back for k in range(shown, len(actual)))
     start = day_start(home.first + timedelta(days=shown), home.site.timezone)
-    evidence = Evidence(start, 86400, _plain(actual[shown:]), _plain(beside[shown:]), marked)
+    evidence = Evidence(start, 86400, plain(actual[shown:]), plain(beside[shown:]), marked)
     begun = day_start(home.first + timedelta(days=back), home.site.timezone)
     hours = (home.now - begun).total_seconds() / 3600
     return Sight(power_w, power_w, begun, power_w * hours, evidence)
@@ -191,5 +188,6 @@ def _mean(values: Floats) -> float:
     return float(known.mean()) if known.size else 0.0
 
 
-def _plain(values: Floats) -> tuple[float | None, ...]:
+def plain(values: Floats) -> tuple[float | None, ...]:
+    """As evidence keeps them."""
     return tuple(round(float(value), 1) if np.isfinite(value) else None for value in values)

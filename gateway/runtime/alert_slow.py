@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from gateway.core.learning.alerts.battery import battery_loss
-from gateway.core.learning.alerts.days import along_days, by_day, day_start
+from gateway.core.learning.alerts.days import by_day, told_by_day
 from gateway.core.learning.alerts.duty import RECENT_DAYS, Drift, day_energy, heat_drift, pump_drift
 from gateway.core.learning.alerts.high_bill import forecast_month
 from gateway.core.learning.alerts.usual import Floats
@@ -20,9 +20,9 @@ from gateway.model.errors import StoreError
 from gateway.model.series import Series
 from gateway.model.site import Device, Role
 from gateway.model.tariff import Tariff
-from gateway.runtime.alert_meters import flows, meter_signs
+from gateway.runtime.alert_meters import meter_signs
 from gateway.runtime.alert_panels import panels_sign
-from gateway.runtime.alert_past import PAST_DAYS, Past, Sign
+from gateway.runtime.alert_past import PAST_DAYS, Past, Sign, flows
 from gateway.runtime.alert_sight import Sight
 
 log = logging.getLogger(__name__)
@@ -109,9 +109,7 @@ async def _battery(past: Past, device: Device) -> Sign | None:
 
 async def _heat(past: Past, device: Device, air: Told) -> Sign | None:
     energy = day_energy(await past.days(device.id))
-    start = day_start(past.first, past.site.timezone)
-    slots = int((past.now - start).total_seconds() // 900)
-    outside = along_days(air.quarters(start, slots), start, past.first, PAST_DAYS, past.site.timezone)
+    outside = told_by_day(air, past.first, PAST_DAYS, past.site.timezone)
     count = np.isfinite(outside).sum(axis=1)
     mean = np.where(count > 70, np.nansum(outside, axis=1) / np.maximum(count, 1), np.nan)
     found = heat_drift(energy, mean)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.model.alert import Alert, AlertKind
 from gateway.model.site import Site
-from gateway.model.tariff import Rate
+from gateway.runtime.alert_facts import PRICE_DAYS, YEAR_H, RateAt, mean_price
 from gateway.runtime.alert_past import Sign
-
-YEAR_H = 8766
-PRICE_DAYS = 14
-RateAt = Callable[[datetime], Rate]
 
 
 def made_slow(sign: Sign, site: Site, now: datetime, rate_at: RateAt) -> Alert:
@@ -42,7 +37,8 @@ def updated_slow(known: Alert, sign: Sign, now: datetime, rate_at: RateAt) -> Al
             energy_wh=sign.sight.power_w * hours, evidence=sign.sight.evidence,
         )  # fmt: skip
     energy = known.power_w * hours
-    price = _mean_price(rate_at, now, export=sign.kind is AlertKind.PV_LOW)
+    # Panels lose at least the export price.
+    price = mean_price(rate_at, now - PRICE_DAYS, now, export=sign.kind is AlertKind.PV_LOW)
     return replace(
         known,
         energy_wh=energy,
@@ -50,12 +46,3 @@ def updated_slow(known: Alert, sign: Sign, now: datetime, rate_at: RateAt) -> Al
         year_micro=None if price is None else round(known.power_w * YEAR_H * price / 1000),
         evidence=sign.sight.evidence,
     )
-
-
-def _mean_price(rate_at: RateAt, now: datetime, *, export: bool) -> float | None:
-    """Micro-units per kWh over the hours of the last two weeks; panels lose at least the export price."""
-    try:
-        rates = [rate_at(now - timedelta(hours=k)) for k in range(24 * PRICE_DAYS)]
-    except ValueError:
-        return None
-    return sum(rate.export_micro_per_kwh if export else rate.import_micro_per_kwh for rate in rates) / len(rates)

@@ -194,7 +194,8 @@ class DemandResponse:
     async def _earned(self, record: EventRecord) -> EventRecord:
         """What the program pays for what was delivered, where the table of strategies says so; nothing for a test.
 
-        What it pays per event is counted only where the home delivered something, and followed the event to its end without leaving.
+        What it pays per event is counted only where the home delivered something, and followed the event to its end
+        without leaving.
         """
         pay, wh = self.strategies.pay_of(record.event.program_key), record.delivered_wh
         if pay is None or wh is None or record.event.test:

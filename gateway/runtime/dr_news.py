@@ -12,7 +12,7 @@ from gateway.ports import Clock
 from gateway.runtime.demand_response import DemandResponse
 from gateway.runtime.dr_words import TAKING_PART, announced, is_news, until
 from gateway.runtime.notices import Notices
-from gateway.runtime.words import local_time
+from gateway.runtime.words import kwh, local_time
 
 LOOK_S = 20.0
 SOON = timedelta(minutes=15)
@@ -107,6 +107,5 @@ class DrNews:
 
 
 def _kwh(energy_wh: float) -> str:
-    """To a tenth, a small one to a hundredth; nothing is 0, not -0."""
-    places = 1 if abs(energy_wh) >= 1_000 else 2
-    return f"{round(energy_wh / 1000, places) + 0.0:.{places}f}"
+    """To a tenth, a small one to a hundredth."""
+    return kwh(energy_wh, 1 if abs(energy_wh) >= 1_000 else 2)

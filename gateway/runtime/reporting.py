@@ -32,6 +32,7 @@ from gateway.runtime.meters import GRACE_S
 from gateway.runtime.outbox import Outbox
 from gateway.runtime.report_facts import Ahead, ReportFacts, nothing_ahead
 from gateway.runtime.tick import Tick
+from gateway.runtime.words import kwh
 
 LOOK_S = 60.0
 AHEAD_S = 5.0
@@ -245,19 +246,14 @@ def words(found: Delivered) -> str:
     if found.energy_wh is None:
         return "event over; what was delivered is not known, because a measurement has gaps"
     whose = "by the controlled devices" if found.per_device else "by the whole home"
-    text = f"event over; delivered {_kwh(found.energy_wh)} kWh {whose}"
+    text = f"event over; delivered {kwh(found.energy_wh, 2)} kWh {whose}"
     if found.low_wh is not None and found.high_wh is not None:
-        text += f" ({_kwh(found.low_wh)} to {_kwh(found.high_wh)} kWh)"
+        text += f" ({kwh(found.low_wh, 2)} to {kwh(found.high_wh, 2)} kWh)"
     if found.home_wh is not None and found.home_low_wh is not None and found.home_high_wh is not None:
-        low, high = _kwh(found.home_low_wh), _kwh(found.home_high_wh)
-        text += f"; the whole home {_kwh(found.home_wh)} kWh (80 % interval {low} to {high} kWh)"
+        low, high = kwh(found.home_low_wh, 2), kwh(found.home_high_wh, 2)
+        text += f"; the whole home {kwh(found.home_wh, 2)} kWh (80 % interval {low} to {high} kWh)"
     if found.method and found.error_percent is not None:
         text += f" by {WORDS.get(found.method, found.method)}, which misses {found.error_percent:.0f} % on days without"
         text += f" an event ({found.placebos} tried)"
-    parts = ", ".join(f"{device} {_kwh(energy)}" for device, energy in found.per_device.items())
+    parts = ", ".join(f"{device} {kwh(energy, 2)}" for device, energy in found.per_device.items())
     return f"{text}; by device: {parts}" if parts else text
-
-
-def _kwh(energy_wh: float) -> str:
-    """To two places; nothing is 0.00, not -0.00."""
-    return f"{round(energy_wh / 1000, 2) + 0.0:.2f}"

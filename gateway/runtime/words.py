@@ -134,3 +134,8 @@ def local_time(when: datetime, now: datetime, zone: ZoneInfo) -> str:
     """Local wall time, with the weekday when it is not today."""
     local = when.astimezone(zone)
     return f"{local:%H:%M}" if local.date() == now.astimezone(zone).date() else f"{local:%a %H:%M}"
+
+
+def kwh(energy_wh: float, places: int) -> str:
+    """An energy in kWh, without the unit; nothing is 0.00, not -0.00."""
+    return f"{round(energy_wh / 1000, places) + 0.0:.{places}f}"

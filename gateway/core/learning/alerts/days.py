@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from gateway.core.learning.alerts.usual import QUARTERS, Floats
+from gateway.core.learning.told import Told
 from gateway.model.reading import Interval
 
 MOST_W = 1e5
@@ -45,6 +46,17 @@ def along_days(values: Floats, start: datetime, first: date, count: int, zone: Z
         if 0 <= at < count:
             found[at, local.hour * 4 + local.minute // 15] = values[k]
     return found
+
+
+def told_by_day(told: Told, first: date, count: int, zone: ZoneInfo) -> Floats:
+    """The same of what sources told, in its unit."""
+    start = day_start(first, zone)
+    return along_days(told.quarters(start, quarters_of(first, count, zone)), start, first, count, zone)
+
+
+def quarters_of(first: date, count: int, zone: ZoneInfo) -> int:
+    """How many quarter hours `count` local days have."""
+    return int((day_start(first + timedelta(days=count), zone) - day_start(first, zone)).total_seconds() // 900)
 
 
 def day_start(day: date, zone: ZoneInfo) -> datetime:
