@@ -46,6 +46,13 @@ def _profile_begin(charger: Any) -> datetime:
     return datetime.fromisoformat(told["chargingSchedule"]["startSchedule"].replace("Z", "+00:00"))
 
 
+async def _begun(charger: Any) -> int:
+    """A charger with a right clock comes, and a session begins; its transaction."""
+    await charger.boot()
+    await charger.status("Charging")
+    return await charger.start()
+
+
 async def _sample(charger: Any, transaction: int, register_wh: float, time: datetime) -> None:
     power = {"value": "3600", "unit": "W", "measurand": "Power.Active.Import"}
     register = {"value": f"{register_wh:.0f}", "measurand": "Energy.Active.Import.Register"}
@@ -93,9 +100,7 @@ async def test_a_clock_that_fell_back_in_a_session_without_a_word_is_told_limits
     where = home()
     connector = where.charger()
     async with where.serving(), peer(where) as charger:
-        await charger.boot()
-        await charger.status("Charging")
-        transaction = await charger.start()
+        transaction = await _begun(charger)
         for step in range(12):
             await where.clock.advance(10)
             await _sample(charger, transaction, 10 * (step + 1), charger.now() - (HOUR if step > 5 else timedelta()))
@@ -116,9 +121,7 @@ async def test_samples_of_now_that_are_stamped_with_their_intervals_begin_later_
     where, late = home(), timedelta(seconds=late_s)
     connector = where.charger()
     async with where.serving(), peer(where) as charger:
-        await charger.boot()
-        await charger.status("Charging")
-        transaction = await charger.start()
+        transaction = await _begun(charger)
         for step in range(4):
             await where.clock.advance(10)
             await _sample(charger, transaction, 10 * step, charger.now())
@@ -136,9 +139,7 @@ async def test_a_status_told_as_late_as_the_late_samples_does_not_make_a_right_c
     where = home()
     connector = where.charger()
     async with where.serving(), peer(where) as charger:
-        await charger.boot()
-        await charger.status("Charging")
-        transaction, told = await charger.start(), []
+        transaction, told = await _begun(charger), []
         for step, status_late in enumerate([None, None, None, LATE, timedelta(), LATE, LATE, timedelta()]):
             await where.clock.advance(10)
             await _sample(charger, transaction, 10 * step, charger.now() - LATE)
