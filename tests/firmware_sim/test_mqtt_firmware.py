@@ -161,7 +161,7 @@ async def test_the_relay_switches_answers_and_falls_back(tmp_path):
     async with home(tmp_path, relay, "--prefix", "tank") as (broker, sets):
         async with listening(broker, "tank/#", "me/rpc") as (client, until):
             assert (await until("tank/online"))[1] is True
-            _, status = await until("tank/status/switch:0")
+            _, status = await until("tank/status/switch:0", lambda body: body["apower"] > 0)  # the house has spoken
             assert (status["apower"], status["output"]) == (2300.0, False)
             assert (await until("tank/status/temperature:100"))[1]["tC"] == 51.3
             request = {"id": 7, "src": "me", "method": "Switch.Set",
